@@ -1,0 +1,50 @@
+# Each target makes .venv by itself, once. Nothing is written outside this folder but pip's cache.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+BIN := .venv/bin
+STAMP := .venv/.installed
+CACHE := $(CURDIR)/.cache
+
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+export IPYTHONDIR := $(CACHE)/ipython
+export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
+export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(CACHE)/jupyter/runtime
+export HF_HOME := $(CACHE)/huggingface
+export TORCH_HOME := $(CACHE)/torch
+export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/inductor
+export TMPDIR := $(CACHE)/tmp
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve notebooks clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(STAMP)  ## build the book into _build/html, warnings are errors
+	$(BIN)/jupyter-book build -W -n --keep-going .
+	@echo "Open file://$(CURDIR)/_build/html/index.html or run: make serve"
+
+test: $(STAMP)  ## ruff, the unit tests, and every notebook against its committed outputs
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest --nbval
+
+serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
+	@echo "Reading at http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+notebooks: $(STAMP)  ## execute every notebook in place and normalise it
+	$(BIN)/python scripts/notebooks.py execute notebooks/*.ipynb
+
+clean:  ## remove what was built; for a fresh start remove .venv and .cache too
+	rm -rf _build .pytest_cache .ruff_cache .coverage .cache/tmp
+
+$(STAMP): requirements.txt pyproject.toml | .cache/tmp
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -c "import matplotlib.font_manager"  # its font cache, before a strict test looks
+	@touch $@
+
+.cache/tmp:
+	@mkdir -p $@
