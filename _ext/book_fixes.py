@@ -1,0 +1,22 @@
+"""Repairs of what jupyter-book and its theme do to every page."""
+
+import sys
+from pathlib import Path
+
+# The jupyter-book command does not put the folder of the book on the path; autodoc needs it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def drop_thebe(app, pagename, templatename, context, doctree):
+    """Remove the loader of thebe: it is emitted twice (a console error), and never used."""
+    def is_thebe(script):
+        body = getattr(script, "attributes", {}).get("body") or ""
+        return "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(script, "filename", ""))
+
+    for kind in ("script_files", "css_files"):
+        context[kind] = [file for file in context.get(kind, []) if not is_thebe(file)]
+
+
+def setup(app):
+    app.connect("html-page-context", drop_thebe, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
