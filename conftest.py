@@ -10,5 +10,5 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 
 
 def pytest_configure(config):
-    """Name the sanitizer by its absolute path, so that `cd notebooks && pytest --nbval` works too."""
+    """Name the sanitizer by its absolute path: `cd notebooks && pytest --nbval` works too."""
     config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval-sanitize.cfg")

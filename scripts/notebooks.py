@@ -1,0 +1,132 @@
+"""Execute the notebooks of the book and keep their files normal.
+
+    python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
+    python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
+    python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+METADATA = {
+    "colab": {"provenance": [], "toc_visible": True},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+GPU_METADATA = {"accelerator": "GPU"}  # allowed as well, where a chapter is painful without one
+MAX_LINES, MAX_COLUMNS = 25, 78
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|tmp|Users|usr|opt|work|content)/|\b[A-Z]:\\")
+FILM = re.compile(r"film-[1-9]\d*x[1-9]\d*")
+FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
+
+
+def execute(path: Path) -> None:
+    """Run every cell in a fresh kernel that finds the package, in the folder of the notebook."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    path.write_text(normal(notebook), encoding="utf-8")
+
+
+def normal(notebook: NotebookNode) -> str:
+    """The text of the file with nothing in it that a machine or an editor added."""
+    gpu = {key: value for key, value in GPU_METADATA.items() if key in notebook.metadata}
+    notebook.metadata = nbformat.from_dict({**METADATA, **gpu})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell.setdefault("id", f"cell-{number}")
+        keep = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
+        cell.metadata = nbformat.from_dict(keep)
+        for output in cell.get("outputs", []):
+            if "metadata" in output:
+                output.metadata = nbformat.from_dict({})
+    return nbformat.writes(notebook) + "\n"
+
+
+def problems(notebook: NotebookNode) -> list[str]:
+    """What would make the notebook wrong elsewhere, ugly, or silently unchecked."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    found = []
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        found.append(f"execution counts are {counts}, not 1 to {len(code)} from one run")
+    if "widgets" in notebook.metadata:
+        found.append("metadata.widgets is there: GitHub refuses to show such a notebook")
+    ids = [cell.get("id") for cell in notebook.cells]
+    if None in ids or len(set(ids)) != len(ids):
+        found.append("some cells have no id, or share one")
+    for cell in code:
+        found += [f"cell {cell.execution_count}: {text}" for text in _cell_problems(cell)]
+    return found
+
+
+def _cell_problems(cell: NotebookNode) -> list[str]:
+    lines, tags = cell.source.splitlines(), set(cell.metadata.get("tags", []))
+    data = [output.get("data", {}) for output in cell.outputs]
+    figures = [d for d in data if FIGURES & set(d)]
+    texts = [str(value) for d in data for kind, value in d.items() if kind not in FIGURES]
+    texts += [str(output.get("text", "")) for output in cell.outputs]
+    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    rules = {
+        f"more than {MAX_LINES} lines": len(lines) > MAX_LINES,
+        f"a line longer than {MAX_COLUMNS} columns": any(len(x) > MAX_COLUMNS for x in lines),
+        "its output is ignored, but it is tagged neither widget nor film": (
+            "nbval-ignore-output" in tags and not tags & {"widget", "film"}
+        ),
+        "nbval skips it": "nbval-skip" in tags,
+        "an nbval comment: use a tag, which readers do not see": "NBVAL_" in cell.source,
+        "a figure without alt text (metadata mystnb.image.alt)": figures and len(alt) < 20,
+        "a film needs one image and a tag film-ROWSxCOLUMNS": "film" in tags
+        and not (len(figures) == 1 and any(FILM.fullmatch(tag) for tag in tags)),
+        "a path of one machine": MACHINE_PATH.search("\n".join([cell.source, *texts])),
+        "an error and no tag raises-exception": "raises-exception" not in tags
+        and any(output.output_type == "error" for output in cell.outputs),
+        "text on stderr: a warning or a progress bar": any(
+            output.get("name") == "stderr" for output in cell.outputs
+        ),
+    }
+    return [sentence for sentence, broken in rules.items() if broken]
+
+
+def check(path: Path) -> list[str]:
+    """All problems of one file, and whether it is normal."""
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    found = problems(notebook)
+    if normal(notebook) != text:
+        found.append(f"not normal: run `python scripts/notebooks.py normalise {path.name}`")
+    return found
+
+
+def main() -> int:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("command", choices=["execute", "normalise", "check"])
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    args = parser.parse_args()
+    failed = False
+    for path in args.notebooks:
+        if args.command == "execute":
+            print(f"executing {path}", flush=True)
+            execute(path)
+        elif args.command == "normalise":
+            path.write_text(normal(nbformat.read(path, as_version=4)), encoding="utf-8")
+        for problem in check(path):
+            failed = True
+            print(f"{path}: {problem}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
