@@ -1,0 +1,135 @@
+"""How good are samples? Distances between two sets of features or points (needs torch alone).
+
+Every score depends on N, on the reference and on the features: print them beside it. Chapter 9.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Fréchet distance of the Gaussians that fit the rows of a (N, D) and of b (M, D).
+
+    |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) with covariances A and B (Dowson and Landau
+    1982, Eq. 4; Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward by about 1 / N.
+    """
+    _check_pair(a, b)
+    a, b = a.double(), b.double()
+    root = _sqrt(a.T.cov())
+    cross = _sqrt(root @ b.T.cov() @ root).trace()  # tr((A B)^(1/2))
+    shift = (a.mean(0) - b.mean(0)).square().sum()
+    return (shift + a.T.cov().trace() + b.T.cov().trace() - 2 * cross).item()
+
+
+def mmd(a: Tensor, b: Tensor) -> float:
+    """Squared maximum mean discrepancy of a (N, D) and b (M, D), unbiased, with the kernel
+    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). May be below 0."""
+    _check_pair(a, b)
+    a, b = a.double(), b.double()
+    aa, bb, ab = (_kernel(x, y) for x, y in ((a, a), (b, b), (a, b)))
+    off = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (aa, bb)]
+    return (off[0] + off[1] - 2 * ab.mean()).item()
+
+
+def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
+    """Precision: the share of ``fake`` (M, D) inside the manifold of ``real`` (N, D), the union of
+    balls that reach to each row's k-th neighbour. Recall: the same with the roles exchanged
+    (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2)."""
+    _check_pair(real, fake)
+    return _covered(fake, real, k), _covered(real, fake, k)
+
+
+def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    """For each row of x (N, …) its k nearest rows of data (M, …): distances and indices (N, k).
+    A distance of 0 is a copy: the model has memorised that row."""
+    distance = torch.cdist(
+        x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    return distance.topk(k, largest=False)
+
+
+class Classifier(nn.Module):
+    """A small convolutional classifier whose last hidden layer gives features for the distances.
+
+    Args:
+        channels: of the images (B, channels, H, W), with H and W at least 8.
+        classes: number of labels.
+        dim: number of features.
+    """
+
+    def __init__(self, channels: int = 1, classes: int = 10, dim: int = 64):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.AdaptiveMaxPool2d(4), nn.Flatten(),
+            nn.Linear(64 * 4 * 4, dim), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Linear(dim, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
+        self.eval()
+        with torch.no_grad():
+            return torch.cat([self.body(part) for part in x.split(500)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, classes), without gradients and in evaluation mode."""
+        features = self.features(x)
+        with torch.no_grad():
+            return self.head(features).softmax(1)
+
+
+def fit_classifier(
+    x: Tensor, y: Tensor, steps: int = 600, seed: int = 0, **sizes: int
+) -> Classifier:
+    """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), with shifts
+    by up to one pixel. On digits: a few seconds."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = Classifier(x.shape[1], int(y.max()) + 1, **sizes)
+        optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
+        annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
+        for _ in range(steps):
+            rows = torch.randint(len(x), (128,))
+            loss = F.cross_entropy(net(_shifted(x[rows])), y[rows], label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            annealing.step()
+    return net.eval()
+
+
+def _shifted(x: Tensor) -> Tensor:
+    h, w = torch.randint(3, (2,)).tolist()
+    return F.pad(x, (1, 1, 1, 1), value=-1.0)[..., h : h + x.shape[2], w : w + x.shape[3]]
+
+
+def _sqrt(matrix: Tensor) -> Tensor:
+    """The root of a symmetric matrix without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp(min=0).sqrt() @ vectors.T
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _covered(x: Tensor, data: Tensor, k: int) -> float:
+    """The share of rows of x that lie in a ball around a row of data."""
+    radius = torch.cdist(data, data).kthvalue(k + 1).values  # the nearest is the row itself
+    return (torch.cdist(x, data) <= radius).any(1).double().mean().item()
+
+
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")

@@ -1,0 +1,120 @@
+"""Figures in one style and one colour per object: data blue, noise orange, model green, exact
+black (needs matplotlib).
+
+Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+DATA, NOISE, MODEL, EXACT = "#0072B2", "#E69F00", "#009E73", "#000000"
+
+STYLE = {
+    "figure.dpi": 144, "savefig.dpi": 144, "figure.figsize": (8, 2.5), "figure.facecolor": "white",
+    "font.size": 10, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#E5E7EB", "axes.axisbelow": True, "legend.frameon": False,
+    "lines.linewidth": 1.8, "figure.constrained_layout.use": True,
+}  # fmt: skip
+"""For ``plt.rcParams.update(STYLE)`` at the top of a notebook."""
+
+
+def draw_images(ax: Axes, x, columns: int = 8) -> None:
+    """Draw images (B, C, H, W) on ``ax`` as a grid with so many columns."""
+    if x.ndim != 4 or x.shape[1] not in (1, 3):
+        shape = tuple(x.shape)
+        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
+    b, c, h, w = x.shape
+    rows = -(-b // columns)
+    grid = x.new_ones(rows * columns, c, h + 1, w + 1)  # a white line between the images
+    grid[:b, :, :h, :w] = x.detach().clamp(-1, 1)
+    grid = grid.view(rows, columns, c, h + 1, w + 1).permute(0, 3, 1, 4, 2)
+    grid = grid.reshape(rows * (h + 1), columns * (w + 1), c)[:-1, :-1].cpu()
+    ax.imshow((grid + 1) / 2, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+
+
+def draw_points(ax: Axes, x, color: str = DATA, limit: float = 1.5, **style: Any) -> None:
+    """Draw points (N, 2) on ``ax``, a square of [-limit, limit]."""
+    x = x.detach().cpu()
+    ax.scatter(x[:, 0], x[:, 1], **{"s": 4, "color": color, "alpha": 0.5, "linewidths": 0} | style)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+
+
+def show_images(x, columns: int = 8, title: str = "", size: float = 0.6) -> None:
+    """Show images (B, C, H, W) as a grid; ``size`` is the width of one image in inches."""
+    rows = -(-len(x) // columns)
+    _, ax = plt.subplots(figsize=(columns * size, rows * size + 0.3 * bool(title)))
+    draw_images(ax, x, columns)
+    ax.set_title(title)
+    plt.show()
+
+
+def show_strip(xs: Sequence, labels: Sequence[str], size: float = 0.9) -> None:
+    """Show states side by side, one column for each: a row follows one image through time.
+
+    Args:
+        xs: one (B, C, H, W) for each column; B rows.
+        labels: above the columns.
+        size: width of a column in inches.
+    """
+    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size, len(xs[0]) * size + 0.3))
+    for ax, x, label in zip(axes, xs, labels, strict=True):
+        draw_images(ax, x, columns=1)
+        ax.set_title(label)
+    plt.show()
+
+
+def show_points(
+    xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 1.5
+) -> None:
+    """Show sets of points (N, 2) side by side, in one colour or one for each."""
+    colors = [color] * len(xs) if isinstance(color, str) else color
+    _, axes = plt.subplots(1, len(xs), figsize=(8, 8 / max(4, len(xs)) + 0.3), squeeze=False)
+    for ax, x, label, c in zip(axes[0], xs, labels, colors, strict=True):
+        draw_points(ax, x, c, limit)
+        ax.set_title(label)
+    plt.show()
+
+
+def animate(
+    draw: Callable[[Axes, Any], None], frames: Sequence, labels: Sequence[str], columns: int = 4,
+    size: float = 2.0,
+):  # fmt: skip
+    """A film: frames of equal size in a grid, read left to right; the book plays it.
+
+    Args:
+        draw: ``draw(ax, frame)``, such as ``draw_images`` or ``draw_points``.
+        frames: what to draw, in order; fill the grid.
+        labels: one for each frame, written into it.
+        columns: of the grid.
+        size: width and height of a frame in inches.
+
+    Returns:
+        A picture that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
+    """
+    rows = -(-len(frames) // columns)
+    figure = plt.figure(figsize=(columns * size, rows * size), layout="none")
+    for i, (frame, label) in enumerate(zip(frames, labels, strict=True)):
+        left, bottom = i % columns / columns, 1 - (i // columns + 1) / rows
+        margin = 0.03 / columns
+        ax = figure.add_axes((left + margin, bottom, 1 / columns - 2 * margin, 0.87 / rows))
+        draw(ax, frame)
+        figure.text(left + 0.5 / columns, bottom + 0.93 / rows, label, ha="center", va="center")
+    return _picture(figure)
+
+
+def _picture(figure):
+    from IPython.display import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches=None)
+    plt.close(figure)
+    return Image(buffer.getvalue())
