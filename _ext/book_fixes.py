@@ -1,5 +1,6 @@
 """Repairs of what jupyter-book and its theme do to every page."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,16 @@ def drop_thebe(app, pagename, templatename, context, doctree):
         context[kind] = [file for file in context.get(kind, []) if not is_thebe(file)]
 
 
+def keep_bars(app, what, name, obj, options, lines):
+    """Let docstrings write |x| for a norm, which reStructuredText takes for a substitution."""
+    def escaped(line):
+        parts = re.split(r"(``.*?``)", line)
+        return "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
+
+    lines[:] = [escaped(line) for line in lines]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", keep_bars)
     app.connect("html-page-context", drop_thebe, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
