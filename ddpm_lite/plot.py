@@ -39,7 +39,7 @@ def draw_images(ax: Axes, x, columns: int = 8) -> None:
     ax.set_axis_off()
 
 
-def draw_points(ax: Axes, x, color: str = DATA, limit: float = 1.5, **style: Any) -> None:
+def draw_points(ax: Axes, x, color: str = DATA, limit: float = 2.5, **style: Any) -> None:
     """Draw points (N, 2) on ``ax``, a square of [-limit, limit]."""
     x = x.detach().cpu()
     ax.scatter(x[:, 0], x[:, 1], **{"s": 4, "color": color, "alpha": 0.5, "linewidths": 0} | style)
@@ -73,7 +73,7 @@ def show_strip(xs: Sequence, labels: Sequence[str], size: float = 0.9) -> None:
 
 
 def show_points(
-    xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 1.5
+    xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 2.5
 ) -> None:
     """Show sets of points (N, 2) side by side, in one colour or one for each."""
     colors = [color] * len(xs) if isinstance(color, str) else color

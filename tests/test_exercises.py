@@ -1,0 +1,148 @@
+"""Each check of an exercise rejects the untouched stub and the usual wrong answers, and accepts the
+solution that the chapter prints; and what a chapter builds by hand is what the package has."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import ddpm_lite
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+WRONG = ROOT / "tests" / "wrong_answers"
+SOLUTION = re.compile(r"\{dropdown\} Solution (\d+)\n.*?~~~python\n(.*?)~~~", re.S)
+
+
+def cells(path: Path, tag: str) -> list[nbformat.NotebookNode]:
+    tagged = [c for c in nbformat.read(path, 4).cells if tag in c.metadata.get("tags", [])]
+    return [c for c in tagged if c.cell_type == "code"]
+
+
+def solutions(path: Path) -> dict[int, str]:
+    text = "\n".join(c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown")
+    return {int(number): code for number, code in SOLUTION.findall(text)}
+
+
+def wrong_answers(path: Path) -> dict[int, dict[str, str]]:
+    spec = importlib.util.spec_from_file_location("wrong", WRONG / f"{path.stem}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.WRONG
+
+
+def verdict(path: Path, number: int, answer: str) -> str:
+    """What the check of exercise ``number`` prints about ``answer``, after the set-up cells and
+    the solutions of the exercises before it."""
+    space: dict = {}
+    before = "\n".join(code for n, code in sorted(solutions(path).items()) if n < number)
+    checks = "\n".join(c.source for c in cells(path, "check")[: number - 1])
+    with contextlib.redirect_stdout(io.StringIO()):
+        for source in [*(c.source for c in cells(path, "setup")), before, checks, answer]:
+            exec(compile(source, path.name, "exec"), space)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(cells(path, "check")[number - 1].source, path.name, "exec"), space)
+    return printed.getvalue()
+
+
+def cases(kind: str) -> list:
+    found = []
+    for path in CHAPTERS:
+        for number, stub in enumerate(cells(path, "exercise"), 1):
+            answers = {
+                "stub": {"stub": stub.source},
+                "solution": {"solution": solutions(path).get(number)},
+                "wrong": wrong_answers(path).get(number, {}),
+            }[kind]
+            for why, answer in answers.items():
+                found.append(pytest.param(path, number, answer, id=f"{path.stem}-{number}-{why}"))
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_every_chapter_has_three_to_five_exercises_each_with_a_check_and_wrong_answers(path):
+    n = len(cells(path, "exercise"))
+    assert 3 <= n <= 5 and len(cells(path, "check")) == n
+    assert sorted(solutions(path)) == sorted(wrong_answers(path)) == list(range(1, n + 1))
+    assert all(wrong_answers(path).values())
+
+
+@pytest.mark.parametrize(("path", "number", "answer"), cases("stub") + cases("wrong"))
+def test_the_check_rejects(path, number, answer):
+    assert "❌" in verdict(path, number, answer) and "✅" not in verdict(path, number, answer)
+
+
+@pytest.mark.parametrize(("path", "number", "answer"), cases("solution"))
+def test_the_check_accepts_the_printed_solution(path, number, answer):
+    assert "✅" in verdict(path, number, answer)
+
+
+class Bare(ast.NodeTransformer):
+    """Leave of a definition what it computes: no docstrings, annotations or checks of arguments."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.returns, node.decorator_list = None, [d for d in node.decorator_list]
+        for argument in node.args.args + node.args.kwonlyargs:
+            argument.annotation = None
+        node.body = [s for s in node.body if not self.is_talk(s)] or [ast.Pass()]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.generic_visit(node)
+        node.body = [s for s in node.body if not self.is_talk(s)]
+        return node
+
+    @staticmethod
+    def is_talk(statement: ast.stmt) -> bool:
+        """A docstring, a call of a check, or an if that only raises."""
+        if isinstance(statement, ast.Expr):
+            value = statement.value
+            called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+            return isinstance(value, ast.Constant) or called.split(".")[-1].startswith("_check")
+        raises = isinstance(statement, ast.If) and not statement.orelse
+        return raises and isinstance(statement.body[-1], ast.Raise)
+
+
+def definitions(source: str) -> dict[str, str]:
+    tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {n.name: ast.dump(Bare().visit(n)) for n in tree.body if isinstance(n, kinds)}
+
+
+def package_definitions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for leaf in ("diffusion", "nets", "wrappers", "train", "data", "metrics"):
+        found |= definitions((ROOT / "ddpm_lite" / f"{leaf}.py").read_text(encoding="utf-8"))
+    return {name: code for name, code in found.items() if hasattr(ddpm_lite, name)}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_what_a_chapter_builds_is_what_the_package_has(path):
+    package, built = package_definitions(), {}
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code":
+            built |= definitions(cell.source)
+    differs = [name for name in built if name in package and built[name] != package[name]]
+    assert not differs, f"{path.name} builds {differs} unlike the package"
+
+
+def test_each_function_that_a_docstring_promises_is_built_in_its_chapter():
+    """ "Built in chapter n" in a docstring, and the definition is in notebook n, if it exists."""
+    built = {
+        int(path.stem[:2]): set().union(
+            *(definitions(c.source) for c in nbformat.read(path, 4).cells if c.cell_type == "code")
+        )
+        for path in CHAPTERS
+    }
+    for name in ddpm_lite.__all__:
+        promise = re.search(r"Built in chapter (\d+)", getattr(ddpm_lite, name).__doc__ or "")
+        if promise and int(promise[1]) in built:
+            assert name in built[int(promise[1])], f"chapter {promise[1]} does not build {name}"
