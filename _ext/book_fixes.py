@@ -8,6 +8,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
+COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+
+
+def local_badge(app, docname, source):
+    """Show our own badge: Colab and GitHub need the address, the book asks no other host."""
+    source[0] = source[0].replace(COLAB_BADGE, "/_static/colab-badge.svg")
+
+
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Remove the loader of thebe: it is emitted twice (a console error), and never used."""
     def is_thebe(script):
@@ -28,6 +36,7 @@ def keep_bars(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    app.connect("source-read", local_badge)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("html-page-context", drop_thebe, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,7 +8,7 @@ function film(cell) {
   if (!image || !grid) return;
   const [rows, columns] = [Number(grid[1]), Number(grid[2])];
   const count = rows * columns;
-  const [description, list = ""] = image.alt.split(/\bframes:/);
+  const [description, list = ""] = image.alt.split(/\bframes:/i);
   const labels = list.split(";").map((label) => label.trim()).filter(Boolean);
   let timer = null;
 

@@ -1,0 +1,211 @@
+"""The built book: every link leads somewhere, and every page opens offline without a complaint."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+needs_browser = pytest.mark.skipif(not BROWSER, reason="No chromium found: pages are not opened.")
+INSPECT = (ROOT / "tests" / "inspect_page.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """Build the book, warnings as errors, into a folder of its own."""
+    out = tmp_path_factory.mktemp("book")
+    command = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
+    build = [command, "build", "-W", "-n", "--keep-going", "--path-output", str(out), str(ROOT)]
+    result = subprocess.run(build, capture_output=True, text=True, encoding="utf-8")
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return out / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from playwright.sync_api import sync_playwright
+
+    home = str(tmp_path_factory.mktemp("home"))
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # no other host
+    with sync_playwright() as playwright:
+        env = {**os.environ, "HOME": home}
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=flags, env=env)
+        yield chromium
+        chromium.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """Serve a folder under the sub-path of its own name, as GitHub Pages does."""
+    servers = []
+
+    def start(folder):
+        handler = partial(Quiet, directory=str(folder.parent))
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/{folder.name}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def complaints(browser, base, names):
+    """Open pages, wide and as on a phone, and return what is wrong with them."""
+    context = browser.new_context()
+    found = [fault for name in names for fault in _open(context.new_page(), base, name)]
+    context.close()
+    return found
+
+
+def _open(page, base, name):
+    found = []
+
+    def watch(request):
+        if not request.url.startswith((base, "data:", "blob:")):
+            found.append(f"{name}: foreign request {request.url}")
+
+    def listen(message):
+        if message.type == "error":
+            found.append(f"{name}: console error {message.text}")
+
+    page.on("request", watch)
+    page.on("console", listen)
+    page.on("pageerror", lambda error: found.append(f"{name}: script error {error}"))
+    page.goto(base + name, wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for kind, cases in page.evaluate(INSPECT).items():
+            found += [f"{name} at {width} px: {kind} {case}" for case in cases]
+    page.close()
+    return found
+
+
+class Links(HTMLParser):
+    def __init__(self, path):
+        super().__init__()
+        self.targets, self.anchors = [], {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.anchors |= {attrs.get("id"), attrs.get("name")}
+        link = attrs.get("href") if tag in ("a", "link") else attrs.get("src")
+        if link and not urlsplit(link).scheme and not link.startswith("//"):
+            self.targets.append(unquote(link))
+
+
+def pages_of(folder):
+    """All pages but the theme's own template."""
+    return [path for path in folder.rglob("*.html") if "_static" not in path.parts]
+
+
+def broken_links(folder):
+    """Internal links and anchors of all pages of a folder that lead nowhere."""
+    pages = {path.resolve(): Links(path) for path in pages_of(folder)}
+    found = []
+    for path, page in pages.items():
+        for link in page.targets:
+            file, anchor = urldefrag(link)
+            target = (path.parent / urlsplit(file).path).resolve() if file else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file():
+                found.append(f"{path.name}: no file {link}")
+            elif target in pages and anchor not in pages[target].anchors:
+                found.append(f"{path.name}: no anchor {link}")
+    return found
+
+
+def test_links_lead_somewhere(html):
+    assert broken_links(html) == []
+
+
+@needs_browser
+def test_every_page_opens_offline(html, browser, serve):
+    names = {path.relative_to(html).as_posix() for path in pages_of(html)}
+    names = sorted(names - {"index.html"})  # which only leads to book/index.html
+    assert len(names) > 10
+    assert complaints(browser, serve(html), names) == []
+
+
+@needs_browser
+def test_faults_are_seen(browser, serve, tmp_path):
+    (tmp_path / "index.html").write_text(
+        """<link rel="icon" href="data:,"><article><h1>Faults</h1><h3>Level</h3>
+        <img src="none.png"><script src="https://example.org/x.js"></script><button></button>
+        <mjx-merror>x</mjx-merror><div class="tag_film"></div><div style="width: 2000px">x</div>
+        <script>console.error("a complaint"); undefined.x</script></article>"""
+    )
+    found = "\n".join(complaints(browser, serve(tmp_path), ["index.html"]))
+    faults = ["foreign request", "a complaint", "script error", "without alt", "did not load"]
+    for fault in [*faults, "without a name", "skips a level", "formula", "film", "wider"]:
+        assert fault in found
+
+
+def test_broken_links_are_seen(tmp_path):
+    (tmp_path / "a.html").write_text("<p id=x><a href='a.html#x'>good</a><a href='#y'>bad</a>")
+    (tmp_path / "b.html").write_text("<a href='a.html#z'>bad</a><img src='none.png'>")
+    assert len(broken_links(tmp_path)) == 3
+
+
+@needs_browser
+def test_film_plays_and_stays_a_picture_without_javascript(browser, serve, tmp_path):
+    from PIL import Image
+
+    picture = Image.new("RGB", (600, 400))  # 2 rows of 3 frames, each of one grey
+    for i in range(6):
+        left, top = 200 * (i % 3), 200 * (i // 3)
+        picture.paste((40 * i,) * 3, (left, top, left + 200, top + 200))
+    picture.save(tmp_path / "film.png")
+    for name in ("film.js", "film.css"):
+        shutil.copy(ROOT / "_static" / name, tmp_path)
+    labels = "; ".join(f"t = {100 * i}" for i in range(6))
+    (tmp_path / "index.html").write_text(
+        f"""<link rel="stylesheet" href="film.css"><script src="film.js"></script>
+        <div class="cell tag_film tag_film-2x3"><div class="cell_output">
+        <img src="film.png" alt="Grey steps. frames: {labels}"></div></div>"""
+    )
+    base = serve(tmp_path)
+    page = browser.new_page()
+    page.goto(base, wait_until="load")
+    slider = page.get_by_role("slider", name="Frame of: Grey steps.")
+    caption = page.locator("output")
+
+    assert caption.inner_text() == "t = 0" and page.get_by_role("button", name="Play").is_visible()
+    box = page.locator(".film-window").bounding_box()
+    assert box["width"] == box["height"] <= 420
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert caption.inner_text() == "t = 400" == slider.get_attribute("aria-valuetext")
+    assert page.locator("img").evaluate("i => i.style.left + i.style.top") == "-100%-100%"
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('output').innerText === 't = 500'")
+    assert page.get_by_role("button", name="Play").is_visible()  # it stops at the end
+    page.get_by_role("button", name="Show all frames").click()
+    assert page.locator("img").bounding_box()["width"] == 600
+    assert not slider.is_visible()
+    page.get_by_role("button", name="Show one frame").click()
+    assert slider.is_visible() and page.locator("img").bounding_box()["width"] > 1200
+
+    still = browser.new_page(java_script_enabled=False)
+    still.goto(base)
+    assert still.locator("img").bounding_box()["width"] == 600
