@@ -54,10 +54,9 @@ class Schedule(nn.Module):
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def at(self, t: Time, x: Tensor) -> Tensor:
-        """alpha_bar_t in a shape that multiplies ``x``: (B, 1, …), or () for an int."""
+        """alpha_bar_t in a shape that multiplies ``x``: (B, 1, …), or (1, 1, …) for an int."""
         _check_time(self.T, t, x)
-        alpha_bar = self.alpha_bar[t]
-        return alpha_bar.reshape(-1, *[1] * (x.ndim - 1)) if alpha_bar.ndim else alpha_bar
+        return self.alpha_bar[t].reshape(-1, *[1] * (x.ndim - 1))
 
 
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
@@ -164,7 +163,7 @@ def ddim_step(
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     x0 = predict_x0(schedule, xt, t, eps)
     sigma = eta * ((1 - alpha_bar_s) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_s)).sqrt()
-    mean = alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s - sigma**2).sqrt() * eps
+    mean = alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s - sigma**2).clamp(min=0).sqrt() * eps
     return mean + sigma * torch.randn_like(xt) if eta else mean
 
 
@@ -215,10 +214,9 @@ def _times(T: int, steps: Steps) -> list[int]:
 
 def _check_time(T: int, t: Time, x: Tensor) -> None:
     """Every time passes here. On a GPU the values are not read: each read would stop the queue."""
-    if not x.is_floating_point():
-        raise TypeError(f"x is {x.dtype}; expected floats: for bytes, x.float() / 127.5 - 1")
+    _check_float(x)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
-    if not rows and not isinstance(t, int):
+    if not rows and (isinstance(t, bool) or not isinstance(t, int)):
         kind = f"{t.dtype} of shape {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
         raise TypeError(f"t is {kind}; expected an int, or {len(x)} int64, one for each row of x")
     for value in t.tolist() if rows and not t.is_cuda else [] if rows else [t]:
@@ -226,8 +224,14 @@ def _check_time(T: int, t: Time, x: Tensor) -> None:
             raise ValueError(f"t is {value}; expected 0 … T = {T}")
 
 
+def _check_float(x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise TypeError(f"x is {x.dtype}; expected floats: for bytes, x.float() / 127.5 - 1")
+
+
 def _check_data(x0: Tensor) -> None:
     """Training data enters here: refuse what is empty, not finite, or plainly not scaled."""
+    _check_float(x0)
     if not x0.numel():
         raise ValueError(f"x0 is empty: its shape is {tuple(x0.shape)}; expected (B, …), B >= 1")
     if not x0.is_cuda and not x0.abs().max() < 20:
