@@ -1,0 +1,76 @@
+"""The files of the notebooks: normal, complete, and fit for strict comparison everywhere."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import notebooks
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480 with 1 Axes>"}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_is_well_formed(path):
+    assert notebooks.check(path) == []
+
+
+def healthy():
+    """A notebook of two code cells, the second a film, with nothing wrong."""
+    v4 = nbformat.v4
+    text = [v4.new_output("stream", text="variance 0.998\n")]
+    film = [v4.new_output("display_data", data=dict(PNG), metadata={})]
+    alt = "Nine digits dissolve into noise. frames: t = 0; t = 1"
+    about = {"tags": ["film", "film-1x2"], "mystnb": {"image": {"alt": alt}}}
+    cells = [
+        v4.new_markdown_cell("# A chapter", id="head"),
+        v4.new_code_cell("print(1)", id="one", execution_count=1, outputs=text),
+        v4.new_code_cell("show()", id="two", execution_count=2, outputs=film, metadata=about),
+    ]
+    return v4.new_notebook(cells=cells, metadata=nbformat.from_dict(notebooks.METADATA))
+
+
+def test_a_healthy_notebook_is_accepted(tmp_path):
+    path = tmp_path / "01_healthy.ipynb"
+    path.write_text(notebooks.normal(healthy()), encoding="utf-8")
+    assert notebooks.check(path) == []
+
+
+FAULTS = {
+    "execution counts": lambda nb: nb.cells[1].update(execution_count=3),
+    "execution counts are [None": lambda nb: nb.cells[1].update(execution_count=None),
+    "metadata.widgets": lambda nb: nb.metadata.update(widgets={}),
+    "share one": lambda nb: nb.cells[1].update(id="two"),
+    "more than 25 lines": lambda nb: nb.cells[1].update(source="x = 1\n" * 26),
+    "longer than 78": lambda nb: nb.cells[1].update(source="#" * 79),
+    "neither widget nor film": lambda nb: nb.cells[1].metadata.update(tags=["nbval-ignore-output"]),
+    "nbval skips": lambda nb: nb.cells[1].metadata.update(tags=["nbval-skip"]),
+    "nbval comment": lambda nb: nb.cells[1].update(source="# NBVAL_IGNORE_OUTPUT"),
+    "alt text": lambda nb: nb.cells[2].metadata.pop("mystnb"),
+    "film-ROWSxCOLUMNS": lambda nb: nb.cells[2].metadata.update(tags=["film"]),
+    "path of one machine": lambda nb: nb.cells[1].outputs[0].update(text="/home/me/x"),
+    "raises-exception": lambda nb: nb.cells[1].outputs.append(
+        nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
+    ),
+    "stderr": lambda nb: nb.cells[1].outputs[0].update(name="stderr"),
+}
+
+
+@pytest.mark.parametrize("sentence", FAULTS)
+def test_faults_are_seen(sentence):
+    notebook = healthy()
+    FAULTS[sentence](notebook)
+    assert sentence in "\n".join(notebooks.problems(notebook))
+
+
+def test_what_an_editor_adds_is_seen_and_removed(tmp_path):
+    notebook = healthy()
+    notebook.metadata.language_info["version"] = "3.11.7"
+    notebook.cells[1].metadata["execution"] = {"iopub.status.busy": "2026-01-01T00:00:00"}
+    path = tmp_path / "01_edited.ipynb"
+    nbformat.write(notebook, path)
+    assert "not normal" in "".join(notebooks.check(path))
+    path.write_text(notebooks.normal(nbformat.read(path, as_version=4)), encoding="utf-8")
+    assert notebooks.check(path) == []
