@@ -1,0 +1,26 @@
+"""What the tests share: one thread, a fixed seed, and the digits with their classifier."""
+
+import pytest
+import torch
+
+from ddpm_lite import fit_classifier, load_images
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Each test draws the same numbers, alone or among the others."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Training images (1437, 1, 8, 8) in [-1, 1] and their labels."""
+    return load_images("digits")
+
+
+@pytest.fixture(scope="session")
+def classifier(digits):
+    """One classifier for all tests that need features."""
+    return fit_classifier(*digits, steps=150)

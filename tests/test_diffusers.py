@@ -1,0 +1,123 @@
+"""The schedules and steps of diffusers, whose timestep k is our t = k + 1, give our numbers."""
+
+import pytest
+import torch
+
+from ddpm_lite import (
+    clipped,
+    cosine_schedule,
+    ddim_step,
+    ddpm_step,
+    linear_schedule,
+    q_sample,
+    sample,
+    trajectory,
+)
+
+diffusers = pytest.importorskip("diffusers")
+
+OURS = {"linear": linear_schedule(), "squaredcos_cap_v2": cosine_schedule()}
+each = pytest.mark.parametrize("name", OURS)
+both_clips = pytest.mark.parametrize("clip", [False, True])
+
+
+def theirs(kind: str, name: str, clip: bool = False, **options):
+    return getattr(diffusers, kind)(
+        beta_schedule=name, clip_sample=clip, timestep_spacing="trailing", **options
+    )
+
+
+def ddpm(name, clip=False):
+    return theirs("DDPMScheduler", name, clip, variance_type="fixed_small")
+
+
+def ddim(name, clip=False):
+    return theirs("DDIMScheduler", name, clip)
+
+
+def far(a, b) -> float:
+    """The largest difference of two tensors: a sum of signed ones could cancel."""
+    return (a - b).abs().max().item()
+
+
+def model(x, t):
+    """Any smooth function of x and t stands in for a network."""
+    t = torch.as_tensor(t).reshape(-1, *[1] * (x.ndim - 1)) / 1000
+    return torch.tanh(x) * (0.5 + t) + 0.1 * t
+
+
+@each
+def test_beta_and_alpha_bar_are_theirs(name):
+    """alpha_bar[t] = alphas_cumprod[t - 1], t = 1 … T."""
+    assert far(OURS[name].beta[1:], ddpm(name).betas) < 1e-5 * 0.02
+    assert far(OURS[name].alpha_bar[1:], ddpm(name).alphas_cumprod) < 1e-6
+
+
+@each
+def test_q_sample_is_their_add_noise(name):
+    """x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps with k = t - 1 (DDPM, Eq. 4)."""
+    x0, eps, t = torch.randn(9, 1, 4, 4), torch.randn(9, 1, 4, 4), torch.arange(1, 1001, 120)
+    assert far(q_sample(OURS[name], x0, t, eps), ddpm(name).add_noise(x0, eps, t - 1)) < 2e-6
+
+
+@each
+@both_clips
+def test_ddpm_step_is_their_step(name, clip):
+    """Algorithm 2 with the posterior's variance; clip_sample=True is ``clipped``. At t = 2 both
+    round 1 - alpha_bar_1 = 1e-4 in float32, to 1e-3 of sigma = 0.007."""
+    schedule, scheduler = OURS[name], ddpm(name, clip)
+    eps = clipped(model, schedule) if clip else model
+    for t in (1, 2, 50, 500, 900):
+        x = q_sample(schedule, torch.rand(4, 3) * 2 - 1, t, torch.randn(4, 3))
+        torch.manual_seed(t)
+        ours = ddpm_step(schedule, x, t, t - 1, eps(x, torch.full((4,), t)))
+        torch.manual_seed(t)
+        assert far(ours, scheduler.step(model(x, t), t - 1, x).prev_sample) < (
+            1e-5 if t > 2 else 1e-4
+        )
+
+
+@each
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_step_is_their_step(name, eta):
+    """DDIM, Eq. 12 and 16, with strides of 20."""
+    schedule, scheduler = OURS[name], ddim(name)
+    scheduler.set_timesteps(50)
+    for t in (20, 40, 500, 980):
+        x = q_sample(schedule, torch.rand(4, 3) * 2 - 1, t, torch.randn(4, 3))
+        torch.manual_seed(t)
+        ours = ddim_step(schedule, x, t, t - 20, model(x, t), eta)
+        torch.manual_seed(t)
+        assert far(ours, scheduler.step(model(x, t), t - 1, x, eta=eta).prev_sample) < 1e-5
+
+
+def loop(scheduler, x, **options):
+    """Their whole loop of 50 steps, with our counting of the times for the model."""
+    scheduler.set_timesteps(50)
+    for k in scheduler.timesteps:
+        x = scheduler.step(model(x, torch.full((len(x),), int(k) + 1)), k, x, **options).prev_sample
+        yield x
+
+
+@each
+@both_clips
+def test_fifty_ddpm_steps_are_their_loop(name, clip):
+    """Every state on the way from T to 0, clipped as most people sample, and not."""
+    schedule, xT = OURS[name], torch.randn(4, 3)
+    torch.manual_seed(1)
+    ours = [x for _, x in trajectory(clipped(model, schedule) if clip else model, schedule, xT, 50)]
+    torch.manual_seed(1)
+    for a, b in zip(ours[1:], loop(ddpm(name, clip), xT), strict=True):
+        assert far(a, b) < 1e-4 * max(1, b.abs().max())
+
+
+@each
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_fifty_ddim_steps_are_their_loop(name, eta):
+    """use_clipped_model_output: eps belongs to the clipped x0, as in ``clipped``."""
+    schedule, xT = OURS[name], torch.randn(4, 3)
+    torch.manual_seed(1)
+    ours = sample(clipped(model, schedule), schedule, xT, 50, lambda *a: ddim_step(*a, eta=eta))
+    torch.manual_seed(1)
+    *_, last = loop(ddim(name, clip=True), xT, eta=eta, use_clipped_model_output=True)
+    assert far(ours, last) < 1e-4
