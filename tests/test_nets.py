@@ -1,0 +1,259 @@
+"""Theorems about the networks: what they may depend on, and what they must."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from ddpm_lite import MLP, Attention, Downsample, ResBlock, UNet, Upsample, time_embedding
+
+UNETS = {
+    "unet": lambda **more: UNet(1, 8, (1, 2, 2), attention=(1,), **more),
+    "points": lambda **more: MLP(2, 16, 2, **more),
+}
+each_net = pytest.mark.parametrize("kind", UNETS)
+
+
+def awake(net):
+    """As if trained a little: the layers that start at 0 no longer are."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return net
+
+
+def batch(kind: str, n: int = 4):
+    x = torch.randn(n, 1, 8, 8) if kind == "unet" else torch.randn(n, 2)
+    return x, torch.randint(1, 1001, (n,))
+
+
+def parameters(net) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+# Size and shape
+
+
+def test_the_cifar10_network_of_ddpm_has_35746307_parameters():
+    """As Ho et al. report, 35.7M (DDPM, appendix B); built on "meta", so nothing is allocated."""
+    with torch.device("meta"):
+        net = UNet(3, 128, (1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1)
+    assert parameters(net) == 35_746_307
+
+
+def test_multipliers_do_not_compound():
+    """Level i has mults[i] * width channels, not the product of all multipliers so far."""
+    net = UNet(1, 8, (1, 2, 2, 4))
+    entered = [layer.res.conv2.out_channels for layer in net.down if hasattr(layer, "res")]
+    left = [layer.res.conv2.out_channels for layer in net.up if hasattr(layer, "res")]
+    assert entered == [8, 16, 16, 32]
+    assert left == [32, 32, 16, 16, 16, 16, 8, 8]
+
+
+@pytest.mark.parametrize(
+    "mults, size", [((1,), 5), ((1, 2), 6), ((1, 2, 2), 28), ((1, 1, 1, 1), 8)]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_unet_keeps_the_shape(channels, mults, size):
+    """(B, C, H, W) to the same, for every size that its levels can halve; H and W may differ."""
+    net = UNet(channels, 8, mults, attention=(len(mults) - 1,))
+    for h, w in ((size, size), (size, 2 * size)):
+        assert net(torch.randn(2, channels, h, w), torch.tensor([1, 9])).shape == (
+            2,
+            channels,
+            h,
+            w,
+        )
+
+
+def test_the_blocks_halve_double_and_keep():
+    """H / 2, 2 H, and H."""
+    x, c = torch.randn(2, 8, 6, 4), torch.randn(2, 16)
+    assert Downsample(8)(x, c).shape == (2, 8, 3, 2)
+    assert Upsample(8)(x, c).shape == (2, 8, 12, 8)
+    assert Attention(8)(x).shape == x.shape
+    assert ResBlock(8, 12, 16)(x, c).shape == (2, 12, 6, 4)
+    assert MLP(3)(torch.randn(5, 3), torch.arange(1, 6)).shape == (5, 3)
+
+
+def test_a_new_unet_answers_zero_and_its_blocks_are_the_identity():
+    """Zero-initialised last layers: the loss starts at 1, each block at x (DDPM's code)."""
+    x, t = batch("unet")
+    h, c = torch.randn(2, 8, 6, 4), torch.randn(2, 16)
+    assert not UNETS["unet"]()(x, t).any()
+    assert torch.equal(ResBlock(8, 8, 16)(h, c), h)
+    assert torch.equal(Attention(8)(h), h)
+
+
+# Time
+
+
+def test_near_times_have_near_embeddings_and_far_times_far_ones():
+    """The distance |e(t) - e(t + d)| grows with d at first and is the same for every t."""
+    e = time_embedding(torch.arange(1, 1001), 64)
+    distance = torch.cdist(e, e)
+    near, further, far = (distance.diagonal(d) for d in (1, 5, 50))
+    assert near.min() > 0.1 and near.max() < further.min() < further.max() < far.min()
+    assert torch.allclose(further, further.mean(), atol=1e-3)  # a circulant matrix
+    off = distance + torch.eye(1000) * 9
+    assert off.min() > 0.1  # no two times look alike
+
+
+def test_embeddings_are_sines_and_cosines_of_geometric_frequencies():
+    """sin(t w_i), cos(t w_i), w_i = 10000^(-i / (d/2 - 1)) (Vaswani et al. 2017, section 3.5)."""
+    e, t = time_embedding(torch.tensor([1, 7, 1000]), 8), [1, 7, 1000]
+    angles = torch.tensor([[u * 10000 ** (-i / 3) for i in range(4)] for u in t])
+    assert torch.allclose(e, torch.cat([angles.sin(), angles.cos()], 1), atol=1e-4)
+    assert torch.allclose(e.square().sum(1), torch.tensor(4.0))
+
+
+def test_a_time_scaled_to_0_to_1_is_almost_the_same_vector_for_all_t():
+    """t / T in a sinusoid made for 1 … T: the rows hardly differ, so the network cannot tell t."""
+    t = torch.arange(1, 1001)
+    spread, scaled = (time_embedding(u, 64).std(0).mean() for u in (t, t / 1000))
+    assert scaled < spread / 5
+
+
+@each_net
+def test_time_changes_the_answer(kind):
+    """eps(x, t) is a function of t: for every pair of times, the first and the last levels too."""
+    net = awake(UNETS[kind]())
+    x = batch(kind, 1)[0].repeat(4, *[1] * (3 if kind == "unet" else 1))
+    answers = net(x, torch.tensor([1, 2, 500, 1000])).flatten(1)
+    distances = torch.cdist(answers, answers)[~torch.eye(4, dtype=torch.bool)]
+    assert distances.min() > 1e-3 * answers.norm(dim=1).mean()
+
+
+# Attention
+
+
+def attention_by_hand(layer, x):
+    """x + out(softmax(Q K^T / sqrt(C)) V), the softmax over keys (Vaswani et al. 2017, Eq. 1)."""
+    b, c, h, w = x.shape
+    qkv = layer.qkv(layer.norm(x)).view(b, 3, c, h * w).transpose(2, 3)  # (b, 3, positions, c)
+    q, k, v = qkv[:, 0], qkv[:, 1], qkv[:, 2]
+    weight = (q @ k.transpose(1, 2) / math.sqrt(c)).softmax(dim=2)  # (b, queries, keys)
+    assert torch.allclose(weight.sum(2), torch.ones(b, h * w))
+    return x + layer.out((weight @ v).transpose(1, 2).reshape(b, c, h, w))
+
+
+def test_attention_is_its_formula():
+    """On an image that is not square, so that exchanged axes show."""
+    layer, x = awake(Attention(8)), torch.randn(2, 8, 3, 5)
+    assert torch.allclose(layer(x), attention_by_hand(layer, x), atol=1e-5)
+
+
+def test_attention_weights_of_a_query_sum_to_1():
+    """If every value is 1, what is looked up is 1, wherever the queries look."""
+    layer, x = awake(Attention(8)), torch.randn(2, 8, 3, 5)
+    with torch.no_grad():
+        layer.qkv.weight[16:], layer.qkv.bias[16:] = 0, 1  # v = 1
+        layer.out.weight[:], layer.out.bias[:] = torch.eye(8)[..., None, None], 0
+    assert torch.allclose(layer(x), x + 1, atol=1e-5)
+
+
+def test_attention_does_not_know_where_the_positions_are():
+    """Permuted positions give permuted answers."""
+    layer, x, order = awake(Attention(8)), torch.randn(2, 8, 3, 5), torch.randperm(15)
+
+    def permuted(x):
+        return x.flatten(2)[..., order].view(x.shape)
+
+    assert torch.allclose(layer(permuted(x)), permuted(layer(x)), atol=1e-5)
+
+
+# Rows, labels, levels
+
+
+@each_net
+@pytest.mark.parametrize("training", [True, False])
+def test_a_row_does_not_depend_on_the_other_rows(kind, training):
+    """The answer to x_i is the same alone and in a batch of other noise levels, in training too:
+    BatchNorm would mix them."""
+    net = awake(UNETS[kind]()).train(training)
+    x, t = batch(kind)
+    alone = torch.cat([net(x[i : i + 1], t[i : i + 1]) for i in range(4)])
+    assert torch.allclose(net(x, t), alone, atol=1e-5)
+    assert not list(net.buffers())  # no running statistics of any kind
+
+
+@each_net
+def test_no_label_is_the_label_num_classes(kind):
+    """y = None and y = num_classes both pick the row of "no label", which guidance needs."""
+    net, (x, t) = awake(UNETS[kind](num_classes=3)), batch(kind)
+    assert torch.equal(net(x, t), net(x, t, torch.full((4,), 3)))
+
+
+@each_net
+def test_a_label_changes_the_answer(kind):
+    """eps(x, t, y) differs for all labels and for none."""
+    net, (x, t) = awake(UNETS[kind](num_classes=3)), batch(kind)
+    answers = torch.stack([net(x, t, torch.full((4,), y)) for y in range(4)]).flatten(1)
+    assert torch.cdist(answers, answers)[~torch.eye(4, dtype=torch.bool)].min() > 1e-2
+
+
+@each_net
+def test_a_label_that_does_not_exist_is_refused(kind):
+    """Labels are 0 … num_classes - 1, and num_classes for none; a net without takes none."""
+    x, t = batch(kind)
+    for y in (-1, 4):
+        with pytest.raises((IndexError, ValueError)):
+            UNETS[kind](num_classes=3)(x, t, torch.full((4,), y))
+    with pytest.raises(ValueError, match="num_classes"):
+        UNETS[kind]()(x, t, torch.zeros(4, dtype=torch.int64))
+
+
+@each_net
+def test_the_gradient_reaches_every_parameter(kind):
+    """No layer is built and left out, each label and both ends of each skip included."""
+    net, (x, t) = awake(UNETS[kind](num_classes=3)), batch(kind)
+    net(x, t, torch.arange(4)).square().sum().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_the_skips_carry_what_the_middle_cannot():
+    """The first skip, cut, changes the answer: the last up-block is fed with the first state."""
+    net, (x, t) = awake(UNETS["unet"]()), batch("unet")
+    full, last = net(x, t), net.up[-1].res
+    with torch.no_grad():
+        last.conv1.weight[:, -8:] = 0
+        last.skip.weight[:, -8:] = 0
+    assert (net(x, t) - full).abs().max() > 1e-3
+
+
+def test_dropout_acts_in_training_only():
+    """Two calls differ in training and agree in evaluation."""
+    net, (x, t) = awake(UNETS["unet"](dropout=0.5)), batch("unet")
+    assert not torch.equal(net(x, t), net(x, t))
+    net.eval()
+    assert torch.equal(net(x, t), net(x, t))
+
+
+@each_net
+def test_copies_and_saved_states_answer_alike(kind):
+    """deepcopy and state_dict carry all that the answer depends on."""
+    net, (x, t) = awake(UNETS[kind](num_classes=3)), batch(kind)
+    other = UNETS[kind](num_classes=3)
+    other.load_state_dict(net.state_dict())
+    y = torch.arange(4)
+    assert torch.equal(copy.deepcopy(net)(x, t, y), net(x, t, y))
+    assert torch.equal(other(x, t, y), net(x, t, y))
+
+
+@pytest.mark.parametrize(
+    "shape, words",
+    [((2, 1, 7, 8), "7 x 8"), ((2, 1, 8, 30), "multiples of 4"), ((2, 3, 8, 8), "(B, 1, H, W)")]
+    + [((1, 8, 8), "(1, 8, 8)"), ((2, 8), "(2, 8)")],
+)
+def test_an_image_that_does_not_fit_is_refused_in_one_sentence(shape, words):
+    """Odd sizes would fail deep inside ("Sizes of tensors must match"), 3 axes would not fail."""
+    with pytest.raises(ValueError) as error:
+        UNet(1, 8, (1, 2, 2))(torch.randn(shape), torch.ones(shape[0], dtype=torch.int64))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_points_that_do_not_fit_are_refused():
+    """(B, 3) to a net of (B, 2)."""
+    with pytest.raises(ValueError, match="expected"):
+        MLP(2)(torch.randn(4, 3), torch.ones(4, dtype=torch.int64))
