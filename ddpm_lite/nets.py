@@ -157,6 +157,31 @@ class Block(nn.Module):
         return self.attention(self.res(x, c))
 
 
+def down_path(c: int, widths: list[int], blocks: int, block) -> tuple[nn.ModuleList, list[int]]:
+    """The layers on the way down, and the channels of each skip that the way up will take."""
+    layers, skips = nn.ModuleList(), [c]
+    for level, width in enumerate(widths):
+        if level > 0:
+            layers.append(Downsample(c))
+            skips.append(c)
+        for _ in range(blocks):
+            layers.append(block(c, width, level))
+            skips.append(c := width)
+    return layers, skips
+
+
+def up_path(c: int, widths: list[int], blocks: int, block, skips: list[int]) -> nn.ModuleList:
+    """The layers on the way up: each block takes one skip, the latest first."""
+    layers = nn.ModuleList()
+    for level, width in reversed(list(enumerate(widths))):
+        for _ in range(blocks + 1):
+            layers.append(block(c + skips.pop(), width, level))
+            c = width
+        if level > 0:
+            layers.append(Upsample(c))
+    return layers
+
+
 class UNet(nn.Module):
     """Images (B, channels, H, W) to the same shape: down, through the middle, up, with skips.
 
@@ -185,29 +210,23 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.channels, self.factor = channels, 2 ** (len(mults) - 1)
-        c, c_dim, skips = width, 4 * width, [width]  # channels now, of the condition, of each skip
-        self.condition = Conditioning(width, c_dim, num_classes)
-        self.enter = nn.Conv2d(channels, c, 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for i, mult in enumerate(mults):
-            for _ in range(blocks):
-                self.down.append(Block(c, mult * width, c_dim, dropout, i in attention))
-                skips.append(c := mult * width)
-            if i < len(mults) - 1:
-                self.down.append(Downsample(c))
-                skips.append(c)
-        self.middle = nn.ModuleList([Block(c, c, c_dim, dropout, a) for a in (True, False)])
-        for i, mult in reversed(list(enumerate(mults))):
-            for _ in range(blocks + 1):
-                c_in, c = c + skips.pop(), mult * width
-                self.up.append(Block(c_in, c, c_dim, dropout, i in attention))
-            if i > 0:
-                self.up.append(Upsample(c))
-        self.leave = nn.Sequential(group_norm(c), nn.SiLU(), zero(nn.Conv2d(c, channels, 3, 1, 1)))
+
+        def block(c_in, c_out, level):
+            return Block(c_in, c_out, 4 * width, dropout, attention=level in attention)
+
+        widths = [mult * width for mult in mults]
+        self.channels, self.levels = channels, len(mults)
+        self.condition = Conditioning(width, 4 * width, num_classes)
+        self.enter = nn.Conv2d(channels, width, 3, padding=1)
+        self.down, skips = down_path(width, widths, blocks, block)
+        middle = (Block(widths[-1], widths[-1], 4 * width, dropout, a) for a in (True, False))
+        self.middle = nn.ModuleList(middle)
+        self.up = up_path(widths[-1], widths, blocks, block, skips)
+        out = zero(nn.Conv2d(widths[0], channels, 3, padding=1))
+        self.leave = nn.Sequential(group_norm(widths[0]), nn.SiLU(), out)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        self._check(x)
+        _check_images(x, self.channels, 2 ** (self.levels - 1))
         c = self.condition(t, y)
         h = self.enter(x)
         skips = [h]
@@ -220,10 +239,10 @@ class UNet(nn.Module):
             h = layer(joined, c)
         return self.leave(h)
 
-    def _check(self, x: Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            hint = f"expected images (B, {self.channels}, H, W)"
-            raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
-        if x.shape[2] % self.factor or x.shape[3] % self.factor:
-            hint = f"expected multiples of {self.factor}: pad the images, or use fewer mults"
-            raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; {hint}")
+
+def _check_images(x: Tensor, channels: int, factor: int) -> None:
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected images (B, {channels}, H, W)")
+    if x.shape[2] % factor or x.shape[3] % factor:
+        hint = f"expected multiples of {factor}: pad the images, or use fewer mults"
+        raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; {hint}")
