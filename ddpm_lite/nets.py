@@ -7,6 +7,8 @@ U-Net of DDPM: Ho et al. 2020, arXiv 2006.11239, appendix B.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -157,29 +159,52 @@ class Block(nn.Module):
         return self.attention(self.res(x, c))
 
 
-def down_path(c: int, widths: list[int], blocks: int, block) -> tuple[nn.ModuleList, list[int]]:
-    """The layers on the way down, and the channels of each skip that the way up will take."""
-    layers, skips = nn.ModuleList(), [c]
-    for level, width in enumerate(widths):
+def down_path(
+    block: Callable[..., nn.Module],
+    width: int,
+    mults: tuple[int, ...],
+    blocks: int,
+    attention: tuple[int, ...],
+) -> tuple[nn.ModuleList, list[int]]:
+    """The layers on the way down, and the channels of the skip that each of them leaves."""
+    layers, skips = nn.ModuleList(), [width]
+    for level, mult in enumerate(mults):
         if level > 0:
-            layers.append(Downsample(c))
-            skips.append(c)
+            layers.append(Downsample(skips[-1]))
+            skips.append(skips[-1])
         for _ in range(blocks):
-            layers.append(block(c, width, level))
-            skips.append(c := width)
+            layers.append(block(skips[-1], mult * width, attention=level in attention))
+            skips.append(mult * width)
     return layers, skips
 
 
-def up_path(c: int, widths: list[int], blocks: int, block, skips: list[int]) -> nn.ModuleList:
-    """The layers on the way up: each block takes one skip, the latest first."""
-    layers = nn.ModuleList()
-    for level, width in reversed(list(enumerate(widths))):
+def middle_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
+    """The layers at the coarsest size; the first of them always with attention."""
+    return nn.ModuleList([block(c, c, attention=a) for a in (True, False)])
+
+
+def up_path(
+    block: Callable[..., nn.Module],
+    width: int,
+    mults: tuple[int, ...],
+    blocks: int,
+    attention: tuple[int, ...],
+    skips: list[int],
+) -> nn.ModuleList:
+    """The layers on the way up; each block takes the last skip that is left."""
+    layers, c = nn.ModuleList(), skips[-1]
+    for level, mult in reversed(list(enumerate(mults))):
         for _ in range(blocks + 1):
-            layers.append(block(c + skips.pop(), width, level))
-            c = width
+            layers.append(block(c + skips.pop(), mult * width, attention=level in attention))
+            c = mult * width
         if level > 0:
             layers.append(Upsample(c))
     return layers
+
+
+def output_layers(c: int, channels: int) -> nn.Sequential:
+    """The last layers: norm, activation and a convolution that starts at zero."""
+    return nn.Sequential(group_norm(c), nn.SiLU(), zero(nn.Conv2d(c, channels, 3, padding=1)))
 
 
 class UNet(nn.Module):
@@ -210,39 +235,34 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-
-        def block(c_in, c_out, level):
-            return Block(c_in, c_out, 4 * width, dropout, attention=level in attention)
-
-        widths = [mult * width for mult in mults]
-        self.channels, self.levels = channels, len(mults)
+        self.channels, self.factor = channels, 2 ** (len(mults) - 1)
+        block = partial(Block, c_dim=4 * width, dropout=dropout)
         self.condition = Conditioning(width, 4 * width, num_classes)
         self.enter = nn.Conv2d(channels, width, 3, padding=1)
-        self.down, skips = down_path(width, widths, blocks, block)
-        middle = (Block(widths[-1], widths[-1], 4 * width, dropout, a) for a in (True, False))
-        self.middle = nn.ModuleList(middle)
-        self.up = up_path(widths[-1], widths, blocks, block, skips)
-        out = zero(nn.Conv2d(widths[0], channels, 3, padding=1))
-        self.leave = nn.Sequential(group_norm(widths[0]), nn.SiLU(), out)
+        self.down, skips = down_path(block, width, mults, blocks, attention)
+        self.middle = middle_path(block, skips[-1])
+        self.up = up_path(block, width, mults, blocks, attention, skips)
+        self.leave = output_layers(mults[0] * width, channels)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        _check_images(x, self.channels, 2 ** (self.levels - 1))
+        _check_images(x, self.channels, self.factor)
         c = self.condition(t, y)
-        h = self.enter(x)
-        skips = [h]
+        skips = [h := self.enter(x)]
         for layer in self.down:
             skips.append(h := layer(h, c))
         for layer in self.middle:
             h = layer(h, c)
         for layer in self.up:
-            joined = h if isinstance(layer, Upsample) else torch.cat([h, skips.pop()], dim=1)
-            h = layer(joined, c)
+            if isinstance(layer, Block):
+                h = torch.cat([h, skips.pop()], dim=1)
+            h = layer(h, c)
         return self.leave(h)
 
 
 def _check_images(x: Tensor, channels: int, factor: int) -> None:
     if x.ndim != 4 or x.shape[1] != channels:
-        raise ValueError(f"x has shape {tuple(x.shape)}; expected images (B, {channels}, H, W)")
+        hint = f"expected images (B, {channels}, H, W)"
+        raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
     if x.shape[2] % factor or x.shape[3] % factor:
         hint = f"expected multiples of {factor}: pad the images, or use fewer mults"
         raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; {hint}")
