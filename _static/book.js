@@ -1,11 +1,24 @@
-// Names for controls of the theme that a screen reader would otherwise read wrongly.
+// Small repairs of the theme that a style sheet cannot make.
+
+// Names for controls that a screen reader would otherwise read wrongly.
 document.addEventListener("DOMContentLoaded", () => {
   // Visible text and label disagree ("Search Ctrl+K" and "Search"): the text is the better name.
   document.querySelectorAll(".search-button-field, details > summary")
     .forEach((node) => node.removeAttribute("aria-label"));
   document.querySelectorAll(".theme-switch-button")
     .forEach((node) => node.setAttribute("aria-label", "Colour mode: automatic, light or dark"));
-  // Boxes that scroll by themselves must be reachable with the keyboard.
-  document.querySelectorAll(".bd-article pre, .bd-article div.math, .pst-scrollable-table-container")
+});
+
+// When formulas and pictures have their size: what scrolls by itself is reachable with the keyboard,
+// and a wide figure stays large enough to read on a phone, by scrolling in its own box.
+window.addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  document.querySelectorAll("div.cell_output img").forEach((image) => {
+    if (image.naturalWidth > 2 * image.naturalHeight && !image.closest(".tag_film")) {
+      image.parentElement.classList.add("wide-figure");
+    }
+  });
+  const boxes = ".bd-article pre, .bd-article mjx-container[display], .wide-figure, .pst-scrollable-table-container";
+  document.querySelectorAll(boxes)
     .forEach((node) => { if (node.scrollWidth > node.clientWidth) node.tabIndex = 0; });
 });

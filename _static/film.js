@@ -9,7 +9,7 @@ function film(cell) {
   const [rows, columns] = [Number(grid[1]), Number(grid[2])];
   const count = rows * columns;
   const [description, list = ""] = image.alt.split(/\bframes:/i);
-  const labels = list.split(";").map((label) => label.trim()).filter(Boolean);
+  const labels = list.replace(/\.\s*$/, "").split(";").map((label) => label.trim()).filter(Boolean);
   let timer = null;
 
   const player = element("div", "film");

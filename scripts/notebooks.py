@@ -48,10 +48,22 @@ def normal(notebook: NotebookNode) -> str:
         cell.setdefault("id", f"cell-{number}")
         keep = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
         cell.metadata = nbformat.from_dict(keep)
-        for output in cell.get("outputs", []):
-            if "metadata" in output:
-                output.metadata = nbformat.from_dict({})
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
     return nbformat.writes(notebook) + "\n"
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Pieces of one stream as one output: how a kernel cut them depends on its speed."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if "metadata" in output:
+            output.metadata = nbformat.from_dict({})
+        if joined and output.get("name") and output.get("name") == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def problems(notebook: NotebookNode) -> list[str]:

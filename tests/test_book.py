@@ -181,7 +181,7 @@ def test_film_plays_and_stays_a_picture_without_javascript(browser, serve, tmp_p
     (tmp_path / "index.html").write_text(
         f"""<link rel="stylesheet" href="film.css"><script src="film.js"></script>
         <div class="cell tag_film tag_film-2x3"><div class="cell_output">
-        <img src="film.png" alt="Grey steps. frames: {labels}"></div></div>"""
+        <img src="film.png" alt="Grey steps. Frames: {labels}."></div></div>"""
     )
     base = serve(tmp_path)
     page = browser.new_page()

@@ -69,8 +69,11 @@ def test_what_an_editor_adds_is_seen_and_removed(tmp_path):
     notebook = healthy()
     notebook.metadata.language_info["version"] = "3.11.7"
     notebook.cells[1].metadata["execution"] = {"iopub.status.busy": "2026-01-01T00:00:00"}
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("stream", text="cut in two\n"))
     path = tmp_path / "01_edited.ipynb"
     nbformat.write(notebook, path)
     assert "not normal" in "".join(notebooks.check(path))
     path.write_text(notebooks.normal(nbformat.read(path, as_version=4)), encoding="utf-8")
     assert notebooks.check(path) == []
+    joined = nbformat.read(path, as_version=4).cells[1].outputs
+    assert [output.text for output in joined] == ["variance 0.998\ncut in two\n"]
