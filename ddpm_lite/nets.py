@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+Ints = tuple[int, ...]
+
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
     """(B,) times to (B, dim): sines and cosines with periods from 2 pi to 2 pi 10^4.
@@ -160,11 +162,7 @@ class Block(nn.Module):
 
 
 def down_path(
-    block: Callable[..., nn.Module],
-    width: int,
-    mults: tuple[int, ...],
-    blocks: int,
-    attention: tuple[int, ...],
+    block: Callable[..., nn.Module], width: int, mults: Ints, blocks: int, attention: Ints
 ) -> tuple[nn.ModuleList, list[int]]:
     """The layers on the way down, and the channels of the skip that each of them leaves."""
     layers, skips = nn.ModuleList(), [width]
@@ -186,10 +184,10 @@ def middle_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
 def up_path(
     block: Callable[..., nn.Module],
     width: int,
-    mults: tuple[int, ...],
+    mults: Ints,
     blocks: int,
-    attention: tuple[int, ...],
-    skips: list[int],
+    attention: Ints,
+    skips: list,
 ) -> nn.ModuleList:
     """The layers on the way up; each block takes the last skip that is left."""
     layers, c = nn.ModuleList(), skips[-1]
@@ -228,9 +226,9 @@ class UNet(nn.Module):
         self,
         channels: int = 1,
         width: int = 32,
-        mults: tuple[int, ...] = (1, 2, 2),
+        mults: Ints = (1, 2, 2),
         blocks: int = 1,
-        attention: tuple[int, ...] = (),
+        attention: Ints = (),
         num_classes: int = 0,
         dropout: float = 0.0,
     ):
