@@ -162,7 +162,7 @@ class Block(nn.Module):
 
 
 def down_path(
-    block: Callable[..., nn.Module], width: int, mults: Ints, blocks: int, attention: Ints
+    block: Callable, width: int, mults: Ints, blocks: int, attention: Ints
 ) -> tuple[nn.ModuleList, list[int]]:
     """The layers on the way down, and the channels of the skip that each of them leaves."""
     layers, skips = nn.ModuleList(), [width]
@@ -182,12 +182,7 @@ def middle_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
 
 
 def up_path(
-    block: Callable[..., nn.Module],
-    width: int,
-    mults: Ints,
-    blocks: int,
-    attention: Ints,
-    skips: list,
+    block: Callable, width: int, mults: Ints, blocks: int, attention: Ints, skips: list[int]
 ) -> nn.ModuleList:
     """The layers on the way up; each block takes the last skip that is left."""
     layers, c = nn.ModuleList(), skips[-1]
