@@ -38,7 +38,8 @@ def links(text: str) -> list[tuple[str, str]]:
 
 def files(root: Path = ROOT) -> dict[Path, str]:
     """The text files that git knows or would add, with their text."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files"]  # the folder may be another user's
+    command += ["--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     found = {}
     for path in map(root.joinpath, names.splitlines()):
