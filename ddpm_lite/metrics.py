@@ -18,10 +18,11 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     """
     _check_pair(a, b)
     a, b = a.double(), b.double()
-    root = _sqrt(a.T.cov())
-    cross = _sqrt(root @ b.T.cov() @ root).trace()  # tr((A B)^(1/2))
+    cov_a, cov_b = (torch.atleast_2d(x.T.cov()) for x in (a, b))  # of one feature, a number
+    root = _sqrt(cov_a)
+    cross = _sqrt(root @ cov_b @ root).trace()  # tr((A B)^(1/2))
     shift = (a.mean(0) - b.mean(0)).square().sum()
-    return (shift + a.T.cov().trace() + b.T.cov().trace() - 2 * cross).item()
+    return (shift + cov_a.trace() + cov_b.trace() - 2 * cross).item()
 
 
 def mmd(a: Tensor, b: Tensor) -> float:
