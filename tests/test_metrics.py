@@ -1,0 +1,227 @@
+"""Theorems about the scores: exact where the answer is known, unbiased where chance is in it."""
+
+import pytest
+import torch
+
+from ddpm_lite import (
+    Classifier,
+    fit_classifier,
+    frechet_distance,
+    load_images,
+    mmd,
+    nearest,
+    precision_recall,
+)
+
+
+def with_statistics(n, mean, cov):
+    """n rows with exactly that sample mean and covariance: whitened noise, then coloured."""
+    x = torch.randn(n, len(mean), dtype=torch.float64)
+    x = x - x.mean(0)
+    white = torch.linalg.solve_triangular(
+        torch.linalg.cholesky(torch.atleast_2d(x.T.cov())), x.T, upper=False
+    ).T
+    return white @ torch.linalg.cholesky(cov).T + mean
+
+
+def random_covariance(d):
+    a = torch.randn(d, d, dtype=torch.float64)
+    return a @ a.T / d + 0.1 * torch.eye(d)
+
+
+# Fréchet distance
+
+
+@pytest.mark.parametrize("d", [1, 3, 8])
+def test_frechet_distance_of_gaussians_with_known_statistics(d):
+    """|m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)), the root from the eigenvalues of A B (Eq. 6 of
+    arXiv 1706.08500), to 1e-6."""
+    (ma, mb), (ca, cb) = torch.randn(2, d).double(), (random_covariance(d), random_covariance(d))
+    cross = torch.linalg.eigvals(ca @ cb).real.sqrt().sum()  # of a product that is not symmetric
+    expected = (ma - mb).square().sum() + ca.trace() + cb.trace() - 2 * cross
+    a, b = with_statistics(50, ma, ca), with_statistics(70, mb, cb)
+    assert frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-6)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
+
+
+def test_frechet_distance_in_one_dimension_is_a_sum_of_two_squares():
+    """(m_a - m_b)^2 + (s_a - s_b)^2: for N(1, 4) and N(-2, 25) it is 9 + 9."""
+    one = torch.ones(1).double()
+    a, b = (
+        with_statistics(20, one, 4 * one[:, None]),
+        with_statistics(30, -2 * one, 25 * one[:, None]),
+    )
+    assert frechet_distance(a, b) == pytest.approx(18, rel=1e-6)
+
+
+def test_frechet_distance_to_itself_is_zero():
+    """For a flat covariance too: fewer rows than features, and a feature that never moves."""
+    for x in (
+        torch.randn(40, 5),
+        torch.randn(4, 9),
+        torch.randn(40, 5) * torch.tensor([1, 1, 0, 1, 1]),
+    ):
+        assert frechet_distance(x, x.clone()) == pytest.approx(0, abs=1e-6)
+
+
+def test_frechet_distance_takes_float32_features_far_from_zero():
+    """Statistics are computed in float64: a common offset of 1000 changes nothing."""
+    a, b = torch.randn(500, 4), 2 * torch.randn(500, 4)
+    assert frechet_distance(a + 1000, b + 1000) == pytest.approx(frechet_distance(a, b), rel=1e-3)
+
+
+def test_a_larger_shift_or_spread_is_a_larger_distance():
+    """Monotone in what it measures."""
+    x = torch.randn(500, 4)
+    for change in (lambda k: x + k, lambda k: x * (1 + k)):
+        scores = [frechet_distance(x, change(k)) for k in (0.0, 0.1, 0.5, 1.0)]
+        assert scores == sorted(scores) and scores[-1] > 1
+
+
+# Maximum mean discrepancy
+
+
+def test_mmd_is_unbiased():
+    """For equal laws its mean over 200 draws is within five standard errors of 0; it goes below."""
+    scores = torch.tensor([mmd(torch.randn(20, 3), torch.randn(30, 3)) for _ in range(200)])
+    assert scores.mean().abs() < 5 * scores.std() / 200**0.5
+    assert scores.min() < 0 < scores.max()
+
+
+def test_mmd_by_hand():
+    """Averages of (x y / D + 1)^3 over all pairs but a row with itself (arXiv 1801.01401)."""
+    a, b = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 0.0]])
+    aa, bb, ab = 1.0, 2.0**3, (1.5**3 + 2.0**3 + 2.0**3 + 1.0**3) / 4
+    assert mmd(a, b) == pytest.approx(aa + bb - 2 * ab)
+
+
+def test_mmd_sees_a_shift():
+    """0.5 in each coordinate stands far above the scatter of equal laws."""
+    assert mmd(torch.randn(300, 3), torch.randn(300, 3) + 0.5) > 0.3
+
+
+# Precision and recall
+
+
+def modes(*centers, n=50):
+    return torch.cat([0.05 * torch.randn(n, 2) + torch.tensor(c) for c in centers])
+
+
+ALL = [(0.0, 0.0), (5.0, 0.0), (0.0, 5.0), (5.0, 5.0)]
+
+
+def test_samples_of_all_modes_are_precise_and_complete():
+    """Real and fake from one law: both near 1, and exactly 1 for the same rows."""
+    real = modes(*ALL)
+    assert min(precision_recall(real, modes(*ALL))) > 0.85
+    assert precision_recall(real, real) == (1, 1)
+
+
+def test_samples_of_one_mode_are_precise_and_not_complete():
+    """Three of four modes are missing: recall near 1/4. The roles exchanged, the numbers are."""
+    real, fake = modes(*ALL), modes(ALL[0])
+    precision, recall = precision_recall(real, fake)
+    assert precision > 0.85 and 0.15 < recall <= 0.25
+    assert precision_recall(fake, real) == (recall, precision)
+
+
+def test_samples_off_the_manifold_are_neither():
+    """Nothing in common: 0 and 0."""
+    assert precision_recall(modes(*ALL), modes((99.0, 99.0))) == (0, 0)
+
+
+def test_samples_half_of_which_are_off_the_manifold_have_half_the_precision():
+    """50 of 100 lie far away."""
+    precision, _ = precision_recall(modes(*ALL), modes(ALL[0], (99.0, 99.0)))
+    assert 0.4 < precision <= 0.5
+
+
+def test_the_manifold_reaches_to_the_kth_neighbour():
+    """On a line 0, 1, 3, 7 with k = 1 the balls have radius 1, 1, 2, 4."""
+    real = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    fake = torch.tensor([[-1.01], [-0.99], [5.5], [11.5]])  # out, in, in (around 7), out
+    assert precision_recall(real, fake, k=1)[0] == 0.5
+    assert precision_recall(real, fake, k=2)[0] == 1.0  # radius 3, 2, 3, 6
+
+
+# Memorisation
+
+
+def test_nearest_finds_copies(digits):
+    """A copy has distance 0 and its own index; a changed pixel shows as its difference."""
+    x, rows = digits[0], torch.tensor([3, 700, 1436])
+    distance, index = nearest(x[rows], x)
+    assert distance.shape == index.shape == (3, 1)
+    assert (distance == 0).all() and index[:, 0].tolist() == rows.tolist()
+    changed = x[rows].clone()
+    changed[:, 0, 4, 4] += 0.25
+    distance, index = nearest(changed, x)
+    assert torch.allclose(distance, torch.tensor(0.25)) and index[:, 0].tolist() == rows.tolist()
+
+
+def test_nearest_is_the_euclidean_distance_in_rising_order():
+    """k neighbours, the nearest first, of images too: they are flattened."""
+    data = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+    distance, index = nearest(torch.zeros(1, 2), data, k=3)
+    assert distance.tolist() == [[0, 1, 5]] and index.tolist() == [[0, 2, 1]]
+    assert nearest(torch.zeros(2, 1, 1, 2), data[:, None, None], k=2)[0].tolist() == [[0, 1]] * 2
+
+
+# The classifier whose features are compared
+
+
+def test_the_classifier_reads_digits_that_it_has_not_seen(classifier):
+    """At least 98.5 % of the 360 held-out digits."""
+    x, y = load_images("digits", train=False)
+    assert (classifier.probabilities(x).argmax(1) == y).double().mean() >= 0.985
+
+
+def test_features_and_probabilities_belong_together(classifier):
+    """The head of the features, normalised; rows alone and in a batch, however it was left."""
+    x = load_images("digits", train=False)[0][:600:7]
+    classifier.train()
+    features, p = classifier.features(x), classifier.probabilities(x)
+    assert features.shape == (len(x), 64) and not features.requires_grad
+    assert torch.allclose(p, classifier.head(features).softmax(1))
+    assert torch.allclose(p.sum(1), torch.ones(len(x)))
+    assert torch.allclose(classifier.features(x[:1]), features[:1], atol=1e-5)
+
+
+def test_two_halves_of_the_digits_are_nearer_than_noise_is(classifier, digits):
+    """The scale of the score: real against real is small, noise and a missing class are not."""
+    x, y = digits
+    features = classifier.features(x)
+    a, b = features[::2], features[1::2]
+    noise = classifier.features(torch.rand(700, 1, 8, 8) * 2 - 1)
+    control = frechet_distance(a, b)
+    assert control < 0.5 * frechet_distance(a, features[y != 3])
+    assert frechet_distance(a, noise) > 20 * control
+
+
+def test_fitting_depends_on_its_seed_alone_and_leaves_the_generator(digits):
+    """fork_rng: the same weights whatever was drawn before, and no draw is lost after."""
+    x, y = digits[0][:200], digits[1][:200]
+    before = torch.get_rng_state()
+    a = fit_classifier(x, y, steps=2)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(3)
+    b, c = fit_classifier(x, y, steps=2), fit_classifier(x, y, steps=2, seed=1)
+    same = [torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)]
+    assert all(same) and not torch.equal(a.head.weight, c.head.weight)
+
+
+def test_other_sizes_fit():
+    """Colour, other class counts, other feature counts, images that are not 8 x 8."""
+    net = Classifier(channels=3, classes=4, dim=16)
+    assert net.probabilities(torch.randn(2, 3, 28, 28)).shape == (2, 4)
+    assert net.features(torch.randn(2, 3, 9, 12)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("score", [frechet_distance, mmd, precision_recall])
+@pytest.mark.parametrize(
+    "a, b", [((5, 3), (5, 4)), ((5,), (5,)), ((1, 3), (5, 3)), ((5, 1, 2, 2),) * 2]
+)
+def test_features_that_do_not_fit_are_refused(score, a, b):
+    """(N, D) and (M, D), with two rows at least: one row has no covariance."""
+    with pytest.raises(ValueError, match="expected"):
+        score(torch.randn(a), torch.randn(b))
