@@ -83,7 +83,7 @@ class Recipe:
 
     data: str = option("digits", "images to learn", choices=list(SHAPES))
     width: int = option(16, "channels of the finest level, even", type=number(4, 4096, int))
-    mults: tuple = option((1, 3), "channels of each level, times width", type=count, nargs="+")
+    mults: tuple = option((1, 2), "channels of each level, times width", type=count, nargs="+")
     blocks: int = option(1, "residual blocks of a level", type=count)
     attention: tuple = option((), "levels with attention", type=number(0, 9, int), nargs="*")
     conditional: bool = option(
@@ -104,8 +104,8 @@ class Recipe:
 
 RECIPES = {
     "digits": Recipe(
-        data="digits", width=16, mults=(1, 3), blocks=1, schedule="cosine", target="v",
-        batch=64, lr=4e-3, ema=0.99, threads=1, minutes=1,
+        data="digits", width=16, mults=(1, 2), blocks=1, conditional=True, schedule="cosine",
+        target="v", batch=64, lr=6e-3, ema=0.99, threads=1, minutes=1,
     ),
     "mnist": Recipe(
         data="mnist", width=32, mults=(1, 2, 2), blocks=1, schedule="cosine", target="v",
