@@ -34,14 +34,14 @@ def draw_images(ax: Axes, x, columns: int = 8) -> None:
     grid = x.new_ones(rows * columns, c, h + 1, w + 1)  # a white line between the images
     grid[:b, :, :h, :w] = x.detach().clamp(-1, 1)
     grid = grid.view(rows, columns, c, h + 1, w + 1).permute(0, 3, 1, 4, 2)
-    grid = grid.reshape(rows * (h + 1), columns * (w + 1), c)[:-1, :-1].cpu()
+    grid = grid.reshape(rows * (h + 1), columns * (w + 1), c)[:-1, :-1].cpu().numpy()
     ax.imshow((grid + 1) / 2, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
 
 
 def draw_points(ax: Axes, x, color: str = DATA, limit: float = 2.5, **style: Any) -> None:
     """Draw points (N, 2) on ``ax``, a square of [-limit, limit]."""
-    x = x.detach().cpu()
+    x = x.detach().cpu().numpy()
     ax.scatter(x[:, 0], x[:, 1], **{"s": 4, "color": color, "alpha": 0.5, "linewidths": 0} | style)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
