@@ -1,0 +1,146 @@
+"""The figures and the widgets: drawn without a display, closed, and of the promised size."""
+
+import io
+from functools import partial
+
+import pytest
+import torch
+
+import ddpm_lite
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from ddpm_lite import plot  # noqa: E402
+
+IMAGES, POINTS = torch.rand(8, 1, 6, 6) * 2 - 1, torch.randn(30, 2)
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch):
+    """What plt.show() would have shown; nothing is left open."""
+    shown = []
+
+    def show():
+        shown.append(plt.gcf())
+        plt.close()
+
+    monkeypatch.setattr(plt, "show", show)
+    yield shown
+    assert not plt.get_fignums()
+
+
+def pixels(picture) -> torch.Tensor:
+    return torch.tensor(plt.imread(io.BytesIO(picture.data), format="png"))  # (H, W, 4)
+
+
+def test_images_become_a_grid_with_white_lines_between(figures):
+    """Image i stands in row i // columns, column i % columns; -1 is black, 1 is white."""
+    x = torch.arange(5.0).sub(2).div(2)[:, None, None, None].expand(5, 1, 2, 3)
+    plot.show_images(x, columns=3, title="five")
+    image = torch.as_tensor(figures[0].axes[0].images[0].get_array())
+    assert image.shape == (2 * 3 - 1, 3 * 4 - 1)
+    for i in range(5):
+        top, left = 3 * (i // 3), 4 * (i % 3)
+        assert (image[top : top + 2, left : left + 3] == i / 4).all()
+    assert (image[2] == 1).all() and (image[:, 3] == 1).all()
+    assert figures[0].axes[0].get_title() == "five"
+
+
+def test_values_outside_are_black_or_white(figures):
+    """Clamped to [-1, 1], so one wild pixel does not dim the others."""
+    plot.show_images(torch.tensor([-9.0, 0.0, 9.0]).view(1, 1, 1, 3))
+    image = torch.as_tensor(figures[0].axes[0].images[0].get_array())
+    assert image[0, :3].tolist() == [0, 0.5, 1]
+
+
+def test_colour_and_gradients_are_no_obstacle(figures):
+    """(B, 3, H, W), straight out of a network that is training."""
+    plot.show_images(torch.zeros(2, 3, 4, 4, requires_grad=True))
+    assert figures[0].axes[0].images[0].get_array().shape == (4, 8 * 5 - 1, 3)
+
+
+def test_a_strip_has_a_column_for_each_state(figures):
+    """Labels stand above, in order."""
+    plot.show_strip([IMAGES[:3]] * 4, ["a", "b", "c", "d"])
+    assert [ax.get_title() for ax in figures[0].axes] == ["a", "b", "c", "d"]
+
+
+def test_points_are_drawn_side_by_side_in_their_colours(figures):
+    """One panel for each set, one colour or one for each."""
+    plot.show_points([POINTS, POINTS], ["data", "noise"], [plot.DATA, plot.NOISE])
+    plot.show_points([POINTS], ["data"])
+    panels = [ax for figure in figures for ax in figure.axes]
+    colours = [matplotlib.colors.to_hex(ax.collections[0].get_facecolor()[0]) for ax in panels]
+    assert colours == [c.lower() for c in (plot.DATA, plot.NOISE, plot.DATA)]
+    assert torch.equal(torch.as_tensor(panels[0].collections[0].get_offsets()), POINTS.double())
+
+
+@pytest.mark.parametrize("n, columns, rows", [(8, 4, 2), (12, 3, 4), (6, 6, 1), (4, 4, 1)])
+@pytest.mark.parametrize("draw", ["images", "points"])
+def test_a_film_is_a_grid_of_equal_frames(draw, n, columns, rows):
+    """The page cuts the PNG into rows x columns: its size must be divisible by them."""
+    frames = [IMAGES] * n if draw == "images" else [POINTS] * n
+    film = plot.animate(
+        getattr(plot, f"draw_{draw}"), frames, [f"t = {i}" for i in range(n)], columns
+    )
+    height, width, _ = pixels(film).shape
+    assert width % columns == 0 and height % rows == 0
+    assert width // columns == height // rows
+
+
+def test_the_frames_of_a_film_stand_in_reading_order():
+    """Frame i lies in cell (i // columns, i % columns) and does not reach into the next."""
+    frames = [torch.full((1, 1, 1, 1), 1.0 if i == 2 else -1.0) for i in range(6)]
+    draw = partial(plot.draw_images, columns=1)
+    picture = pixels(plot.animate(draw, frames, [""] * 6, columns=3, size=1.0))[..., 0]
+    h, w = picture.shape[0] // 2, picture.shape[1] // 3
+    cells = [picture[i // 3 * h : (i // 3 + 1) * h, i % 3 * w : (i % 3 + 1) * w] for i in range(6)]
+    assert [bool(cell[h // 2, w // 2] > 0.5) for cell in cells] == [i == 2 for i in range(6)]
+    assert all((cell[0] == 1).all() and (cell[:, 0] == 1).all() for cell in cells)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3)], ids=str)
+def test_what_is_no_batch_of_images_is_refused(shape):
+    """One sentence with the shape that was given and the one that is expected."""
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match=r"expected images \(B, 1 or 3, H, W\)"):
+        plot.draw_images(ax, torch.zeros(shape))
+    plt.close()
+
+
+def test_a_label_for_each_state():
+    """One too few is an error, not a state that is silently left out."""
+    for show in (plot.show_strip, plot.show_points):
+        with pytest.raises(ValueError):
+            show([IMAGES, IMAGES] if show is plot.show_strip else [POINTS, POINTS], ["a"])
+    plt.close("all")
+
+
+def test_a_widget_redraws_for_each_state(figures):
+    """The slider picks (label, value); each value is drawn under its label."""
+    widgets = pytest.importorskip("ddpm_lite.widgets")
+    drawn = []
+    states = [(0, "first"), (500, "second")]
+    box = widgets.explore(lambda ax, value: drawn.append(value), states)
+    box.update()
+    box.children[0].index = 1
+    box.update()
+    assert {"first", "second"} == set(drawn)
+    assert figures[-1].axes[0].get_title() == "t = 500"
+
+
+def test_the_schedule_widget_draws_what_is_chosen(figures):
+    """A curve over t = 1 … T for each chosen schedule; the SNR on a logarithmic axis."""
+    widgets = pytest.importorskip("ddpm_lite.widgets")
+    schedule = ddpm_lite.linear_schedule(10)
+    box = widgets.explore_schedules({"linear": schedule, "cosine": ddpm_lite.cosine_schedule(10)})
+    box.children[0].value = "snr"
+    box.children[1].value = ("linear",)
+    box.update()
+    ax = figures[-1].axes[0]
+    assert ax.get_yscale() == "log" and [line.get_label() for line in ax.lines] == ["linear"]
+    assert list(ax.lines[0].get_xdata()) == list(range(1, 11))
+    assert ax.lines[0].get_ydata().tolist() == schedule.snr[1:].tolist()
