@@ -69,6 +69,14 @@ def number(low: float, high: float, kind: type = float) -> Callable[[str], float
     return parse
 
 
+def even(text: str) -> int:
+    """An argument type: an even number of channels, half of them sines and half cosines."""
+    value = number(4, 4096, int)(text)
+    if value % 2:
+        raise argparse.ArgumentTypeError(f"got {text}, expected an even number")
+    return value
+
+
 def option(default: Any, help: str, **how: Any) -> Any:
     """A field of ``Recipe`` that is an option of ``train`` too."""
     return field(default=default, metadata={"help": help, **how})
@@ -82,7 +90,7 @@ class Recipe:
     """All that decides what a run becomes. Weights are a function of it, and of nothing else."""
 
     data: str = option("digits", "images to learn", choices=list(SHAPES))
-    width: int = option(16, "channels of the finest level, even", type=number(4, 4096, int))
+    width: int = option(16, "channels of the finest level, even", type=even)
     mults: tuple = option((1, 2), "channels of each level, times width", type=count, nargs="+")
     blocks: int = option(1, "residual blocks of a level", type=count)
     attention: tuple = option((), "levels with attention", type=number(0, 9, int), nargs="*")
@@ -458,7 +466,7 @@ def resumed(path: Path, device: str, given: dict[str, Any]) -> Run:
     """The run at ``path``, unless other settings than its own were given."""
     run = Run.load(path, device)
     old = asdict(run.recipe) | ({"minutes": None} if "steps" in given else {})
-    differences = [f"{k} {old[k]}, now {v}" for k, v in given.items() if v != old[k]]
+    differences = [f"{k} {shown(old[k])}, now {shown(v)}" for k, v in given.items() if v != old[k]]
     if differences:
         hint = "leave these options out, or choose another --out"
         raise ValueError(f"{path} was made with {'; '.join(differences)}: {hint}")
@@ -507,7 +515,8 @@ def shown(value: Any) -> str:
     """A setting as one would type it."""
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "none"
-    return {"None": "none", "False": "no", "True": "yes"}.get(str(value), str(value))
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return {"None": "none", "False": "no", "True": "yes"}.get(text, text)
 
 
 # The command line
@@ -550,7 +559,8 @@ def add_train(p: Parser) -> None:
     group = p.add_argument_group("recipe")
     length = group.add_mutually_exclusive_group()
     for f in fields(Recipe):
-        how = dict(f.metadata) | {"help": f"{f.metadata['help']} ({shown(f.default)})"}
+        value = shown(getattr(RECIPES["digits"], f.name))
+        how = {**f.metadata, "help": f"{f.metadata['help']} ({value})"}
         where = length if f.name in ("minutes", "steps") else group
         where.add_argument(f"--{f.name}", default=None, **how)
 
