@@ -51,6 +51,8 @@ def load_images(name: str, root: str = "data", train: bool = True) -> tuple[Tens
     Raises:
         ValueError: the name is unknown.
         DataError: the files are not in ``root`` and cannot be downloaded.
+
+    Used from chapter 1 on.
     """
     _check_name(name, IMAGES)
     if name == "digits":
