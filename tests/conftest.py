@@ -8,6 +8,10 @@ from ddpm_lite import fit_classifier, load_images
 torch.set_num_threads(1)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "mutation: puts bugs into the package, on purpose")
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """Each test draws the same numbers, alone or among the others."""
@@ -23,4 +27,4 @@ def digits():
 @pytest.fixture(scope="session")
 def classifier(digits):
     """One classifier for all tests that need features."""
-    return fit_classifier(*digits, steps=150)
+    return fit_classifier(*digits, steps=120)

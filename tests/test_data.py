@@ -134,7 +134,7 @@ def test_cifar10_files_are_read_as_they_lie_there(tmp_path, monkeypatch):
 
     def part(name: str, value: int) -> list[str]:
         rows = np.full((2, 3072), value, dtype=np.uint8)
-        rows[:, :1024], rows[0, 1023] = 255, 0  # red, but for the last pixel of the first image
+        rows[:, :1024], rows[0, 1] = 255, 0  # red, but for the second pixel of the first image
         return [name, write(name, {"data": rows, "labels": [value, 9]})]
 
     monkeypatch.setattr(CIFAR10, "train_list", [part("data_batch_1", 0), part("data_batch_2", 1)])
@@ -144,12 +144,12 @@ def test_cifar10_files_are_read_as_they_lie_there(tmp_path, monkeypatch):
     x, y = load_images("cifar10", str(tmp_path))
     assert x.shape == (4, 3, 32, 32) and y.tolist() == [0, 9, 1, 9] and y.dtype == torch.int64
     assert (x[1, 0] == 1).all() and (x[1, 1:] == -1).all()
-    assert x[0, 0, 31, 31] == -1 and x[0, 0, 31, 30] == 1
+    assert x[0, 0, 0, 1] == -1 and x[0, 0, 1, 0] == 1
     assert load_images("cifar10", str(tmp_path), train=False)[1].tolist() == [2, 9]
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
-def test_without_a_network_one_sentence_says_what_to_do(tmp_path, name):
+def test_without_a_network_one_sentence_says_what_to_do(no_network, tmp_path, name):
     """It names the set, the folder for its files, and the digits, which need no download."""
     with pytest.raises(DataError) as error:
         load_images(name, str(tmp_path / "data"))

@@ -380,7 +380,7 @@ def test_every_jump_is_finite_in_float32(schedule):
     """1 - alpha_bar_s - sigma^2 is >= 0, and must not round to less: its root is taken."""
     x = torch.ones(1)
     for t in (1, 2, 1000):
-        for s in range(t):
+        for s in range(0, t, 3):
             for eta in (0.0, 0.5, 1.0):
                 assert ddim_step(schedule, x, t, s, x, eta).isfinite(), (t, s, eta)
             assert ddpm_step(schedule, x, t, s, x).isfinite(), (t, s)

@@ -83,9 +83,8 @@ def test_points_are_drawn_side_by_side_in_their_colours(figures):
 def test_a_film_is_a_grid_of_equal_frames(draw, n, columns, rows):
     """The page cuts the PNG into rows x columns: its size must be divisible by them."""
     frames = [IMAGES] * n if draw == "images" else [POINTS] * n
-    film = plot.animate(
-        getattr(plot, f"draw_{draw}"), frames, [f"t = {i}" for i in range(n)], columns
-    )
+    labels = [f"t = {i}" for i in range(n)]
+    film = plot.animate(getattr(plot, f"draw_{draw}"), frames, labels, columns, size=1.0)
     height, width, _ = pixels(film).shape
     assert width % columns == 0 and height % rows == 0
     assert width // columns == height // rows
@@ -93,6 +92,7 @@ def test_a_film_is_a_grid_of_equal_frames(draw, n, columns, rows):
 
 def test_the_frames_of_a_film_stand_in_reading_order():
     """Frame i lies in cell (i // columns, i % columns) and does not reach into the next."""
+    before = plt.get_fignums()
     frames = [torch.full((1, 1, 1, 1), 1.0 if i == 2 else -1.0) for i in range(6)]
     draw = partial(plot.draw_images, columns=1)
     picture = pixels(plot.animate(draw, frames, [""] * 6, columns=3, size=1.0))[..., 0]
@@ -100,6 +100,7 @@ def test_the_frames_of_a_film_stand_in_reading_order():
     cells = [picture[i // 3 * h : (i // 3 + 1) * h, i % 3 * w : (i % 3 + 1) * w] for i in range(6)]
     assert [bool(cell[h // 2, w // 2] > 0.5) for cell in cells] == [i == 2 for i in range(6)]
     assert all((cell[0] == 1).all() and (cell[:, 0] == 1).all() for cell in cells)
+    assert plt.get_fignums() == before
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3)], ids=str)
