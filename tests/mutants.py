@@ -81,13 +81,11 @@ def load(file: str) -> ModuleType:
     return module
 
 
-def run(test: str, fixture: Callable[[str], Any]) -> None:
-    """Call a test, ``file.py::name``, with all its parameters; raise what it raises.
+def run(module: ModuleType, name: str, fixture: Callable[[str], Any]) -> None:
+    """Call the test of that name with all its parameters; raise what it raises.
 
     A small pytest, which costs a millisecond: ``fixture`` gives the value of a shared fixture.
     """
-    file, name = test.split("::")
-    module = load(file)
     function = getattr(module, name)
     sets = []  # for each parametrize mark, the arguments that it gives
     for mark in getattr(function, "pytestmark", []):

@@ -7,7 +7,7 @@ E22, mixing noises linearly, is a mistake of the user: test_diffusion.py shows w
 import sys
 
 import pytest
-from mutants import change, package, run
+from mutants import change, load, package, run
 
 DIFFUSION = {  # bug: (the text, what it becomes, a test that must fail)
     "E1 deviation for variance in q_sample": (
@@ -407,12 +407,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def shared(request):
-    """The value of a fixture by name, the digits from the package under test."""
+def shared(request, tmp_path_factory):
+    """The value of a fixture by name: a new folder, or the digits of the package under test."""
 
     def value(name):
         from ddpm_lite import load_images
 
+        if name == "tmp_path":
+            return tmp_path_factory.mktemp("again")
         return load_images("digits") if name == "digits" else request.getfixturevalue(name)
 
     yield value
@@ -428,12 +430,15 @@ def test_each_bug_has_a_name_of_its_own():
 @pytest.mark.parametrize("file, old, new, test", MUTANTS.values(), ids=MUTANTS)
 def test_this_bug_is_caught(file, old, new, test, shared):
     """The package with this one line changed fails the named test."""
+    tests, name = test.split("::")
     with package(change(file, old, new)), pytest.raises((Exception, pytest.fail.Exception)):
-        run(test, shared)
+        run(load(tests), name, shared)
 
 
-@pytest.mark.parametrize("test", sorted({test for *_, test in MUTANTS.values()}))
-def test_the_package_as_it_is_passes(test, shared):
-    """The control: run in the same way, without a bug, the same test passes."""
+@pytest.mark.parametrize("file", sorted({test.split("::")[0] for *_, test in MUTANTS.values()}))
+def test_the_package_as_it_is_passes(file, shared):
+    """The control: run in the same way, without a bug, the same tests pass."""
     with package({}):
-        run(test, shared)
+        tests = load(file)
+        for name in sorted({test.split("::")[1] for *_, test in MUTANTS.values() if file in test}):
+            run(tests, name, shared)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -106,10 +107,27 @@ jobs = json.load(sys.stdin)
 if all(set(job["allowed"]) <= {"einops"} for job in jobs):
     for name in ["numpy", "matplotlib", "sklearn", "torchvision", "IPython", "ipywidgets", "tqdm"]:
         sys.modules[name] = None  # now importing it fails
-sys.modules["ddpm_lite"] = None
 import torch
 torch.set_num_threads(1)
 real, results = builtins.__import__, {}
+
+if "numpy" in sys.modules:  # it cannot be imported here: a good place to import the package
+    state, known = torch.get_rng_state(), set(sys.modules)
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        sys.path.append(sys.argv[1])
+        import ddpm_lite
+        sys.path.pop()
+    new = {name.partition(".")[0] for name in set(sys.modules) - known}
+    results["import"] = {
+        "generator": torch.equal(state, torch.get_rng_state()),
+        "threads": torch.get_num_threads() == 1,
+        "grad": torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32,
+        "cuda": torch.cuda.is_initialized(),
+        "new": sorted(new), "said": said.getvalue(), "files": os.listdir(),
+    }
+for name in [name for name in sys.modules if name.startswith("ddpm_lite")]:
+    del sys.modules[name]
+sys.modules["ddpm_lite"] = None
 for job in jobs:
     os.chdir(job["folder"])
     sys.path[0] = job["folder"]
@@ -125,6 +143,7 @@ for job in jobs:
     builtins.__import__ = guarded
     try:
         with contextlib.redirect_stdout(io.StringIO()):
+            torch.manual_seed(0)
             exec(job["code"], {"__name__": "student"})
         results[job["name"]] = ""
     except BaseException:
@@ -153,7 +172,7 @@ assert torch.cdist(x0, data[:2]).amin(1).median() < 0.25 and 10 < (x0[:, 0] > 0)
 
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory):
-    """What became of each leaf's work: "" or a traceback."""
+    """What became of each leaf's work, "" or a traceback; and of importing the package."""
     results = {}
     for names in (CORE, REST):
         jobs = []
@@ -164,8 +183,15 @@ def alone(tmp_path_factory):
             allowed = set().union(*(EXTRA.get(leaf, set()) for leaf in name.split("+")))
             job = {"name": name, "folder": str(folder), "code": WORK[name]}
             jobs.append({**job, "allowed": sorted(allowed)})
-        command = [sys.executable, "-c", ALONE]
-        run = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True)
+        empty = tmp_path_factory.mktemp("empty")
+        run = subprocess.run(
+            [sys.executable, "-B", "-c", ALONE, str(PACKAGE.parent)],
+            env={**os.environ, "HOME": str(empty), "PYTHONPATH": ""},
+            cwd=empty,
+            input=json.dumps(jobs),
+            capture_output=True,
+            text=True,
+        )
         assert run.returncode == 0, run.stderr
         results |= json.loads(run.stdout)
     return results
@@ -192,33 +218,12 @@ def test_a_leaf_imports_no_sibling_and_nothing_beyond_its_row(leaf):
 # Manners
 
 
-IMPORTING = """
-import json, os, sys, torch
-torch.set_num_threads(1)
-state = torch.get_rng_state()
-threads, known = torch.get_num_threads(), set(sys.modules)
-import ddpm_lite
-print(json.dumps({
-    "generator": torch.equal(state, torch.get_rng_state()),
-    "threads": threads == torch.get_num_threads(),
-    "grad": torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32,
-    "cuda": torch.cuda.is_initialized(),
-    "new": sorted({name.partition(".")[0] for name in set(sys.modules) - known}),
-}))
-"""
-
-
-def test_importing_the_package_changes_nothing(tmp_path):
-    """No seed, no thread, no file, no output, no warning, and no package but einops."""
-    path = str(PACKAGE.parent)
-    command = [sys.executable, "-B", "-W", "error::UserWarning", "-c", IMPORTING]
-    environment = {"PYTHONPATH": path, "HOME": str(tmp_path), "PATH": ""}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0 and run.stderr == "", run.stderr
-    found = json.loads(run.stdout)  # nothing else was printed
+def test_importing_the_package_changes_nothing(alone):
+    """No seed, no thread, no file, no output, no warning, no package but einops: not even numpy."""
+    found = alone["import"]
     assert found["generator"] and found["threads"] and found["grad"] and not found["cuda"]
     assert set(found["new"]) - set(sys.stdlib_module_names) == {"ddpm_lite", "einops"}
-    assert list(tmp_path.iterdir()) == []
+    assert found["said"] == "" and found["files"] == []
 
 
 def test_all_names_what_is_exported():
