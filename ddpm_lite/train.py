@@ -118,7 +118,8 @@ def train(
             loss = loss_fn(net, x, y)
         optimizer.zero_grad()
         loss.backward()
-        _check_finite(step, loss, nn.utils.clip_grad_norm_(net.parameters(), clip))
+        norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
+        _check_finite(step, loss, norm)
         for group in optimizer.param_groups:
             group["lr"] = lr((step - 1) / steps) if callable(lr) else lr
         optimizer.step()
