@@ -1,0 +1,128 @@
+"""How good are digits after so many processor seconds of training?
+
+    python benchmarks/quality.py --seconds 60 --seeds 0 1 2 [--peers]
+
+Trains with the recipe "digits" on one thread, draws 1,000 images with 50 network calls each, and
+scores them as `python -m ddpm_lite evaluate` does. With --peers the other libraries learn from the
+same images for the same time with the same batches, optimiser, learning-rate schedule and average
+of the weights, at equal parameters, and draw with their own sampler of 50 steps. Read it so:
+
+    distance   Frechet distance to random halves of the real digits; lower is better
+    of real    distance divided by that between two random halves of the real digits: 1 means that
+               the samples are as near to real digits as other real digits are
+    entropy    of the classes; 1 means that all ten are equally frequent
+    nearness   distance to the nearest training image, relative to that of held-out digits;
+               far below 1, or copies, would mean memorising
+    labels     whether the network learns the labels. Labels are drawn in turn, which balances the
+               classes: compare like with like
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from peers import Contestant, contestants
+
+from ddpm_lite import EMA, annealed, batches, load_images, train
+from ddpm_lite.__main__ import CLASSES, RECIPES, Recipe, Reference, Run, plan
+
+ROW = "{:15} {:>4} {:>6} {:>6} {:>8} {:>8} {:>7} {:>8} {:>10} {:>8} {:>6}".format
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--peers", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    reference = Reference("digits")
+    real = reference.real
+    print(
+        f"real from real: {real.mean():.3f} ± {real.std():.3f} over 20 pairs of random halves; "
+        f"features of a classifier that is {reference.accuracy:.2%} right on held-out digits\n"
+    )
+    print(ROW("library", "seed", "CPU s", "steps", "distance", "of real", "entropy", "confid.",
+              "nearness", "copies", "labels"))  # fmt: skip
+    recipe = replace(RECIPES["digits"], minutes=args.seconds / 60)
+    compete("ddpm_lite", args.seeds, reference, partial(ours, recipe))
+    if args.peers:
+        for number, peer in enumerate(contestants("S", (1, 8, 8), CLASSES)):
+            if number:
+                compete(peer.name, args.seeds, reference, partial(theirs, number, recipe))
+
+
+def compete(name: str, seeds: list[int], reference: Reference, attempt: Callable) -> None:
+    """A line for every seed, and the median."""
+    distances = []
+    for seed in seeds:
+        samples, seconds, steps, labelled = attempt(seed)
+        score = reference.score(samples)
+        distances.append(score["distance"])
+        print(
+            ROW(name, seed, f"{seconds:.0f}", steps, *scored(score, reference), "yes" * labelled),
+            flush=True,
+        )
+    middle = statistics.median(distances)
+    ratio = middle / reference.real.mean()
+    print(f"{name}, median of {len(seeds)}: {middle:.3f}, {ratio:.2f} times real from real\n")
+
+
+def scored(score: dict[str, float], reference: Reference) -> list[str]:
+    ratio = score["distance"] / reference.real.mean()
+    numbers = score["distance"], ratio, score["entropy"], score["confidence"], score["nearness"]
+    return [*(f"{number:.3f}" for number in numbers), str(score["copies"])]
+
+
+def ours(recipe: Recipe, seed: int) -> tuple[torch.Tensor, float, int, bool]:
+    """Samples, seconds of training (finding the number of steps included), steps, labels or not."""
+    x, y = load_images("digits")
+    begin = time.process_time()
+    steps = plan(recipe, x, y, clock=time.process_time)
+    run = Run(replace(recipe, seed=seed, steps=steps))
+    for _ in run.advance(x, y):
+        pass
+    seconds = time.process_time() - begin
+    return run.draw(1000, 50), seconds, steps, recipe.conditional
+
+
+def theirs(number: int, recipe: Recipe, seed: int) -> tuple[torch.Tensor, float, int, bool]:
+    """The same for a peer: its network, loss and sampler in our loop."""
+    x, y = load_images("digits")
+    begin = time.process_time()
+    *_, seconds = fitted(fresh(number, 0), recipe, 15, x, y)
+    steps = max(6, int((60 * recipe.minutes - (time.process_time() - begin)) / seconds))
+    peer = fresh(number, seed)
+    ema, _ = fitted(peer, recipe, steps, x, y, seed)
+    seconds = time.process_time() - begin
+    peer.net.load_state_dict(ema.model.state_dict())
+    peer.net.eval()
+    labels = torch.arange(500) % CLASSES
+    parts = [peer.draw(torch.randn(500, *x.shape[1:]), 50, "ddpm", labels) for _ in range(2)]
+    return torch.cat(parts).clamp(-1, 1), seconds, steps, peer.labelled
+
+
+def fresh(number: int, seed: int) -> Contestant:
+    """The contestant with new weights."""
+    return contestants("S", (1, 8, 8), CLASSES, seed)[number]
+
+
+def fitted(peer: Contestant, recipe: Recipe, steps: int, x, y, seed: int = 0):
+    """The average of the weights, and the seconds of a step (the first five do not count)."""
+    torch.manual_seed(seed)
+    ema, stream = EMA(peer.net, recipe.ema), batches(x, y, recipe.batch, seed)
+    rate, loss = annealed(recipe.lr), lambda net, x, y: peer.loss(x, y)
+    for step, _ in train(peer.net, stream, loss, steps, rate, ema):
+        if step == 5:
+            begin = time.process_time()
+    return ema, (time.process_time() - begin) / (steps - 5)
+
+
+if __name__ == "__main__":
+    main()
