@@ -206,6 +206,11 @@ NETS = {
         "test_dropout_acts_in_training_only"),
     "no dropout": (
         "nn.Dropout(dropout)", "nn.Dropout(0.0)", "test_dropout_acts_in_training_only"),
+    "skips that carry nothing": (
+        "skips.pop()], dim=1)", "0 * skips.pop()], dim=1)",
+        "test_each_block_on_the_way_up_takes_the_latest_state_that_is_left"),
+    "points are not checked": (
+        "if x.ndim != 2 or", "if", "test_points_that_do_not_fit_are_refused"),
     "sizes are not checked": (
         "    if x.shape[2] % factor or x.shape[3] % factor:", "    if False:",
         "test_an_image_that_does_not_fit_is_refused_in_one_sentence"),
@@ -361,6 +366,9 @@ METRICS = {
     "statistics in float32": (
         "a, b = a.double(), b.double()\n    cov_a", "cov_a",
         "test_frechet_distance_to_itself_is_zero"),
+    "features in training mode": (
+        "        self.eval()\n", "        self.train()\n",
+        "test_features_and_probabilities_belong_together"),
     "biased mmd": (
         "(k.sum() - k.trace()) / (len(k) * (len(k) - 1))", "k.mean()", "test_mmd_is_unbiased"),
     "another kernel": (
@@ -408,14 +416,18 @@ pytestmark = [
 
 @pytest.fixture
 def shared(request, tmp_path_factory):
-    """The value of a fixture by name: a new folder, or the digits of the package under test."""
+    """The value of a fixture by name; a new folder each time, and what the mutant makes itself."""
 
     def value(name):
-        from ddpm_lite import load_images
+        import ddpm_lite  # the mutant, where this is called
 
         if name == "tmp_path":
             return tmp_path_factory.mktemp("again")
-        return load_images("digits") if name == "digits" else request.getfixturevalue(name)
+        if name == "classifier":
+            return ddpm_lite.Classifier()
+        return (
+            ddpm_lite.load_images("digits") if name == "digits" else request.getfixturevalue(name)
+        )
 
     yield value
     if "matplotlib.pyplot" in sys.modules:

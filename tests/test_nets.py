@@ -212,14 +212,18 @@ def test_the_gradient_reaches_every_parameter(kind):
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_the_skips_carry_what_the_middle_cannot():
-    """The first skip, cut, changes the answer: the last up-block is fed with the first state."""
-    net, (x, t) = awake(UNETS["unet"]()), batch("unet")
-    full, last = net(x, t), net.up[-1].res
-    with torch.no_grad():
-        last.conv1.weight[:, -8:] = 0
-        last.skip.weight[:, -8:] = 0
-    assert (net(x, t) - full).abs().max() > 1e-3
+def test_each_block_on_the_way_up_takes_the_latest_state_that_is_left():
+    """The skips: every state on the way down arrives, unchanged, at a block of its size."""
+    net, (x, t), states, taken = awake(UNETS["unet"]()), batch("unet"), [], []
+    for layer in (net.enter, *net.down):
+        layer.register_forward_hook(lambda module, given, out: states.append(out))
+    for layer in net.up:
+        if not isinstance(layer, Upsample):
+            layer.register_forward_pre_hook(lambda module, given: taken.append(given[0]))
+    net(x, t)
+    assert len(states) == len(taken) == 6
+    for given, state in zip(taken, reversed(states), strict=True):
+        assert torch.equal(given[:, -state.shape[1] :], state)
 
 
 def test_dropout_acts_in_training_only():
@@ -253,7 +257,8 @@ def test_an_image_that_does_not_fit_is_refused_in_one_sentence(shape, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_points_that_do_not_fit_are_refused():
-    """(B, 3) to a net of (B, 2)."""
+@pytest.mark.parametrize("shape", [(4, 3), (4,), (4, 2, 2)], ids=str)
+def test_points_that_do_not_fit_are_refused(shape):
+    """(B, 3), (B,), or a sequence of points, to a net of (B, 2)."""
     with pytest.raises(ValueError, match="expected"):
-        MLP(2)(torch.randn(4, 3), torch.ones(4, dtype=torch.int64))
+        MLP(2)(torch.randn(shape), torch.ones(4, dtype=torch.int64))
