@@ -105,7 +105,8 @@ def animate(
     for i, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         left, bottom = i % columns / columns, 1 - (i // columns + 1) / rows
         margin = 0.03 / columns
-        ax = figure.add_axes((left + margin, bottom, 1 / columns - 2 * margin, 0.87 / rows))
+        place = (left + margin, bottom + 0.03 / rows, 1 / columns - 2 * margin, 0.84 / rows)
+        ax = figure.add_axes(place)
         draw(ax, frame)
         figure.text(left + 0.5 / columns, bottom + 0.93 / rows, label, ha="center", va="center")
     return _picture(figure)
