@@ -1,0 +1,76 @@
+"""The README says what is true: its lines run as printed, its links and commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_lite import __main__ as cli
+from ddpm_lite import load_images, nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def code(language):
+    """The lines of the blocks in a language, as printed."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def quiet_figures():
+    """Figures are drawn, shown to nobody, and closed."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    backend, threads = plt.get_backend(), torch.get_num_threads()
+    plt.switch_backend("agg")
+    torch.set_num_threads(1)
+    yield plt
+    plt.close("all")
+    plt.switch_backend(backend)
+    torch.set_num_threads(threads)
+
+
+def test_the_ten_lines_train_and_sample(quiet_figures):
+    lines = [line for line in code("python")[0].splitlines() if line.strip()]
+    statements = [line for line in lines if not line.startswith((" ", "import", "from"))]
+    assert len(statements) <= 10
+    names = {}
+    torch.manual_seed(0)
+    exec(code("python")[0], names)
+    losses, digits = torch.tensor(names["losses"]), names["digits"]
+    assert losses[0] > 0.8 and losses[-50:].mean() < 0.4
+    assert digits.shape == (64, 1, 8, 8) and digits.min() >= -1 and digits.max() <= 1
+    x, held_out = load_images("digits")[0], load_images("digits", train=False)[0]
+    usual = nearest(held_out, x)[0].mean()
+    near = nearest(digits, x)[0]
+    noise = nearest(torch.rand(64, 1, 8, 8) * 2 - 1, x)[0].mean()
+    assert near.mean() < 0.5 * (usual + noise) and near.min() > 0  # digits, and no copies
+    assert len(quiet_figures.get_fignums()) == 1
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)", README):
+        if not link.startswith("http"):
+            assert (ROOT / link).exists(), link
+
+
+def test_every_chapter_of_the_book_is_listed_and_no_other():
+    chapters = re.findall(r"file: (notebooks/\w+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    assert re.findall(r"\]\((notebooks/\w+)\.ipynb\)", README) == chapters
+    assert re.findall(r"blob/main/(notebooks/\w+)\.ipynb", README) == chapters
+
+
+def test_the_commands_exist():
+    for line in "".join(code("bash")).splitlines():
+        if line.startswith("python -m ddpm_lite"):
+            assert cli.parser().parse_args(line.split()[3:])
+        if line.startswith("make"):
+            assert f"\n{line.split()[1]}:" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_the_plain_commands_are_those_of_the_page_and_of_make():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for line in code("powershell")[0].splitlines()[1:]:
+        command = line.removeprefix(".venv\\Scripts\\").removeprefix("python -m ")
+        assert command.replace("pip install", "pip install --quiet") in makefile, command
