@@ -18,6 +18,7 @@ diffusers = pytest.importorskip("diffusers")
 
 OURS = {"linear": linear_schedule(), "squaredcos_cap_v2": cosine_schedule()}
 each = pytest.mark.parametrize("name", OURS)
+CLOSE = {"linear": 1e-5, "squaredcos_cap_v2": 1e-3}  # their cosine multiplies up in float32
 both_clips = pytest.mark.parametrize("clip", [False, True])
 
 
@@ -108,7 +109,7 @@ def test_fifty_ddpm_steps_are_their_loop(name, clip):
     ours = [x for _, x in trajectory(clipped(model, schedule) if clip else model, schedule, xT, 50)]
     torch.manual_seed(1)
     for a, b in zip(ours[1:], loop(ddpm(name, clip), xT), strict=True):
-        assert far(a, b) < 1e-4 * max(1, b.abs().max())
+        assert far(a, b) < CLOSE[name] * max(1, b.abs().max())
 
 
 @each
@@ -120,4 +121,4 @@ def test_fifty_ddim_steps_are_their_loop(name, eta):
     ours = sample(clipped(model, schedule), schedule, xT, 50, lambda *a: ddim_step(*a, eta=eta))
     torch.manual_seed(1)
     *_, last = loop(ddim(name, clip=True), xT, eta=eta, use_clipped_model_output=True)
-    assert far(ours, last) < 1e-4
+    assert far(ours, last) < CLOSE[name]
