@@ -177,7 +177,7 @@ def trajectory(
         model: any ``eps(x, t)`` with x (B, …) and t (B,).
         schedule: where the noise levels are.
         xT: (B, …) noise, ``torch.randn(…)``.
-        steps: None visits every t; a number visits so many, evenly spaced, T and 0 included; a
+        steps: None makes every step; a number makes so many, evenly spaced from T to 0; a
             falling list such as [T, …, 0] visits just those (one that starts lower edits x_t).
         step: ``ddpm_step`` or ``ddim_step``, or a function like them.
 
