@@ -38,6 +38,8 @@ class Conditioning(nn.Module):
 
     def __init__(self, width: int, out: int, num_classes: int = 0):
         super().__init__()
+        if width < 4 or width % 2:
+            raise ValueError(f"width is {width}; expected an even number from 4 on: sines, cosines")
         self.width, self.num_classes = width, num_classes
         self.time = nn.Sequential(nn.Linear(width, out), nn.SiLU(), nn.Linear(out, out))
         self.label = nn.Embedding(num_classes + 1, out) if num_classes else None
