@@ -89,8 +89,9 @@ class Bare(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.generic_visit(node)
-        node.returns, node.decorator_list = None, [d for d in node.decorator_list]
-        for argument in node.args.args + node.args.kwonlyargs:
+        node.returns = None
+        named = node.args.args + node.args.kwonlyargs
+        for argument in filter(None, [*named, node.args.vararg, node.args.kwarg]):
             argument.annotation = None
         node.body = [s for s in node.body if not self.is_talk(s)] or [ast.Pass()]
         return node
