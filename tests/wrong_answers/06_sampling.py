@@ -46,10 +46,10 @@ def mix(a, b, w):
 """,
         "square roots of the weights: another path": """
 def mixed_std(w):
-    return math.sqrt((1 - w) ** 2 + w**2)
+    return ((1 - w) ** 2 + w**2) ** 0.5
 
 def mix(a, b, w):
-    return math.sqrt(1 - w) * a + math.sqrt(w) * b
+    return (1 - w) ** 0.5 * a + w**0.5 * b
 """,
     },
     4: {
