@@ -74,3 +74,9 @@ def test_the_plain_commands_are_those_of_the_page_and_of_make():
     for line in code("powershell")[0].splitlines()[1:]:
         command = line.removeprefix(".venv\\Scripts\\").removeprefix("python -m ")
         assert command.replace("pip install", "pip install --quiet") in makefile, command
+
+
+def test_the_cover_counts_the_parameters_of_the_recipe():
+    run = cli.Run(cli.RECIPES["digits"])
+    count = f"{sum(p.numel() for p in run.net.parameters()):,} parameters"
+    assert count in (ROOT / "book" / "index.md").read_text(encoding="utf-8")
