@@ -14,7 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   document.querySelectorAll("div.cell_output img").forEach((image) => {
-    if (image.naturalWidth > 2 * image.naturalHeight && !image.closest(".tag_film")) {
+    if (image.naturalWidth > 2 * image.naturalHeight && !image.closest(".tag_film, .tag-film")) {
       image.parentElement.classList.add("wide-figure");
     }
   });

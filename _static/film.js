@@ -1,10 +1,10 @@
-// A cell tagged `film` and `film-3x4` shows one picture: 3 rows of 4 frames, read like a text.
-// This turns it into a player. Without JavaScript the picture of all frames stays as it is.
+// A cell tagged `film` and `film-3x4`, or a div with these classes (docutils writes tag-film), shows one picture:
+// 3 rows of 4 frames, read like a text. This turns it into a player. Without JavaScript the picture stays as it is.
 // Labels of the frames may end the alt text: "... frames: t = 0; t = 100; t = 200".
 
 function film(cell) {
   const image = cell.querySelector(".cell_output img, img");
-  const grid = [...cell.classList].map((name) => name.match(/^tag_film-(\d+)x(\d+)$/)).find(Boolean);
+  const grid = [...cell.classList].map((name) => name.match(/^tag[_-]film-(\d+)x(\d+)$/)).find(Boolean);
   if (!image || !grid) return;
   const [rows, columns] = [Number(grid[1]), Number(grid[2])];
   const count = rows * columns;
@@ -73,4 +73,4 @@ function element(name, className = "", text = "") {
   return Object.assign(document.createElement(name), { className, textContent: text });
 }
 
-window.addEventListener("load", () => document.querySelectorAll(".tag_film").forEach(film));
+window.addEventListener("load", () => document.querySelectorAll(".tag_film, .tag-film").forEach(film));

@@ -14,7 +14,7 @@
       .filter((c) => !named(c)).map((c) => c.outerHTML),
     "heading that skips a level": levels.filter((level, i) => level > (levels[i - 1] ?? 0) + 1),
     "formula with an error": all("mjx-merror").map((m) => m.textContent),
-    "film without a player": all(".tag_film").filter((c) => !c.querySelector(".film-window"))
+    "film without a player": all(".tag_film, .tag-film").filter((c) => !c.querySelector(".film-window"))
       .map((c) => c.className),
     "wider than the screen": width > innerWidth ? [`${width} px of ${innerWidth}`] : [],
   };
