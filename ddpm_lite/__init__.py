@@ -25,11 +25,14 @@ from .metrics import (
     Classifier,
     fit_classifier,
     frechet_distance,
+    frechet_gaussians,
     mmd,
     nearest,
     precision_recall,
 )
 from .nets import MLP, Attention, Downsample, ResBlock, UNet, Upsample, time_embedding
+from .pretrained import load_classifier, load_pretrained
+from .solvers import dpm_solver, heun, invert, slerp, spaced
 from .train import (
     EMA,
     CheckpointError,
@@ -40,16 +43,18 @@ from .train import (
     save_checkpoint,
     train,
 )
-from .wrappers import clipped, drop_labels, from_v, from_x0, guided
+from .wrappers import classifier_guided, clipped, drop_labels, from_v, from_x0, guided
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "EMA", "MLP", "Attention", "CheckpointError", "Classifier", "DataError", "Downsample",
+    "Attention", "CheckpointError", "Classifier", "DataError", "Downsample", "EMA", "MLP",
     "NonFiniteLossError", "ResBlock", "Schedule", "UNet", "Upsample", "adamw", "annealed",
-    "batches", "clipped", "cosine_schedule", "ddim_step", "ddpm_loss", "ddpm_step", "drop_labels",
-    "eps_target", "fit_classifier", "frechet_distance", "from_v", "from_x0", "guided",
-    "linear_schedule", "load_checkpoint", "load_images", "load_points", "mmd", "nearest",
-    "precision_recall", "predict_eps", "predict_x0", "q_posterior", "q_sample", "sample",
-    "save_checkpoint", "time_embedding", "train", "trajectory", "v_target", "x0_target",
+    "batches", "classifier_guided", "clipped", "cosine_schedule", "ddim_step", "ddpm_loss",
+    "ddpm_step", "dpm_solver", "drop_labels", "eps_target", "fit_classifier",
+    "frechet_distance", "frechet_gaussians", "from_v", "from_x0", "guided", "heun", "invert",
+    "linear_schedule", "load_checkpoint", "load_classifier", "load_images", "load_points",
+    "load_pretrained", "mmd", "nearest", "precision_recall", "predict_eps", "predict_x0",
+    "q_posterior", "q_sample", "sample", "save_checkpoint", "slerp", "spaced", "time_embedding",
+    "train", "trajectory", "v_target", "x0_target",
 ]  # fmt: skip

@@ -11,17 +11,21 @@ from torch import Tensor, nn
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Fréchet distance of the Gaussians that fit the rows of a (N, D) and of b (M, D).
-
-    |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) with covariances A and B (Dowson and Landau
-    1982, Eq. 4; Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward by about 1 / N.
-    """
+    """Fréchet distance of the Gaussians that fit the rows of a (N, D) and of b (M, D); the squared
+    distance, as FID reports it (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward
+    by about 1 / N. Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
     cov_a, cov_b = (torch.atleast_2d(x.T.cov()) for x in (a, b))  # of one feature, a number
+    return frechet_gaussians(a.mean(0), cov_a, b.mean(0), cov_b)
+
+
+def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
+    """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) of two Gaussians with means (D,) and
+    covariances A and B (D, D) (Dowson and Landau 1982, Eq. 4). Built in chapter 9."""
     root = _sqrt(cov_a)
     cross = _sqrt(root @ cov_b @ root).trace()  # tr((A B)^(1/2))
-    shift = (a.mean(0) - b.mean(0)).square().sum()
+    shift = (mean_a - mean_b).square().sum()
     return (shift + cov_a.trace() + cov_b.trace() - 2 * cross).item()
 
 

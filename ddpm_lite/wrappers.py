@@ -69,6 +69,30 @@ def guided(net: Net, y: Tensor, w: float, null: Tensor | None = None) -> Net:
     return eps
 
 
+def classifier_guided(
+    model: Net, schedule, log_p: Callable[[Tensor, Tensor], Tensor], scale: float
+) -> Net:
+    """Guidance by the gradient of any log-probability: eps minus scale sqrt(1 - alpha_bar)
+    grad log p(y | x_t) (Dhariwal and Nichol 2021, arXiv 2105.05233, Algorithm 2).
+
+    Args:
+        model: any ``eps(x, t)``, such as one without labels.
+        schedule: where the noise levels are.
+        log_p: ``log_p(x, t)``, (B,): how probable what is wanted is, seen in noisy x (B, …).
+        scale: 1 is Bayes' rule, more is sharper; our w + 1.
+
+    Built in chapter 8.
+    """
+
+    def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
+        with torch.enable_grad():  # a sampler switches gradients off
+            leaf = x.detach().requires_grad_()
+            grad = torch.autograd.grad(log_p(leaf, t).sum(), leaf)[0]
+        return model(x, t, *args, **kwargs) - scale * (1 - schedule.at(t, x)).sqrt() * grad
+
+    return eps
+
+
 def drop_labels(y: Tensor, p: float, null: int) -> Tensor:
     """Labels (B,), each replaced by ``null`` with probability p. Built in chapter 8."""
     return torch.where(torch.rand(y.shape, device=y.device) < p, null, y)

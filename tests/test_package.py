@@ -15,7 +15,8 @@ import pytest
 import ddpm_lite
 
 PACKAGE = Path(ddpm_lite.__file__).parent
-LEAVES = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "__main__"))
+ASSEMBLE = ("__init__", "__main__", "pretrained")  # these put leaves together
+LEAVES = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ASSEMBLE)
 TREES = {p.stem: ast.parse(p.read_text(encoding="utf-8")) for p in PACKAGE.glob("*.py")}
 each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 
@@ -39,6 +40,18 @@ class Half:
 eps = clipped(from_v(lambda x, t, y=None: x, Half()), Half())
 assert (eps(torch.ones(2, 2), 1) - 2**0.5).abs().max() < 1e-6
 assert drop_labels(torch.zeros(9), 1.0, 7).tolist() == [7] * 9
+""",
+    "solvers": """
+import torch
+from solvers import *
+class Cosine:  # of one data point at 0.5: the noise is known
+    def at(self, t, x): return (torch.as_tensor(t, dtype=torch.float64) / 10 * 1.57).cos() ** 2
+def eps(x, t): return (x - Cosine().at(t[0], x).sqrt() * 0.5) / (1 - Cosine().at(t[0], x)).sqrt()
+for step in heun(eps), dpm_solver():
+    x = torch.randn(3, 2, dtype=torch.float64)
+    for t, s in zip(spaced(10, 5), spaced(10, 5)[1:]):
+        x = step(Cosine(), x, t, s, eps(x, torch.full((3,), t)))
+    assert (x - 0.5).abs().max() < 1e-3
 """,
     "train": """
 import torch
@@ -98,7 +111,8 @@ assert set(seen) == {"a"}
 
 # One process for the core, in which numpy and the like cannot be imported, and one for the rest:
 # importing torch takes longer than the work. In both, a leaf may import only what its row allows.
-CORE = ["diffusion", "wrappers", "train", "metrics", "exercises", "nets", "diffusion+nets"]
+CORE = ["diffusion", "solvers", "wrappers", "train", "metrics", "exercises", "nets"]
+CORE += ["diffusion+nets"]
 REST = ["data", "plot", "widgets"]
 
 ALONE = """
