@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Model = Callable[[Tensor, Tensor], Tensor]  # eps(x, t)
@@ -92,9 +93,10 @@ def invert(
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """From a (w = 0) to b (w = 1) along the arc, rows (B, …): the mixture of two noises keeps its
     length, which a straight line cuts short (Shoemake 1985). Built in chapter 6."""
-    cosine = torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1))
+    cosine = F.cosine_similarity(a.flatten(1), b.flatten(1))
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
-    return (((1 - w) * angle).sin() * a + (w * angle).sin() * b) / angle.sin()
+    mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b
+    return mix / angle.sin()
 
 
 def _x0(schedule, xt: Tensor, t: int, eps: Tensor) -> Tensor:

@@ -125,8 +125,8 @@ def definitions(source: str) -> dict[str, str]:
 
 def package_definitions() -> dict[str, str]:
     found: dict[str, str] = {}
-    for leaf in ("diffusion", "nets", "wrappers", "train", "data", "metrics"):
-        found |= definitions((ROOT / "ddpm_lite" / f"{leaf}.py").read_text(encoding="utf-8"))
+    for leaf in (ROOT / "ddpm_lite").glob("*.py"):
+        found |= definitions(leaf.read_text(encoding="utf-8"))
     return {name: code for name, code in found.items() if hasattr(ddpm_lite, name)}
 
 
