@@ -1,6 +1,7 @@
 # Each target makes .venv by itself, once. Nothing is written outside this folder but pip's cache.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
+JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
 CACHE := $(CURDIR)/.cache
@@ -28,7 +29,7 @@ book: $(STAMP)  ## build the book into _build/html, warnings are errors
 
 test: $(STAMP)  ## ruff, the unit tests, and every notebook against its committed outputs
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --nbval
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile
 
 serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 	@echo "Reading at http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"

@@ -34,9 +34,10 @@ from torch import Tensor, nn
 
 from . import (  # isort: skip
     EMA, CheckpointError, DataError, NonFiniteLossError, UNet, __version__, adamw, annealed,
-    batches, clipped, cosine_schedule, ddim_step, ddpm_loss, ddpm_step, drop_labels, eps_target,
-    fit_classifier, frechet_distance, from_v, from_x0, guided, linear_schedule, load_checkpoint,
-    load_images, nearest, sample, save_checkpoint, train, v_target, x0_target,
+    batches, clipped, cosine_schedule, ddim_step, ddpm_loss, ddpm_step, dpm_solver, drop_labels,
+    eps_target, fit_classifier, frechet_distance, from_v, from_x0, guided, linear_schedule,
+    load_checkpoint, load_classifier, load_images, nearest, sample, save_checkpoint, train,
+    v_target, x0_target,
 )  # fmt: skip
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -294,12 +295,14 @@ def fit(run: Run, x: Tensor, y: Tensor, path: Path, every: float) -> int:
 
 
 class Reference:
-    """Real images to hold samples against, and a classifier fitted on their training part."""
+    """Real images to hold samples against, and a classifier fitted on their training part: the
+    one that comes with the package where there is one."""
 
     def __init__(self, name: str, root: str = "data"):
         self.train, labels = load_images(name, root)
         self.test, answers = load_images(name, root, train=False)
-        self.classifier = fit_classifier(self.train, labels)
+        shipped = name == "digits"
+        self.classifier = load_classifier(name) if shipped else fit_classifier(self.train, labels)
         guesses = self.classifier.probabilities(self.test).argmax(1)
         self.accuracy = (guesses == answers).double().mean().item()
         features = self.classifier.features(torch.cat([self.train, self.test]))
@@ -387,7 +390,8 @@ def sample_command(args: argparse.Namespace) -> int:
     """Draw images: start from noise, take away what the network thinks is noise (Algorithm 2).
 
     The sampler ddpm adds a little fresh noise at each step. ddim adds none unless --eta is given,
-    so that one first noise gives (nearly) one image whatever the number of steps.
+    so that one first noise gives (nearly) one image whatever the number of steps. dpm is
+    DPM-Solver++(2M), for few steps: ten or twenty.
     """
     run = Run.load(args.run / "checkpoint.pt", device_named(args.device))
     check_writable(args.out.parent)
@@ -442,9 +446,9 @@ def drawn(args: argparse.Namespace, run: Run) -> Tensor:
                          "or train with --conditional")  # fmt: skip
     if args.eta and args.sampler != "ddim":
         raise ValueError("--eta is an option of the other sampler: add --sampler ddim")
-    step = partial(ddim_step, eta=args.eta) if args.sampler == "ddim" else ddpm_step
+    step = {"ddpm": ddpm_step, "dpm": dpm_solver(), "ddim": partial(ddim_step, eta=args.eta)}
     labels = args.label or range(CLASSES)
-    return run.draw(args.n, args.steps, step, args.seed, labels, args.guidance)
+    return run.draw(args.n, args.steps, step[args.sampler], args.seed, labels, args.guidance)
 
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:
@@ -587,7 +591,7 @@ def add_drawing(p: Parser, n: int) -> None:
     p.add_argument("--run", type=Path, required=True, help="the run folder that train wrote")
     p.add_argument("--n", type=count, default=n, help=f"number of images ({n})")
     p.add_argument("--steps", type=count, default=50, help="network calls for an image (50)")
-    p.add_argument("--sampler", choices=["ddpm", "ddim"], default="ddpm", help="(ddpm)")
+    p.add_argument("--sampler", choices=["ddpm", "ddim", "dpm"], default="ddpm", help="(ddpm)")
     p.add_argument("--eta", type=share, default=0.0, help="fresh noise of ddim: 0 none, 1 as ddpm")
     label = number(0, CLASSES - 1, int)
     p.add_argument("--label", type=label, nargs="+", help="labels to draw, in turn (all)")

@@ -34,8 +34,10 @@ def load_pretrained(name: str = "digits") -> tuple[UNet, Schedule, dict[str, Any
 
 
 def load_classifier(name: str = "digits") -> Classifier:
-    """The classifier whose features all Fréchet distances of the book use: what
-    ``fit_classifier(*load_images(name))`` gives, without the wait. Used from chapter 7 on."""
+    """The classifier whose features the Fréchet distances of the book use. It was fitted by
+    ``fit_classifier(*load_images(name))``; it ships because a second fit, of another seed or on
+    another machine, has other features, and scores compare only within one set of features.
+    Used from chapter 7 on."""
     state = load_checkpoint(_file(f"{name}_classifier"))
     return _frozen(Classifier(**state["sizes"]), state["net"])
 

@@ -245,11 +245,11 @@ def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(run):
 
 def test_samplers_are_those_of_the_name(run, tmp_path):
     pictures = []
-    for more in (["ddpm"], ["ddim"], ["ddim", "--eta", "0.5"]):
+    for more in (["ddpm"], ["ddim"], ["ddim", "--eta", "0.5"], ["dpm"]):
         argv = ["sample", "--run", run, "--n", 4, "--steps", 4, "--out", tmp_path / "x.png"]
         assert cli.main([*map(str, argv), "--sampler", *more]) == 0
         pictures.append((tmp_path / "x.png").read_bytes())
-    assert len(set(pictures)) == 3
+    assert len(set(pictures)) == 4
 
 
 def test_labels_are_drawn_in_turn_and_guidance_pushes_further(labelled):
@@ -283,10 +283,16 @@ def test_colour_and_odd_numbers_make_a_grid(tmp_path):
 
 @pytest.fixture(scope="module")
 def reference():
-    """The reference of digits, with a classifier that is fitted for a shorter time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "fit_classifier", cli.partial(cli.fit_classifier, steps=120))
-        return cli.Reference("digits")
+    """The reference of digits."""
+    return cli.Reference("digits")
+
+
+def test_images_without_a_shipped_classifier_get_one_fitted(monkeypatch):
+    """On the training part alone; here images of another name are the digits."""
+    load = cli.load_images
+    monkeypatch.setattr(cli, "load_images", lambda name, *a, **k: load("digits", *a, **k))
+    monkeypatch.setattr(cli, "fit_classifier", cli.partial(cli.fit_classifier, steps=60))
+    assert cli.Reference("mnist").accuracy > 0.9
 
 
 def test_real_digits_score_as_real_and_noise_does_not(reference):

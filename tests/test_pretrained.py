@@ -1,0 +1,77 @@
+"""The weights that ship are what the book says: digits, at every label, and no copies."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_lite import (
+    clipped,
+    dpm_solver,
+    frechet_distance,
+    from_v,
+    load_classifier,
+    load_images,
+    load_pretrained,
+    nearest,
+    pretrained,
+    sample,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """200 digits, labels in turn, by ten calls of DPM-Solver++; and the labels."""
+    net, schedule, recipe = load_pretrained("digits")
+    assert recipe["target"] == "v"
+    y = torch.arange(200) % 10
+    model = clipped(lambda x, t: from_v(net, schedule)(x, t, y), schedule)
+    torch.manual_seed(0)
+    return sample(model, schedule, torch.randn(200, 1, 8, 8), 10, dpm_solver()), y
+
+
+def test_the_digits_are_digits_of_their_labels(drawn):
+    """The classifier reads nine in ten as the label that was asked for."""
+    images, y = drawn
+    assert images.shape == (200, 1, 8, 8) and images.abs().max() <= 1.01
+    guesses = load_classifier("digits").probabilities(images).argmax(1)
+    assert (guesses == y).double().mean() > 0.9
+
+
+def test_the_digits_are_distributed_as_real_ones_and_are_no_copies(drawn, digits):
+    """Nearer to the training set, in features, than 200 held-out digits are; none is a copy."""
+    classifier, (x, _), held_out = load_classifier(), digits, load_images("digits", train=False)[0]
+    ours, real = (
+        frechet_distance(classifier.features(images), classifier.features(x))
+        for images in (drawn[0], held_out[:200])
+    )
+    assert ours < real
+    near = nearest(drawn[0], x, 2)[0]
+    assert not (near[:, 0] < near[:, 1] / 3).any()
+
+
+def test_the_classifier_reads_held_out_digits():
+    x, y = load_images("digits", train=False)
+    guesses = load_classifier("digits").probabilities(x).argmax(1)
+    assert (guesses == y).double().mean() > 0.99
+
+
+def test_what_ships_is_frozen_and_in_evaluation_mode():
+    for net in (load_pretrained("digits")[0], load_classifier("digits")):
+        assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("name", ["mnits", "../digits", "digits.pt", ""])
+def test_an_unknown_name_is_answered_with_the_known_ones(name):
+    with pytest.raises(ValueError, match=f"no weights '{re.escape(name)}'; expected one of digits"):
+        load_pretrained(name)
+
+
+def test_the_weights_travel_with_the_package_and_stay_small():
+    """They are package data, and each file is below a megabyte."""
+    assert 'ddpm_lite = ["py.typed", "weights/*.pt"]' in (ROOT / "pyproject.toml").read_text()
+    sizes = {path.stem: path.stat().st_size for path in pretrained.FOLDER.iterdir()}
+    assert set(sizes) == {"digits", "digits_classifier"} and max(sizes.values()) < 1e6
