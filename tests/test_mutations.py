@@ -355,7 +355,7 @@ METRICS = {
     "half the cross term": (
         "- 2 * cross", "- cross", "test_frechet_distance_of_gaussians_with_known_statistics"),
     "the distance of the means is not squared": (
-        "(a.mean(0) - b.mean(0)).square().sum()", "(a.mean(0) - b.mean(0)).norm()",
+        "(mean_a - mean_b).square().sum()", "(mean_a - mean_b).norm()",
         "test_frechet_distance_in_one_dimension_is_a_sum_of_two_squares"),
     "the root of A times the root of B": (
         "_sqrt(root @ cov_b @ root).trace()", "(root @ _sqrt(cov_b)).trace()",
