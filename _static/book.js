@@ -5,8 +5,15 @@ document.addEventListener("DOMContentLoaded", () => {
   // Visible text and label disagree ("Search Ctrl+K" and "Search"): the text is the better name.
   document.querySelectorAll(".search-button-field, details > summary")
     .forEach((node) => node.removeAttribute("aria-label"));
+  document.querySelectorAll("details > summary")
+    .forEach((node) => { if (!node.textContent.trim()) node.ariaLabel = "Show or hide the pages below"; });
   document.querySelectorAll(".theme-switch-button")
     .forEach((node) => node.setAttribute("aria-label", "Colour mode: automatic, light or dark"));
+  // Lists that are none: the arguments of a signature, and a bibliography of deprecated roles.
+  document.querySelectorAll("dt.sig dl, dt.sig dd")
+    .forEach((node) => node.setAttribute("role", "none"));
+  document.querySelectorAll(".citation-list, .citation-list > [role]")
+    .forEach((node) => node.removeAttribute("role"));
 });
 
 // When formulas and pictures have their size: what scrolls by itself is reachable with the keyboard,

@@ -11,6 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import axe_playwright_python
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +19,8 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="No chromium found: pages are not opened.")
 INSPECT = (ROOT / "tests" / "inspect_page.js").read_text(encoding="utf-8")
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RUN_AXE = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,11 @@ def _open(page, base, name):
     page.on("pageerror", lambda error: found.append(f"{name}: script error {error}"))
     page.goto(base + name, wait_until="load")
     page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate(AXE)
+    for violation in page.evaluate(RUN_AXE)["violations"]:
+        if violation["impact"] in ("serious", "critical"):
+            cases = [node["html"][:200] for node in violation["nodes"]]
+            found.append(f"{name}: axe {violation['id']}: {cases}")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         for kind, cases in page.evaluate(INSPECT).items():
@@ -152,10 +160,11 @@ def test_faults_are_seen(browser, serve, tmp_path):
         """<link rel="icon" href="data:,"><article><h1>Faults</h1><h3>Level</h3>
         <img src="none.png"><script src="https://example.org/x.js"></script><button></button>
         <mjx-merror>x</mjx-merror><div class="tag_film"></div><div style="width: 2000px">x</div>
-        <script>console.error("a complaint"); undefined.x</script></article>"""
+        <input type="text"><script>console.error("a complaint"); undefined.x</script></article>"""
     )
     found = "\n".join(complaints(browser, serve(tmp_path), ["index.html"]))
     faults = ["foreign request", "a complaint", "script error", "without alt", "did not load"]
+    faults += ["axe label", "axe image-alt"]
     for fault in [*faults, "without a name", "skips a level", "formula", "film", "wider"]:
         assert fault in found
 
