@@ -1,0 +1,128 @@
+// The schedule, the wrappers and the samplers of ddpm_lite in plain JavaScript, with the letters of the paper.
+//
+// x, eps and z are rows of pictures, one after the other in one array; z is the fresh noise of a step, which the
+// Python code draws itself. Like unet.js, this file is functions and nothing else.
+
+// cosine_schedule: alpha_bar at t = 0 ... T, float32 as in PyTorch
+function cosineSchedule(T = 1000, s = 0.008, maxBeta = 0.999) {
+  const f = (t) => Math.cos((((t / T + s) / (1 + s)) * Math.PI) / 2) ** 2;
+  const exact = [1];
+  for (let t = 1; t <= T; t++) {
+    const beta = Math.min(1 - f(t) / f(t - 1), maxBeta);
+    exact.push(exact[t - 1] * (1 - beta));
+  }
+  return { T, alphaBar: exact.map(Math.fround) };
+}
+
+// The square roots that stand in nearly every formula
+function roots(schedule, t) {
+  const alphaBar = schedule.alphaBar[t];
+  return [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+}
+
+function qSample(schedule, x0, t, eps) {
+  const [signal, noise] = roots(schedule, t);
+  return x0.map((value, i) => signal * value + noise * eps[i]);
+}
+
+function predictX0(schedule, xt, t, eps) {
+  const [signal, noise] = roots(schedule, t);
+  return xt.map((value, i) => (value - noise * eps[i]) / signal);
+}
+
+function predictEps(schedule, xt, t, x0) {
+  const [signal, noise] = roots(schedule, t);
+  return xt.map((value, i) => (value - signal * x0[i]) / noise);
+}
+
+// ---- wrappers: from one network to another -------------------------------------------------------------------
+
+function fromV(net, schedule) {
+  return (x, t, y) => {
+    const [signal, noise] = roots(schedule, t);
+    const v = net(x, t, y);
+    return x.map((value, i) => signal * v[i] + noise * value);
+  };
+}
+
+// w = 0 is the plain conditional model; then, and without a label, the second call would change nothing.
+function guided(net, y, w) {
+  return (x, t) => {
+    const eps = net(x, t, y);
+    if (w === 0 || y.every((label) => label === null)) return eps;
+    const plain = net(x, t, y.map(() => null));
+    return eps.map((value, i) => (1 + w) * value - w * plain[i]);
+  };
+}
+
+function clipped(model, schedule, low = -1, high = 1) {
+  return (x, t, y) => {
+    const x0 = predictX0(schedule, x, t, model(x, t, y));
+    return predictEps(schedule, x, t, x0.map((value) => Math.min(high, Math.max(low, value))));
+  };
+}
+
+// ---- steps from x_t to x_s, s < t ----------------------------------------------------------------------------
+
+function ddpmStep(schedule, xt, t, s, eps, z) {
+  const [alphaBar, alphaBarS] = [schedule.alphaBar[t], schedule.alphaBar[s]];
+  const alpha = alphaBar / alphaBarS;
+  const sigma = Math.sqrt(((1 - alphaBarS) / (1 - alphaBar)) * (1 - alpha));
+  const factor = (1 - alpha) / Math.sqrt(1 - alphaBar);
+  return xt.map((value, i) => (value - factor * eps[i]) / Math.sqrt(alpha) + sigma * z[i]);
+}
+
+function ddimStep(schedule, xt, t, s, eps, z, eta = 0) {
+  const [alphaBar, alphaBarS] = [schedule.alphaBar[t], schedule.alphaBar[s]];
+  const x0 = predictX0(schedule, xt, t, eps);
+  const sigma = eta * Math.sqrt(((1 - alphaBarS) / (1 - alphaBar)) * (1 - alphaBar / alphaBarS));
+  const direction = Math.sqrt(Math.max(0, 1 - alphaBarS - sigma ** 2));
+  return x0.map((value, i) => Math.sqrt(alphaBarS) * value + direction * eps[i] + sigma * z[i]);
+}
+
+// dpm_solver: the step of DDIM, with a guess of x0 that also looks at the guess of the step before
+function dpmSolver() {
+  let last = null;  // { t, s, x0 } of the step before
+  return (schedule, xt, t, s, eps) => {
+    const x0 = predictX0(schedule, xt, t, eps);
+    let guess = x0;
+    if (last?.s === t && s > 0) {
+      const r = logSnr(schedule, t, s) / (2 * logSnr(schedule, last.t, last.s));
+      const before = last.x0;
+      guess = x0.map((value, i) => value + r * (value - before[i]));
+    }
+    last = { t, s, x0 };
+    return qSample(schedule, guess, s, predictEps(schedule, xt, t, guess));
+  };
+}
+
+// How far log(SNR) / 2 rises from t down to s
+function logSnr(schedule, t, s) {
+  const half = (time) => Math.log(schedule.alphaBar[time] / (1 - schedule.alphaBar[time])) / 2;
+  return half(s) - half(t);
+}
+
+// The known pixels of x_s are not the model's: they are the drawing, with as much noise as belongs to s.
+function keepKnown(schedule, xs, s, drawing, known, z) {
+  const noisy = qSample(schedule, drawing, s, z);
+  return xs.map((value, i) => (known[i] ? noisy[i] : value));
+}
+
+// steps + 1 evenly spaced times from T to 0
+function times(T, steps) {
+  return Array.from({ length: steps + 1 }, (_, i) => Math.floor((T * (steps - i)) / steps));
+}
+
+// n standard normal numbers that depend on the seed, the time and the purpose alone: after going back and changing
+// something, the same noise falls. Uniform numbers by mulberry32, made normal by Box and Muller's formula.
+function gaussian(n, seed, t, purpose = 0) {
+  let state = Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(t + 1, 0x85ebca6b) ^ Math.imul(purpose + 1, 0xc2b2ae35);
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let a = Math.imul(state ^ (state >>> 15), state | 1);
+    a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
+    return ((a ^ (a >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return Array.from({ length: n }, () =>
+    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+}

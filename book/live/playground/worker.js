@@ -1,0 +1,56 @@
+// The network works in a worker, so that the page stays alive while it counts.
+//
+// A page that was opened from a folder may not load a worker from a file. So the worker is made of the text of the
+// functions that this page has loaded already, which works everywhere.
+
+// One request, one answer: the guess of x0 at time t and, where a time s is given, the state x_s.
+function laboratory(file) {
+  const schedule = cosineSchedule(file.T);
+  const net = network(readWeights(file), file.size);
+  const solver = dpmSolver();
+  return ({ x, t, s, y, w, sampler, eta, z, keep }) => {
+    const start = performance.now();
+    const model = clipped(guided(fromV(net, schedule), y, w), schedule);
+    const eps = model(x, t);
+    const steps = {
+      ddpm: () => ddpmStep(schedule, x, t, s, eps, z),
+      ddim: () => ddimStep(schedule, x, t, s, eps, z, eta),
+      dpm: () => solver(schedule, x, t, s, eps),
+    };
+    let xs = s === undefined ? null : steps[sampler]();
+    if (xs && keep) xs = keepKnown(schedule, xs, s, keep.drawing, keep.known, keep.z);
+    return { x0: predictX0(schedule, x, t, eps), x: xs, ms: performance.now() - start };
+  };
+}
+
+const PARTS = [
+  image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, conditioning,
+  resBlock, attention, stage, stages, unet, network, readWeights,
+  cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, ddpmStep, ddimStep, dpmSolver, logSnr,
+  keepKnown, laboratory,
+];
+
+// ask(request) promises the answer. Without a worker the page counts by itself, between two pictures.
+function startLaboratory(file) {
+  const waiting = new Map();
+  let worker;
+  let number = 0;
+  try {
+    const listen = "let ask; onmessage = ({ data: [n, request] }) =>"
+      + " n ? postMessage([n, ask(request)]) : (ask = laboratory(request));";
+    const text = new Blob([PARTS.map(String).join("\n"), "\n", listen], { type: "text/javascript" });
+    worker = new Worker(URL.createObjectURL(text));
+  } catch {
+    const ask = laboratory(file);
+    return (request) => new Promise((done) => setTimeout(() => done(ask(request))));
+  }
+  worker.onmessage = ({ data: [n, answer] }) => {
+    waiting.get(n)(answer);
+    waiting.delete(n);
+  };
+  worker.postMessage([0, file]);
+  return (request) => new Promise((done) => {
+    waiting.set(++number, done);
+    worker.postMessage([number, request]);
+  });
+}

@@ -1,0 +1,76 @@
+"""Write what the page "Denoise in your browser" needs of the package: python scripts/export_weights.py
+
+The weights of `load_pretrained("digits")` as whole numbers of two bytes, in base64, with the name, the shape
+and the unit of each tensor; and the picture that the page shows where there is no JavaScript. Two bytes
+with a unit for each tensor are several times nearer to the weights than two bytes of float16.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from ddpm_lite import clipped, from_v, load_pretrained, predict_x0, trajectory  # noqa: E402
+
+FOLDER = ROOT / "book" / "live" / "playground"
+HEAD = "// The weights of the digits. Written by scripts/export_weights.py: change nothing here.\n"
+SEED, LABEL, FRAMES = 1, 3, 11
+
+
+def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Each tensor as whole numbers up to 32767, and the unit that they count."""
+    units = {key: value.abs().max().item() / 32767 for key, value in state.items()}
+    return {key: (value / units[key]).round().short() for key, value in state.items()}, units
+
+
+def script(name: str = "digits") -> str:
+    """The weights as a script, which a page can load from a folder too."""
+    net, schedule, recipe = load_pretrained(name)
+    assert (recipe["target"], recipe["schedule"], recipe["data"]) == ("v", "cosine", "digits")
+    numbers, units = rounded(net.state_dict())
+    file = {
+        "T": schedule.T,
+        "size": 8,
+        "tensors": {
+            key: {"shape": list(value.shape), "scale": units[key]} for key, value in numbers.items()
+        },
+        "int16": base64.b64encode(
+            torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2").tobytes()
+        ).decode(),
+    }
+    return f"{HEAD}const DIGITS = {json.dumps(file, separators=(',', ':'))};\n"
+
+
+def picture() -> Image.Image:
+    """One run of 50 steps: x_t above, the guess of x0 below."""
+    net, schedule, _ = load_pretrained("digits")
+    net = partial(net, y=torch.tensor([LABEL]))
+    model = clipped(from_v(net, schedule), schedule)
+    torch.manual_seed(SEED)
+    states = list(trajectory(model, schedule, torch.randn(1, 1, 8, 8), 50))
+    still = Image.new("LA", (9 * FRAMES - 1, 17))  # gaps of a pixel, which stay transparent
+    for i, (t, x) in enumerate(states[:: 50 // (FRAMES - 1)]):
+        x0 = predict_x0(schedule, x, t, model(x, torch.tensor([t]))) if t else x
+        for j, image in enumerate((x, x0)):
+            grey = ((image[0, 0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            still.paste(Image.fromarray(grey.numpy()).convert("LA"), (9 * i, 9 * j))
+    return still.resize((still.width * 8, still.height * 8), Image.Resampling.NEAREST)
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "weights.js").write_text(script(), encoding="ascii")
+    picture().save(FOLDER / "still.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
