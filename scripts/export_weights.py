@@ -1,8 +1,10 @@
-"""Write what the page "Denoise in your browser" needs of the package: python scripts/export_weights.py
+"""Write what the page "Denoise in your browser" needs.
 
-The weights of `load_pretrained("digits")` as whole numbers of two bytes, in base64, with the name, the shape
-and the unit of each tensor; and the picture that the page shows where there is no JavaScript. Two bytes
-with a unit for each tensor are several times nearer to the weights than two bytes of float16.
+    python scripts/export_weights.py
+
+The weights of `load_pretrained("digits")` as whole numbers of two bytes, in base64, with the name,
+the shape and the unit of each tensor; and the picture that the page shows without JavaScript. Two
+bytes with a unit for each tensor are several times nearer to the weights than float16.
 """
 
 from __future__ import annotations
@@ -37,15 +39,14 @@ def script(name: str = "digits") -> str:
     net, schedule, recipe = load_pretrained(name)
     assert (recipe["target"], recipe["schedule"], recipe["data"]) == ("v", "cosine", "digits")
     numbers, units = rounded(net.state_dict())
+    row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")
     file = {
         "T": schedule.T,
         "size": 8,
         "tensors": {
             key: {"shape": list(value.shape), "scale": units[key]} for key, value in numbers.items()
         },
-        "int16": base64.b64encode(
-            torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2").tobytes()
-        ).decode(),
+        "int16": base64.b64encode(row.tobytes()).decode(),
     }
     return f"{HEAD}const DIGITS = {json.dumps(file, separators=(',', ':'))};\n"
 

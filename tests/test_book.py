@@ -155,6 +155,19 @@ def test_every_page_opens_offline(html, browser, serve):
 
 
 @needs_browser
+@pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
+def test_the_playground_draws_on_its_page_and_loads_on_no_other(html, browser, serve, http):
+    """From a folder and over http; what it draws is the matter of test_playground.py."""
+    scripts = {path for path in pages_of(html) if "/playground/ui.js" in path.read_text("utf-8")}
+    assert scripts == {html / "book" / "playground.html"}
+    page = browser.new_page()
+    page.goto((serve(html) if http else html.as_uri() + "/") + "book/playground.html")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("document.getElementById('pg-said').innerText.startsWith('Finished')")
+    page.close()
+
+
+@needs_browser
 def test_faults_are_seen(browser, serve, tmp_path):
     (tmp_path / "index.html").write_text(
         """<link rel="icon" href="data:,"><article><h1>Faults</h1><h3>Level</h3>

@@ -1,10 +1,15 @@
 """The page "Denoise in your browser": its JavaScript computes what the package computes."""
 
+import copy
+import re
+import shutil
 from functools import partial
 
+import numpy as np
 import pytest
 import test_book
 import torch
+from PIL import Image
 
 import export_weights
 from ddpm_lite import (
@@ -15,9 +20,9 @@ from ddpm_lite import (
     dpm_solver,
     from_v,
     guided,
+    load_classifier,
     load_pretrained,
     nets,
-    predict_x0,
     q_sample,
     sample,
 )
@@ -31,8 +36,8 @@ FILES = ("unet.js", "samplers.js", "weights.js", "worker.js")
 def js(browser, tmp_path_factory):
     """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
     path = tmp_path_factory.mktemp("js") / "page.html"
-    scripts = [f'<script src="{(export_weights.FOLDER / name).as_uri()}"></script>' for name in FILES]
-    path.write_text("".join(scripts))
+    addresses = [(export_weights.FOLDER / name).as_uri() for name in FILES]
+    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
     page = browser.new_page()
     page.goto(path.as_uri())
     page.evaluate("() => { window.weights = readWeights(DIGITS) }")
@@ -41,7 +46,7 @@ def js(browser, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rounded():
+def rounded_net():
     """The network with the weights that the page has: rounded to two bytes."""
     net = load_pretrained("digits")[0]
     numbers, units = export_weights.rounded(net.state_dict())
@@ -53,6 +58,11 @@ def array(image):
     """(C, H, W) as the JavaScript wants it."""
     c, h, w = image.shape
     return {"c": c, "h": h, "w": w, "data": image.flatten().tolist()}
+
+
+@pytest.fixture
+def rounded(rounded_net):
+    return copy.deepcopy(rounded_net)  # a test may make it float64
 
 
 def far(ours, theirs):
@@ -68,7 +78,8 @@ def test_a_convolution_is_that_of_pytorch(js, rounded, name):
     conv = rounded.get_submodule(name)
     x = torch.randn(conv.in_channels, 8, 8)
     call = f"a => {{ {READ} return [...layer(weights, a.name, x, conv2d, a.stride).data] }}"
-    assert far(conv(x[None]), js(call, {"x": array(x), "name": name, "stride": conv.stride[0]})) < 1e-4
+    theirs = js(call, {"x": array(x), "name": name, "stride": conv.stride[0]})
+    assert far(conv(x[None]), theirs) < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -127,41 +138,274 @@ def test_the_schedule_is_the_package_s(js):
     assert js("() => times(1000, 30)") == [1000 * (30 - i) // 30 for i in range(31)]
 
 
-SAMPLERS = {  # name on the page, the package's step, eta
+SAMPLERS = {  # on the page: the package's step, eta
     "ddpm": (lambda: ddpm_step, 0),
     "ddim": (lambda: ddim_step, 0),
     "ddim, eta": (lambda: partial(ddim_step, eta=0.7), 0.7),
     "dpm": (dpm_solver, 0),
 }
-RUN = """({x, y, w, sampler, eta, steps, z, known, drawing, fresh}) => {
+RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
   const ask = laboratory(DIGITS);
   const ts = times(1000, steps);
   for (let i = 0; i < steps; i++) {
-    const keep = known && {known, drawing, z: fresh[i]};
+    const keep = drawing && {drawing, known, z: fresh[i]};
     x = ask({x, t: ts[i], s: ts[i + 1], y, w, sampler, eta, z: z[i], keep}).x;
   }
   return x;
 }"""
 
 
-def drawn(net, step, xT, y, w, steps, z):
+def drawn(net, step, xT, y, w, z):
     """What ``sample`` draws from xT, where the noise of its steps is z, one after the other."""
-    schedule = cosine_schedule(1000)
+    schedule = cosine_schedule(1000).to(xT.dtype)
     model = clipped(guided(from_v(net, schedule), y, w), schedule)
-    noise = iter(z)
+    noise = iter(z.to(xT.dtype))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "randn_like", lambda x: next(noise))
-        return sample(model, schedule, xT, steps, step)
+        return sample(model, schedule, xT, len(z), step)
+
+
+@pytest.fixture
+def doubles():
+    """PyTorch computes in float64, as JavaScript does."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def run():
+    """The noise of a run of 20 steps for two labels at once, as the page takes it."""
+    xT, z = torch.randn(2, 1, 8, 8), torch.randn(20, 2, 1, 8, 8)
+    return xT, z, {"x": xT.flatten().tolist(), "z": z.flatten(1).tolist(), "steps": 20}
 
 
 @pytest.mark.parametrize("w", [0, 2])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_sampler_ends_where_the_package_s_does(js, rounded, name, w):
-    """From the same noise, for two labels at once, in 20 steps."""
-    make, eta = SAMPLERS[name]
-    xT, z, y = torch.randn(2, 1, 8, 8), torch.randn(20, 2, 1, 8, 8), torch.tensor([3, 8])
-    ours = drawn(rounded, make(), xT, y, w, 20, z)
-    run = {"x": xT.flatten().tolist(), "y": y.tolist(), "w": w, "steps": 20, "eta": eta}
-    run |= {"z": z.flatten(1).tolist(), "sampler": name.split(",")[0]}
-    print(name,w,far(ours, js(RUN, run)), far(drawn(load_pretrained("digits")[0], make(), xT, y, w, 20, z), js(RUN, run)))
-    assert far(ours, js(RUN, run)) < 1e-3
+def test_a_sampler_ends_where_the_package_s_does(js, rounded, run, doubles, name, w):
+    """At a thousandth from what the package draws with its own weights, in float32; and at a
+    millionth from what it draws in float64 with the weights that the page has."""
+    (make, eta), (xT, z, a) = SAMPLERS[name], run
+    y = torch.tensor([3, 8])
+    a |= {"sampler": name.split(",")[0], "eta": eta, "y": y.tolist(), "w": w}
+    theirs = js(RUN, a)
+    assert far(drawn(rounded.double(), make(), xT.double(), y, w, z), theirs) < 1e-6
+    torch.set_default_dtype(torch.float32)
+    assert far(drawn(load_pretrained("digits")[0], make(), xT, y, w, z), theirs) < 1e-3
+
+
+def test_known_pixels_are_replaced_in_every_step(js, rounded, run, doubles):
+    xT, z, a = run
+    drawing, fresh = torch.rand(2, 1, 8, 8) * 2 - 1, torch.randn(20, 2, 1, 8, 8)
+    known = (torch.arange(8) < 4).expand(2, 1, 8, 8)  # the left half
+    noise = iter(fresh)
+
+    def step(schedule, xt, t, s, eps):
+        xs = ddim_step(schedule, xt, t, s, eps)
+        return torch.where(known, q_sample(schedule, drawing, s, next(noise)), xs)
+
+    a |= {"sampler": "ddim", "eta": 0, "y": [None, None], "w": 0}
+    a |= {"drawing": drawing.flatten().tolist(), "known": known.flatten().tolist()}
+    a |= {"fresh": fresh.flatten(1).tolist()}
+    ours = drawn(rounded.double(), step, xT.double(), None, 0, z)
+    assert far(ours, js(RUN, a)) < 1e-6
+    assert (ours - drawing)[known].abs().max() == 0
+
+
+def test_the_noise_is_normal_and_that_of_another_step_is_another(js):
+    draw = "([n, ...from]) => gaussian(n, ...from)"
+    z, *others = (
+        torch.tensor(js(draw, [10_000, *a]), dtype=torch.float64)
+        for a in ((1, 1000), (2, 1000), (1, 999), (1, 1000, 1))
+    )
+    assert z.mean().abs() < 0.03 and (z.std() - 1).abs() < 0.03
+    assert (z**4).mean() == pytest.approx(3, abs=0.25)
+    assert (torch.corrcoef(torch.stack([z, *others])) - torch.eye(4)).abs().max() < 0.04
+    assert js(draw, [64, 1, 1000]) == z[:64].tolist()
+
+
+def test_the_files_are_what_the_script_writes():
+    text = (export_weights.FOLDER / "weights.js").read_text(encoding="ascii")
+    assert text == export_weights.script()
+    still = np.asarray(Image.open(export_weights.FOLDER / "still.png"), dtype=int)
+    assert np.abs(still - np.asarray(export_weights.picture(), dtype=int)).max() <= 2
+
+
+# ---- the page -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The page without the theme, beside its files as in the book."""
+    site = tmp_path_factory.mktemp("book")
+    shutil.copytree(export_weights.FOLDER, site / "playground")
+    text = (export_weights.ROOT / "book" / "playground.md").read_text(encoding="utf-8")
+    body = re.search(r"```\{raw\} html\n(.*?)```", text, re.S)[1]
+    (site / "book").mkdir()
+    (site / "book" / "page.html").write_text(
+        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{body}'
+    )
+    return site
+
+
+@pytest.fixture
+def open_page(browser, site, serve):
+    """Open the page from a folder, or over http under a sub-path; it must not complain."""
+    pages, complaints = [], []
+
+    def start(http=False, **options):
+        page = browser.new_page(viewport={"width": 800, "height": 1400}, **options)
+        pages.append(page)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
+        return page, (serve(site) if http else site.as_uri() + "/") + "book/page.html"
+
+    yield start
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+def ready(page, address):
+    page.goto(address)
+    page.wait_for_selector("#pg-app", state="visible")
+    page.select_option("#pg-pace", "0")
+    return page
+
+
+def choose(page, **values):
+    """Set controls to values, as a reader would."""
+    for name, value in values.items():
+        call = "(c, v) => { c.value = v; c.dispatchEvent(new Event('input', {bubbles: true})); }"
+        page.locator(f"#pg-{name}").evaluate(call, str(value))
+
+
+def finished(page):
+    page.wait_for_function("document.getElementById('pg-go').textContent === 'Another'")
+
+
+def pixels(page, name):
+    """What a canvas shows, (1, 1, 8, 8) in [-1, 1]."""
+    data = page.locator(f"#pg-{name}").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 === 0)"
+    )
+    return torch.tensor(data).reshape(1, 1, 8, 8) / 127.5 - 1
+
+
+def read(x):
+    return load_classifier("digits").probabilities(x).argmax().item()
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
+def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
+    page, address = open_page(http)
+    sizes = {}
+    page.on("requestfinished", lambda r: sizes.update({r.url: len(r.response().body())}))
+    ready(page, address)
+    choose(page, w=2)
+    for label, sampler, steps in ((3, "ddpm", 50), (0, "ddim", 20), (7, "dpm", 10), (4, "dpm", 10)):
+        page.check(f"#pg-labels input[value='{label}']", force=True)
+        choose(page, sampler=sampler, steps=steps)
+        page.get_by_role("button", name="From the beginning").click()
+        finished(page)
+        assert read(pixels(page, "x")) == label
+        assert page.inner_text("#pg-where") == f"t = 0, step {steps} of {steps}"
+        assert f"Finished. {steps} steps took" in page.text_content("#pg-said")
+    if http:
+        sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
+        assert 0.4e6 < sum(sizes.values()) < 0.7e6  # bytes of the page and all that it loads
+        assert len(sizes) == 8  # the page, five scripts, a style, a picture
+
+
+def test_nothing_moves_before_it_is_asked_and_the_end_alone_with_reduced_motion(open_page):
+    page, address = open_page(reduced_motion="reduce")
+    page.goto(address)
+    page.wait_for_selector("#pg-app", state="visible")
+    assert page.input_value("#pg-pace") == "end" and page.inner_text("#pg-go") == "Start"
+    page.wait_for_timeout(200)
+    assert page.inner_text("#pg-where") == "t = 1000, step 0 of 50"
+    page.click("#pg-go")
+    finished(page)
+
+
+def test_stop_paint_and_go_on(open_page):
+    """A stroke changes the guess and the end; without it the way back leads to the same end."""
+    page, address = open_page()
+    ready(page, address)
+    choose(page, sampler="ddim", steps=10)
+    for _ in range(5):
+        page.click("#pg-step")
+        page.wait_for_function("!document.getElementById('pg-step').disabled")
+    page.wait_for_function("document.getElementById('pg-where').textContent.startsWith('t = 500')")
+    page.wait_for_timeout(100)
+    guess = pixels(page, "x0")
+    page.click("#pg-go")
+    finished(page)
+    end = pixels(page, "x")
+    choose(page, back=5)
+    assert page.inner_text("#pg-where") == "t = 500, step 5 of 10"
+    assert torch.equal(pixels(page, "x0"), guess)
+    page.click("#pg-go")
+    finished(page)
+    assert torch.equal(pixels(page, "x"), end)
+
+    choose(page, back=5)
+    before = pixels(page, "x")
+    box = page.locator("#pg-x").bounding_box()
+    y, pixel = box["y"] + box["height"] / 16, box["width"] / 8
+    page.mouse.move(box["x"] + 1.5 * pixel, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 6.5 * pixel, y, steps=20)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    after = pixels(page, "x")
+    assert torch.equal(after[..., 1:, :], before[..., 1:, :])  # the first row alone was painted
+    assert after[0, 0, 0, 1:7].abs().eq(1).all() and len(after[0, 0, 0, 1:7].unique()) == 1
+    assert (pixels(page, "x0") - guess).abs().max() > 0.1
+    page.click("#pg-go")
+    finished(page)
+    assert (pixels(page, "x") - end).abs().max() > 0.1
+
+
+def test_finish_a_drawing_that_was_painted_with_the_keyboard(open_page):
+    """The kept half ends as it was drawn; the other half is the model's."""
+    page, address = open_page()
+    ready(page, address)
+    page.focus("#pg-drawing")
+    for key in ["ArrowRight", "ArrowRight", *["ArrowRight", " "] * 3]:  # columns 3, 4 and 5
+        page.keyboard.press(key)
+    assert page.text_content("#pg-said") == "Row 1, column 6: white."
+    choose(page, steps=20)
+    page.click("#pg-finish")
+    finished(page)
+    x, top = pixels(page, "x")[0, 0], -torch.ones(4, 8)
+    top[0, 3:6] = 1
+    assert torch.equal(x[:4], top) and (x[4:] > 0).any()
+    assert "your drawing kept" in page.inner_text("#pg-where")
+
+
+def test_sixteen_at_once_are_those_of_their_seeds(open_page):
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=5, sampler="ddim", w=0)
+    page.click("#pg-sixteen")
+    page.wait_for_function("document.getElementById('pg-many-said').textContent.includes('Choose')")
+    page.locator("#pg-grid canvas").nth(6).evaluate("c => { c.id = 'pg-seventh' }")
+    picture = pixels(page, "seventh")
+    assert page.locator("#pg-grid button").count() == 16
+    page.get_by_role("button", name="The picture of seed 7").click()
+    finished(page)
+    assert torch.equal(pixels(page, "x"), picture) and page.input_value("#pg-seed") == "7"
+
+
+def test_it_draws_without_a_worker_and_is_a_picture_without_javascript(open_page):
+    page, address = open_page()
+    page.add_init_script("delete window.Worker")
+    ready(page, address)
+    choose(page, steps=5)
+    page.click("#pg-go")
+    finished(page)
+    assert not page.locator("#pg-still").is_visible()
+    still, address = open_page(java_script_enabled=False)
+    still.goto(address)
+    assert still.locator("#pg-still img").is_visible() and not still.locator("#pg-app").is_visible()

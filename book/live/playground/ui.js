@@ -324,6 +324,6 @@
   showDrawing();
   reset();
   await look();
-  document.getElementById("playground-still").hidden = true;
-  document.getElementById("playground").hidden = false;
+  $("still").hidden = true;
+  $("app").hidden = false;
 })();
