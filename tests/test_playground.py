@@ -3,6 +3,7 @@
 import copy
 import re
 import shutil
+import time
 from functools import partial
 
 import numpy as np
@@ -194,6 +195,20 @@ def test_a_sampler_ends_where_the_package_s_does(js, rounded, run, doubles, name
     assert far(drawn(load_pretrained("digits")[0], make(), xT, y, w, z), theirs) < 1e-3
 
 
+def test_the_solver_begins_anew_where_it_does_not_go_on(js, doubles):
+    schedule, step = cosine_schedule(1000).double(), dpm_solver()
+    xs, guesses = torch.randn(3, 64), torch.randn(3, 64)
+    jumps = [(1000, 900), (900, 700), (500, 400)]
+    ours = [step(schedule, x, *jump, e) for x, jump, e in zip(xs, jumps, guesses, strict=True)]
+    call = """([xs, jumps, guesses]) => {
+      const [schedule, step] = [cosineSchedule(1000), dpmSolver()];
+      return jumps.map(([t, s], i) => step(schedule, xs[i], t, s, guesses[i])).flat();
+    }"""
+    theirs = js(call, [xs.tolist(), jumps, guesses.tolist()])
+    assert far(torch.stack(ours), theirs) < 1e-6
+    assert torch.equal(ours[2], ddim_step(schedule, xs[2], 500, 400, guesses[2]))
+
+
 def test_known_pixels_are_replaced_in_every_step(js, rounded, run, doubles):
     xT, z, a = run
     drawing, fresh = torch.rand(2, 1, 8, 8) * 2 - 1, torch.randn(20, 2, 1, 8, 8)
@@ -284,6 +299,10 @@ def finished(page):
     page.wait_for_function("document.getElementById('pg-go').textContent === 'Another'")
 
 
+def said(page, text):
+    page.wait_for_function("s => document.getElementById('pg-said').textContent === s", arg=text)
+
+
 def pixels(page, name):
     """What a canvas shows, (1, 1, 8, 8) in [-1, 1]."""
     data = page.locator(f"#pg-{name}").evaluate(
@@ -333,11 +352,9 @@ def test_stop_paint_and_go_on(open_page):
     page, address = open_page()
     ready(page, address)
     choose(page, sampler="ddim", steps=10)
-    for _ in range(5):
+    for i in range(1, 6):
         page.click("#pg-step")
-        page.wait_for_function("!document.getElementById('pg-step').disabled")
-    page.wait_for_function("document.getElementById('pg-where').textContent.startsWith('t = 500')")
-    page.wait_for_timeout(100)
+        said(page, f"t = {1000 - 100 * i}.")
     guess = pixels(page, "x0")
     page.click("#pg-go")
     finished(page)
@@ -357,7 +374,9 @@ def test_stop_paint_and_go_on(open_page):
     page.mouse.down()
     page.mouse.move(box["x"] + 6.5 * pixel, y, steps=20)
     page.mouse.up()
-    page.wait_for_timeout(300)
+    wait = time.monotonic() + 20
+    while (pixels(page, "x0") - guess).abs().max() < 0.1 and time.monotonic() < wait:
+        page.wait_for_timeout(50)
     after = pixels(page, "x")
     assert torch.equal(after[..., 1:, :], before[..., 1:, :])  # the first row alone was painted
     assert after[0, 0, 0, 1:7].abs().eq(1).all() and len(after[0, 0, 0, 1:7].unique()) == 1

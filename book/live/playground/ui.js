@@ -102,7 +102,7 @@
       const [start, entry] = [performance.now(), way[at]];
       await step();
       if (way[at] !== entry && pace !== "end") show();
-      if (made % 10 === 0) say($("where").textContent);
+      if (made % 10 === 0) say(`t = ${way[at].t}.`);
       const wait = Number(pace) - (performance.now() - start);
       if (wait > 0) await new Promise((done) => setTimeout(done, wait));
     }
@@ -146,29 +146,35 @@
     Object.assign($("back"), { max: last, value: at });
     $("back").setAttribute("aria-valuetext", `t = ${t}, step ${at} of ${last}`);
     $("where").textContent = `t = ${t}, step ${at} of ${last}${$("keep").checked ? ", your drawing kept" : ""}`;
+    $("hint").textContent = running || t === 0 ? "" : ": paint on it";
     $("time").textContent = made ? timing() : "";
     $("go").textContent = running ? "Pause" : t === 0 ? "Another" : at ? "Go on" : "Start";
-    $("step").disabled = running || t === 0;
+    $("step").setAttribute("aria-disabled", running || t === 0);
     $("x").classList.toggle("pg-paintable", !running && t > 0);
   }
 
   const timing = () =>
     `${made} ${made === 1 ? "step" : "steps"} took ${(spent / 1000).toFixed(2)} s of computing here.`;
 
-  // Up to twelve pictures of the way, evenly spaced; places that are still to come stay empty.
+  // Up to twelve pictures of the way, evenly spaced; places that are still to come stay grey.
   function showWay(last) {
     const columns = Math.min(12, last + 1);
     const strip = Object.assign($("strip"), { width: columns * (size + 1) - 1, height: 2 * size + 1 });
     const context = strip.getContext("2d");
     for (let i = 0; i < columns; i++) {
       const entry = way[columns > 1 ? Math.round((i * last) / (columns - 1)) : 0];
-      if (!entry) break;
+      if (!entry) {
+        context.fillStyle = "rgba(128, 128, 128, 0.15)";
+        context.fillRect(i * (size + 1), 0, size, size);
+        context.fillRect(i * (size + 1), size + 1, size, size);
+        continue;
+      }
       paint(context, entry.x, i * (size + 1), 0);
       if (entry.x0) paint(context, entry.x0, i * (size + 1), size + 1);
     }
   }
 
-  // For those who listen: where it stands, at the beginning, at the end, and when asked
+  // For those who listen: where it stands, at the beginning, at the end, and now and then
   const say = (text) => { $("said").textContent = text; };
 
   // ---- painting, with a pointer or with the arrow keys and the space bar -------------------------------------
@@ -289,6 +295,7 @@
     begin();
   };
   $("step").onclick = async () => {
+    if (running || way[at].t === 0) return;
     await step();
     await look();
     say(way[at].t ? `t = ${way[at].t}.` : `Finished. ${timing()}`);

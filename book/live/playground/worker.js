@@ -7,7 +7,7 @@
 function laboratory(file) {
   const schedule = cosineSchedule(file.T);
   const net = network(readWeights(file), file.size);
-  const solver = dpmSolver();
+  const solvers = {};  // each remembers its last step: one for a single picture, one for sixteen
   return ({ x, t, s, y, w, sampler, eta, z, keep }) => {
     const start = performance.now();
     const model = clipped(guided(fromV(net, schedule), y, w), schedule);
@@ -15,7 +15,7 @@ function laboratory(file) {
     const steps = {
       ddpm: () => ddpmStep(schedule, x, t, s, eps, z),
       ddim: () => ddimStep(schedule, x, t, s, eps, z, eta),
-      dpm: () => solver(schedule, x, t, s, eps),
+      dpm: () => (solvers[y.length] ??= dpmSolver())(schedule, x, t, s, eps),
     };
     let xs = s === undefined ? null : steps[sampler]();
     if (xs && keep) xs = keepKnown(schedule, xs, s, keep.drawing, keep.known, keep.z);
