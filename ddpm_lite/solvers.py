@@ -75,9 +75,9 @@ def invert(
     Args:
         model: any ``eps(x, t)``, not clipped: what clipping removes cannot be found again.
         schedule: where the noise levels are.
-        steps: falling times such as ``spaced(T, 50)``; they are walked upwards.
-        rounds: 1 asks the model at the state below (DDIM, arXiv 2010.02502, section 4.3); more
-            ask again at the state found, which converges to the exact inverse of each step.
+        steps: falling times such as ``spaced(T, 50, 2)``; they are walked upwards.
+        rounds: 1 asks the model at the state below (as DDIM, arXiv 2010.02502, section 4.3); more
+            ask again at the state found, which for short steps converges to the exact inverse.
 
     Built in chapter 7.
     """
@@ -86,7 +86,7 @@ def invert(
         xs = xt
         for _ in range(rounds):
             eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
-            xt = _up(schedule, xs, s, t, eps)
+            xt = _up(schedule, xs, s, xt, t, eps)
     return xt
 
 
@@ -128,7 +128,7 @@ def _move(schedule, xt: Tensor, t: int, s: int, x0: Tensor) -> Tensor:
     return alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s).sqrt() * eps
 
 
-def _up(schedule, xs: Tensor, s: int, t: int, eps: Tensor) -> Tensor:
-    """The x_t from which ``ddim_step`` with this eps leads to x_s."""
-    alpha_bar, x0 = schedule.at(t, xs), _x0(schedule, xs, s, eps)
-    return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
+def _up(schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor) -> Tensor:
+    """The x_t from which ``ddim_step`` leads to x_s, if its velocity is the one seen at xt."""
+    delta = _angle(schedule, t, xt) - _angle(schedule, s, xt)
+    return (xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()
