@@ -8,6 +8,7 @@ from ddpm_lite import (
     cosine_schedule,
     ddim_step,
     ddpm_step,
+    dpm_solver,
     linear_schedule,
     q_sample,
     sample,
@@ -122,3 +123,27 @@ def test_fifty_ddim_steps_are_their_loop(name, eta):
     torch.manual_seed(1)
     *_, last = loop(ddim(name, clip=True), xT, eta=eta, use_clipped_model_output=True)
     assert far(ours, last) < CLOSE[name]
+
+
+@each
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_dpm_solver_is_their_multistep_scheduler(name, n):
+    """DPM-Solver++(2M), every state on the way: the same even times, and x0 itself as the end."""
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        beta_schedule=name,
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        solver_type="midpoint",
+        timestep_spacing="trailing",
+        final_sigmas_type="zero",
+    )
+    scheduler.set_timesteps(n)
+    schedule, xT = OURS[name], torch.randn(4, 3)
+    walk = list(trajectory(clipped(model, schedule), schedule, xT, n, dpm_solver()))
+    assert [t - 1 for t, _ in walk[:-1]] == scheduler.timesteps.tolist()
+    x = xT
+    for k, (_, ours) in zip(scheduler.timesteps, walk[1:], strict=True):
+        eps = clipped(model, schedule)(x, torch.full((4,), int(k) + 1))
+        x = scheduler.step(eps, k, x).prev_sample
+        assert far(ours, x) < CLOSE[name] * max(1, x.abs().max())

@@ -216,6 +216,91 @@ NETS = {
         "test_an_image_that_does_not_fit_is_refused_in_one_sentence"),
 }  # fmt: skip
 
+SOLVERS = {
+    "E24 spaced times that miss T": (
+        "for i in range(n)} | {T}", "for i in range(n)}",
+        "test_spaced_times_fall_from_T_to_0_and_even_ones_are_those_of_trajectory"),
+    "leading times": (
+        "round(T * (i / n) ** power) for", "round(T * (i / n) ** power) + (0 < i) for",
+        "test_spaced_times_fall_from_T_to_0_and_even_ones_are_those_of_trajectory"),
+    "times dense at the noisy end": (
+        "(i / n) ** power", "(i / n) ** (1 / power)",
+        "test_spaced_times_fall_from_T_to_0_and_even_ones_are_those_of_trajectory"),
+    "spacing is not checked": (
+        "    if not (isinstance(n, int) and 1 <= n <= T and power > 0):", "    if False:",
+        "test_impossible_spacing_is_refused_in_a_sentence"),
+    "Heun averages nothing": (
+        "(v + _velocity(schedule, xs, s, eps_s)) / 2", "v",
+        "test_the_order_is_what_the_name_says"),
+    "Heun looks with the time of the start": (
+        "torch.full(xt.shape[:1], s,", "torch.full(xt.shape[:1], t,",
+        "test_heun_is_the_trapezium_rule_in_the_angle"),
+    "Heun takes the second velocity at the start": (
+        "_velocity(schedule, xs, s, eps_s)", "_velocity(schedule, xt, t, eps_s)",
+        "test_the_order_is_what_the_name_says"),
+    "Heun asks the model at t = 0": (
+        "        if s == 0:  # there the model has nothing to say\n", "        if False:\n",
+        "test_ten_steps_cost_so_many_calls_and_none_at_t_0"),
+    "2M remembers nothing": (
+        "if last and last[1] == t and s > 0:", "if False:",
+        "test_the_order_is_what_the_name_says"),
+    "2M does not ask whose memory it is": (
+        "if last and last[1] == t and s > 0:", "if last and s > 0:",
+        "test_2m_begins_anew_with_each_walk_and_where_it_does_not_go_on"),
+    "2M extrapolates into the last step": (
+        "if last and last[1] == t and s > 0:", "if last and last[1] == t:",
+        "test_the_last_step_of_2m_is_x0_and_everything_stays_finite"),
+    "2M aims at the end of the step": (
+        "h / (2 * h_last)", "h / h_last", "test_the_order_is_what_the_name_says"),
+    "2M with the quotient upside down": (
+        "h / (2 * h_last)", "h_last / (2 * h)",
+        "test_2m_aims_at_the_x0_expected_for_the_middle_of_the_step"),
+    "2M extrapolates backwards": (
+        "(x0 - last[2])", "(last[2] - x0)", "test_the_order_is_what_the_name_says"),
+    "2M remembers the extrapolated guess": (
+        "last = t, s, x0\n", "last = t, s, guess\n", "test_the_order_is_what_the_name_says"),
+    "2M measures its steps by t": (
+        "        guess = x0 = _x0", "        _log_snr = lambda _, a, b, x: a - b\n"
+        "        guess = x0 = _x0",
+        "test_2m_aims_at_the_x0_expected_for_the_middle_of_the_step"),
+    "log SNR where half of it belongs": (
+        ".logit() / 2 for time", ".sqrt().log() for time",
+        "test_2m_aims_at_the_x0_expected_for_the_middle_of_the_step"),
+    "the angle is that of the variance": (
+        "torch.atan2((1 - alpha_bar).sqrt(), alpha_bar.sqrt())",
+        "torch.atan2(1 - alpha_bar, alpha_bar)",
+        "test_heun_is_the_trapezium_rule_in_the_angle"),
+    "the velocity of another sign": (
+        "alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * _x0",
+        "alpha_bar.sqrt() * eps + (1 - alpha_bar).sqrt() * _x0",
+        "test_the_order_is_what_the_name_says"),
+    "the inverse asks at the lower time": (
+        "torch.full(xt.shape[:1], t, device=xt.device))\n            xt = _up",
+        "torch.full(xt.shape[:1], s, device=xt.device))\n            xt = _up",
+        "test_the_inverse_asks_rounds_times_for_each_step_at_the_upper_time_without_gradients"),
+    "each round goes on from the last one": (
+        "_up(schedule, xs, s, xt, t, eps)", "_up(schedule, xt, s, xt, t, eps)",
+        "test_the_inverse_is_exact_with_enough_rounds"),
+    "the rounds are not made": (
+        "for _ in range(rounds):", "for _ in range(1):",
+        "test_the_inverse_is_exact_with_enough_rounds"),
+    "the inverse of Euler's step": (
+        "(xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()",
+        "xs + delta * _velocity(schedule, xt, t, eps)",
+        "test_the_inverse_is_exact_with_enough_rounds"),
+    "the inverse keeps gradients": (
+        "@torch.no_grad()\ndef invert", "def invert",
+        "test_the_inverse_asks_rounds_times_for_each_step_at_the_upper_time_without_gradients"),
+    "E22 slerp is a straight line": (
+        "mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b",
+        "mix = ((1 - w) * a + w * b) * angle.sin()",
+        "test_slerp_keeps_the_length_and_reaches_both_ends"),
+    "slerp with one angle for the whole batch": (
+        "angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))",
+        "angle = cosine.mean().acos()",
+        "test_slerp_keeps_the_length_and_reaches_both_ends"),
+}  # fmt: skip
+
 WRAPPERS = {
     "E7 clipping that clips nothing": (
         "x0.clamp(low, high)", "x0", "test_a_clipped_model_guesses_no_x0_outside_the_data"),
@@ -400,8 +485,8 @@ PLOT = {
 }  # fmt: skip
 
 FILES = {
-    "diffusion": DIFFUSION, "nets": NETS, "wrappers": WRAPPERS, "train": TRAIN, "data": DATA,
-    "metrics": METRICS, "plot": PLOT,
+    "diffusion": DIFFUSION, "nets": NETS, "solvers": SOLVERS, "wrappers": WRAPPERS, "train": TRAIN,
+    "data": DATA, "metrics": METRICS, "plot": PLOT,
 }  # fmt: skip
 MUTANTS = {
     bug: (f"{leaf}.py", old, new, test if "::" in test else f"test_{leaf}.py::{test}")
