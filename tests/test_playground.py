@@ -336,6 +336,20 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
         assert len(sizes) == 8  # the page, five scripts, a style, a picture
 
 
+def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):
+    """Up to a grey level: the seed's noise of t = T begins, that of each later time falls there."""
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=20, w=1, sampler="ddim", eta=0.5)
+    page.click("#pg-go")
+    finished(page)
+    ts = [1000 - 50 * i for i in range(21)]
+    noise = torch.tensor(js("ts => ts.map(t => gaussian(64, 1, t))", ts)).reshape(21, 1, 1, 8, 8)
+    net, step = load_pretrained("digits")[0], partial(ddim_step, eta=0.5)
+    x = drawn(net, step, noise[0], torch.tensor([3]), 1, noise[1:])
+    assert (pixels(page, "x") - x.clamp(-1, 1)).abs().max() < 1.1 / 127.5
+
+
 def test_nothing_moves_before_it_is_asked_and_the_end_alone_with_reduced_motion(open_page):
     page, address = open_page(reduced_motion="reduce")
     page.goto(address)
@@ -365,6 +379,7 @@ def test_stop_paint_and_go_on(open_page):
     page.click("#pg-go")
     finished(page)
     assert torch.equal(pixels(page, "x"), end)
+    assert page.inner_text("#pg-where") == "t = 0, step 10 of 10"  # what came after is forgotten
 
     choose(page, back=5)
     before = pixels(page, "x")

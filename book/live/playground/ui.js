@@ -146,7 +146,7 @@
     Object.assign($("back"), { max: last, value: at });
     $("back").setAttribute("aria-valuetext", `t = ${t}, step ${at} of ${last}`);
     $("where").textContent = `t = ${t}, step ${at} of ${last}${$("keep").checked ? ", your drawing kept" : ""}`;
-    $("hint").textContent = running || t === 0 ? "" : ": paint on it";
+    $("hint").textContent = running || t === 0 ? ", the state" : ": paint on it";
     $("time").textContent = made ? timing() : "";
     $("go").textContent = running ? "Pause" : t === 0 ? "Another" : at ? "Go on" : "Start";
     $("step").setAttribute("aria-disabled", running || t === 0);
