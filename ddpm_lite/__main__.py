@@ -5,6 +5,7 @@ python -m ddpm_lite sample --run runs/digits --n 64 --out grid.png
 python -m ddpm_lite evaluate --run runs/digits
 python -m ddpm_lite info --run runs/digits
 
+On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
 Each explains itself: python -m ddpm_lite train --help
 """
 
@@ -13,31 +14,36 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
+import json
 import math
 import os
 import platform
+import re
 import signal
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from . import (  # isort: skip
     EMA, CheckpointError, DataError, NonFiniteLossError, UNet, __version__, adamw, annealed,
-    batches, clipped, cosine_schedule, ddim_step, ddpm_loss, ddpm_step, dpm_solver, drop_labels,
-    eps_target, fit_classifier, frechet_distance, from_v, from_x0, guided, linear_schedule,
-    load_checkpoint, load_classifier, load_images, nearest, sample, save_checkpoint, train,
-    v_target, x0_target,
+    batches, clipped, cosine_schedule, ddim_step, ddpm_step, dpm_solver, drop_labels, eps_target,
+    fit_classifier, frechet_distance, from_v, from_x0, guided, linear_schedule, load_checkpoint,
+    load_classifier, load_images, nearest, q_sample, sample, save_checkpoint, train, v_target,
+    x0_target,
 )  # fmt: skip
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -83,6 +89,11 @@ def option(default: Any, help: str, **how: Any) -> Any:
     return field(default=default, metadata={"help": help, **how})
 
 
+def switch(default: bool, help: str) -> Any:
+    """A field that is on or off: --name and --no-name."""
+    return option(default, help, action=argparse.BooleanOptionalAction)
+
+
 count, share = number(1, 10**9, int), number(0, 1)
 
 
@@ -95,18 +106,21 @@ class Recipe:
     mults: tuple = option((1, 2), "channels of each level, times width", type=count, nargs="+")
     blocks: int = option(1, "residual blocks of a level", type=count)
     attention: tuple = option((), "levels with attention", type=number(0, 9, int), nargs="*")
-    conditional: bool = option(
-        False, "learn the labels, so that sample can choose", action=argparse.BooleanOptionalAction
-    )
+    conditional: bool = switch(False, "learn the labels, so that sample can choose")
     dropout: float = option(0.0, "probability of dropping a unit", type=share)
     schedule: str = option("cosine", "how noise grows with t", choices=list(SCHEDULES))
     T: int = option(1000, "number of noise levels", type=count)
     target: str = option("v", "what the network guesses", choices=list(TARGETS))
-    batch: int = option(64, "images of a step", type=count)
+    flip: bool = switch(False, "mirror every other image, left for right")
+    batch: int = option(64, "images of a step, on all devices together", type=count)
     lr: float = option(4e-3, "peak learning rate; it ends at 0", type=number(0, 1e9))
     ema: float = option(0.99, "decay of the averaged weights, which sample", type=share)
     seed: int = option(0, "of weights, order, times and noise", type=number(0, 4000, int))
     threads: int = option(0, "CPU threads, 0 for all", type=number(0, 1024, int))
+    accumulate: int = option(1, "parts of a batch, one by one, to save memory", type=count)
+    amp: bool = switch(False, "bfloat16 where that is safe: faster on a GPU")
+    channels_last: bool = switch(False, "colours side by side in memory: faster on a GPU")
+    compile: bool = switch(False, "compile the network: faster after a slow first step")
     minutes: float | None = option(1.0, "time to train for", type=number(1e-3, 1e6))
     steps: int | None = option(None, "steps to train for, instead of minutes", type=count)
 
@@ -126,9 +140,63 @@ RECIPES = {
     ),
     "cifar10": Recipe(  # the network of the DDPM paper, for a GPU
         data="cifar10", width=128, mults=(1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1,
-        schedule="linear", target="eps", batch=128, lr=2e-4, ema=0.9999, minutes=600,
+        schedule="linear", target="eps", flip=True, batch=128, lr=2e-4, ema=0.9999, amp=True,
+        channels_last=True, compile=True, minutes=600,
     ),
 }  # fmt: skip
+ADAPT = ("accumulate", "amp", "compile")  # to the machine: these may change when a run goes on
+
+
+# Several processes, as torchrun starts them
+
+
+@contextmanager
+def team(device: str) -> Iterator[None]:
+    """Join the processes that torchrun started; without it this one is alone."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield
+        return
+    if device == "mps":
+        raise ValueError("several processes need cuda or cpu, not mps: use --device cpu")
+    if device == "cuda":
+        local, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= here:
+            raise ValueError(f"torchrun starts more processes than the {here} GPUs here: "
+                             f"use --nproc-per-node={here}, or --device cpu")  # fmt: skip
+        torch.cuda.set_device(local)  # "cuda" is this one from now on
+    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """The number of this process; 0 reads, writes and speaks for all."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def averaged(value: float) -> float:
+    """The mean of a number over all processes, the same in each. They wait for one another."""
+    if world() == 1:
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return total.item() / world()
+
+
+def check_shares(recipe: Recipe) -> None:
+    """Every part of every process has as many rows: a mean of means is then the mean."""
+    if recipe.batch % (world() * recipe.accumulate):
+        parts = f"{world()} process{'es' * (world() > 1)} of {recipe.accumulate} parts (accumulate)"
+        raise ValueError(f"a batch of {recipe.batch} cannot be shared equally by {parts}: "
+                         "choose another --batch or --accumulate")  # fmt: skip
 
 
 # A run: a recipe at work
@@ -147,6 +215,10 @@ class Run:
             SHAPES[recipe.data][0], recipe.width, recipe.mults, recipe.blocks, recipe.attention,
             CLASSES if recipe.conditional else 0, recipe.dropout,
         ).to(device)  # fmt: skip
+        if recipe.channels_last:
+            self.net.to(memory_format=torch.channels_last)
+        if device == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32: 10 bits of products, not 23
         self.ema = EMA(self.net, recipe.ema)
         self.optimizer = adamw(self.net)
 
@@ -171,21 +243,51 @@ class Run:
             raise CheckpointError(f"{path} is not a run of this ddpm_lite {hint}") from error
         return run
 
-    def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Algorithm 1; a tenth of the labels is dropped, so that guidance is possible."""
-        labels = drop_labels(y, 0.1, CLASSES) if self.recipe.conditional else None
-        return ddpm_loss(partial(net, y=labels), self.schedule, x, TARGETS[self.recipe.target][0])
+    def chances(self, stream: Iterator, start: int) -> Iterator:
+        """To each batch what chance adds: mirroring, the labels that are dropped so that guidance
+        is possible, times and noise. All processes draw for the whole batch, and each keeps its
+        own rows; so any number of them trains the same run."""
+        recipe = self.recipe
+        for x, y in seeded(stream, recipe.seed, start):
+            if recipe.flip:
+                x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x, x.flip(3))
+            if recipe.conditional:
+                y = drop_labels(y, 0.1, CLASSES)
+            t = torch.randint(1, recipe.T + 1, x.shape[:1], device=x.device)
+            rows = [part.chunk(world())[rank()] for part in (x, y, t, torch.randn_like(x))]
+            if rank():
+                torch.manual_seed(torch.initial_seed() + 1_000_003 * 5000 * rank())  # of dropout
+            yield rows[0], rows[1:]
+
+    def loss(self, net: nn.Module, x: Tensor, rest: list[Tensor]) -> Tensor:
+        """Algorithm 1 on the rows of this process. To save memory the batch is taken in parts: the
+        gradients of all but the last add up here, those of the last in ``train``."""
+        n, done = self.recipe.accumulate, 0.0
+        *parts, last = zip(*(rows.chunk(n) for rows in (x, *rest)), strict=True)
+        for part in parts:
+            loss = self.error(net, *part) / n
+            loss.backward()
+            done += loss.detach()
+        return done + self.error(net, *last) / n
+
+    def error(self, net: nn.Module, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """The squared error of the guess, a mean over all entries (DDPM, Eq. 14)."""
+        guess = net(q_sample(self.schedule, x, t, eps), t, y if self.recipe.conditional else None)
+        return F.mse_loss(guess, TARGETS[self.recipe.target][0](self.schedule, x, t, eps))
 
     def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
         """Train from here to the last step, yielding (step, loss). Randomness has no state: it
         follows from the seed and the number of the step, so that a resumed run is the same run."""
         recipe, start = self.recipe, self.step
-        x, y = x.to(self.device), y.to(self.device)
-        stream = seeded(batches(x, y, recipe.batch, recipe.seed, start), recipe.seed, start)
-        rest = {"ema": self.ema, "optimizer": self.optimizer, "start": start}
-        steps = train(self.net, stream, self.loss, recipe.steps, annealed(recipe.lr), **rest)
+        x, y = x.to(self.device), y.to(self.device)  # all of it, once
+        if recipe.compile:
+            self.net.compile()
+        net = DistributedDataParallel(self.net) if world() > 1 else self.net
+        stream = self.chances(batches(x, y, recipe.batch, recipe.seed, start), start)
+        rest = {"ema": self.ema, "amp": recipe.amp, "optimizer": self.optimizer, "start": start}
+        steps = train(net, stream, self.loss, recipe.steps, annealed(recipe.lr), **rest)
         for self.step, loss in steps:
-            yield self.step, loss
+            yield self.step, averaged(loss)
 
     def model(self, y: Tensor | None = None, w: float = 0.0):
         """The model eps(x, t) with the averaged weights, for labels ``y`` with guidance ``w``."""
@@ -216,7 +318,12 @@ def seeded(stream: Iterator, seed: int, start: int) -> Iterator:
         yield batch
 
 
-def plan(recipe: Recipe, x, y, device: str = "cpu", clock=time.perf_counter) -> int:
+def clock() -> float:
+    """Seconds, by a clock that all processes share."""
+    return averaged(time.perf_counter())
+
+
+def plan(recipe: Recipe, x, y, device: str = "cpu", clock=clock) -> int:
     """The number of steps that fits into ``recipe.minutes``, by timing some on a network like it.
     So the learning rate reaches 0 in time, and the run does not depend on the clock after that."""
     begin, seconds = clock(), 60 * recipe.minutes
@@ -231,12 +338,13 @@ def plan(recipe: Recipe, x, y, device: str = "cpu", clock=time.perf_counter) -> 
 
 @contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """A list of the SIGINT and SIGTERM that came, to act on after a step; a second one stops."""
+    """A list of the SIGINT and SIGTERM that came, to act on after a step; a second one stops, but
+    not under torchrun, which hands on what the terminal has sent already."""
     caught: list[int] = []
 
     def note(number: int, frame: Any) -> None:
         caught.append(number)
-        for name, handler in before.items():
+        for name, handler in before.items() if world() == 1 else ():
             signal.signal(name, handler)
 
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
@@ -251,44 +359,195 @@ def signals_noted() -> Iterator[list[int]]:
 
 @contextmanager
 def progress(start: int, steps: int) -> Iterator[Callable[[int, float], None]]:
-    """On a terminal a bar with the loss, elsewhere a line at every tenth of the way."""
+    """On a terminal a bar with the loss, elsewhere a line at every tenth of the way; both with the
+    time that is left."""
     from tqdm import tqdm
 
-    with tqdm(total=steps, initial=start, unit=" steps", disable=None) as bar:
+    begin = time.monotonic()
+    with tqdm(total=steps, initial=start, unit=" steps", disable=True if rank() else None) as bar:
 
         def show(step: int, loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update()
-            if bar.disable and 10 * step // steps > 10 * (step - 1) // steps:
-                print(f"step {step} of {steps}, loss {loss:.3f}", file=sys.stderr, flush=True)
+            if bar.disable and not rank() and 10 * step // steps > 10 * (step - 1) // steps:
+                left = (time.monotonic() - begin) / (step - start) * (steps - step)
+                text = f"step {step} of {steps}, loss {loss:.3f}, {bar.format_interval(left)} left"
+                print(text, file=sys.stderr, flush=True)
 
         yield show
 
 
+class Log:
+    """log.jsonl, a line for each step from ``start`` + 1 on; nothing in it depends on the clock, so
+    that a resumed run has the log of one that never stopped. And TensorBoard, where it is."""
+
+    def __init__(self, folder: Path, start: int):
+        self.folder, self.start = folder, start
+
+    @cached_property
+    def file(self) -> Any:
+        """The log, opened at the first line, without those of steps that are made once more."""
+        path = self.folder / "log.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        steps = [re.fullmatch(rb'\{"step": (\d+), .*\}\n', line) for line in lines]
+        kept = [m[0] for m in steps if m and int(m[1]) <= self.start]
+        write_whole(path, b"".join(kept))
+        return open(path, "ab")
+
+    @cached_property
+    def board(self) -> Any:
+        """TensorBoard's writer, or None."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return None
+        return SummaryWriter(self.folder / "tensorboard", purge_step=self.start + 1)
+
+    def add(self, step: int, **numbers: float) -> None:
+        """A line."""
+        self.file.write(json.dumps({"step": step, **numbers}).encode() + b"\n")
+        for name, value in numbers.items() if self.board else ():
+            self.board.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """All lines are in the file now: a checkpoint never has more steps than the log."""
+        if "file" in vars(self):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        for thing in filter(None, (vars(self).get("file"), vars(self).get("board"))):
+            thing.close()
+
+
+class Keeper:
+    """What the process of rank 0 writes into the run folder; the others write nothing."""
+
+    def __init__(self, run: Run, folder: Path, grids: int = 1):
+        steps = run.recipe.steps
+        self.run, self.folder, self.log = run, folder, Log(folder, run.step)
+        self.marks = {steps * i // grids for i in range(1, grids)} if steps else set()
+
+    def save(self) -> None:
+        """The checkpoint, and before it the log."""
+        if not rank():
+            self.log.flush()
+            self.run.save(self.folder / "checkpoint.pt")
+
+    def note(self, step: int, loss: float) -> None:
+        """A line of the log, and at the marks a picture."""
+        if not rank():
+            self.log.add(step, loss=loss, lr=self.run.optimizer.param_groups[0]["lr"])
+            if step in self.marks:
+                self.picture(f"samples-{step:07d}.png")
+
+    def picture(self, name: str = "samples.png") -> None:
+        """Samples of the average of the weights as it is now."""
+        if not rank():
+            save_grid(self.folder / name, self.run.draw(64))
+
+
 @contextmanager
-def saved(run: Run, path: Path) -> Iterator[None]:
+def kept(keeper: Keeper) -> Iterator[None]:
     """Save the run afterwards, and also where the loss has become NaN: as it was before that."""
     try:
         yield
     except NonFiniteLossError:
-        if run.step:
-            run.save(path)
+        if keeper.run.step:
+            keeper.save()
         raise
-    run.save(path)
+    else:
+        keeper.save()
+    finally:
+        keeper.log.close()
 
 
-def fit(run: Run, x: Tensor, y: Tensor, path: Path, every: float) -> int:
-    """Train to the end, saving every so many seconds. The signal that stopped it, or 0."""
-    bar, due = progress(run.step, run.recipe.steps), time.monotonic() + every
-    with signals_noted() as caught, bar as show, saved(run, path):
+def fit(run: Run, x: Tensor, y: Tensor, keeper: Keeper, every: float) -> int:
+    """Train to the end; save after the first step, then every so many seconds. The signal that
+    stopped it, or 0. A signal to one process stops all of them, after the same step."""
+    due = time.monotonic() + every if run.step else 0.0
+    bar = progress(run.step, run.recipe.steps)
+    with signals_noted() as caught, bar as show, kept(keeper):
         for step, loss in run.advance(x, y):
             show(step, loss)
-            if caught:
-                break
+            keeper.note(step, loss)
+            if averaged(len(caught)):
+                return caught[0] if caught else signal.SIGTERM
             if time.monotonic() > due:
-                run.save(path)
+                keeper.save()
                 due = time.monotonic() + every
-    return caught[0] if caught else 0
+    return 0
+
+
+# The run folder
+
+
+class RunLockedError(RuntimeError):
+    """Another process trains in this folder."""
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Nobody else trains in the folder meanwhile. The lock is the system's: it goes with the
+    process, however that ends, and then the file that it leaves says nothing."""
+    made, refused = not folder.exists(), None
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as stack:
+            if not rank():
+                try:
+                    stack.enter_context(locked(folder / "lock"))
+                    tidy(folder)
+                except RunLockedError as error:
+                    refused = error
+            if averaged(float(refused is not None)):  # the others learn of it here
+                raise refused or RunLockedError(f"{folder} is in use")
+            yield
+    finally:
+        if made and not rank() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The lock of one file, which says whose it is."""
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise RunLockedError(f"{path.parent} is in use by {holder}: wait until it ends, or "
+                                 "choose another --out") from error  # fmt: skip
+        file.truncate(0)
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                path.unlink()
+
+
+def lock(file: Any) -> None:
+    """Take the lock of a file, or raise."""
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:  # Windows
+        from msvcrt import LK_NBLCK, locking
+
+        file.seek(2**30)  # a place without bytes: the others may read the rest
+        locking(file.fileno(), LK_NBLCK, 1)
+    else:
+        flock(file, LOCK_EX | LOCK_NB)
+
+
+def tidy(folder: Path) -> None:
+    """Remove the halves of files that a killed process left."""
+    for path in folder.glob("*.part"):
+        if re.fullmatch(r"(checkpoint\.pt|log\.jsonl|samples.*\.png)\.\d+\.part", path.name):
+            path.unlink()
 
 
 # Scores
@@ -334,16 +593,13 @@ class Reference:
 def save_grid(path: Path, images: Tensor, pixels: int = 64) -> None:
     """Images (N, C, H, W) as a PNG of about sqrt(N) columns, magnified to about ``pixels`` each."""
     from PIL import Image
+    from torchvision.utils import make_grid
 
     n, c, h, w = images.shape
-    columns, factor = math.isqrt(n - 1) + 1, max(1, pixels // w)
-    big = F.interpolate(images.clamp(-1, 1), scale_factor=factor, mode="nearest")
-    tiles = F.pad(big, (1, 1, 1, 1), value=1.0)  # a white line around each
-    tiles = torch.cat([tiles, tiles.new_ones(-n % columns, *tiles.shape[1:])])
-    rows = [torch.cat(list(row), dim=2) for row in tiles.split(columns)]
-    grid = ((torch.cat(rows, dim=1) + 1) * 127.5).round().byte().permute(1, 2, 0)
-    buffer = io.BytesIO()
-    Image.fromarray(grid.squeeze(2).numpy()).save(buffer, format="png")
+    big = F.interpolate(images.clamp(-1, 1), scale_factor=max(1, pixels // w), mode="nearest")
+    grid = make_grid(big, nrow=math.isqrt(n - 1) + 1, pad_value=1.0)[:c]  # (c, H, W)
+    buffer, data = io.BytesIO(), ((grid + 1) * 127.5).round().byte().permute(1, 2, 0)
+    Image.fromarray(data.squeeze(2).numpy()).save(buffer, format="png")
     write_whole(path, buffer.getvalue())
 
 
@@ -363,27 +619,51 @@ def write_whole(path: Path, data: bytes) -> None:
 def train_command(args: argparse.Namespace) -> int:
     """Learn to guess the noise in noisy images (DDPM, Algorithm 1).
 
-    Writes a run folder: checkpoint.pt, and samples.png at the end. The settings default to the
-    recipe of --data; those of digits stand in brackets, and `info` prints all recipes.
+    Writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png at
+    the end. The settings default to the recipe of --data; those of digits stand in brackets, and
+    `info` prints all recipes.
 
     Minutes become a number of steps first, by timing a few: so the learning rate has come down to
     0 when the time is over, and the same settings, steps and seed give the same weights. Ctrl-C
-    finishes the step and saves; --resume goes on from there, bit for bit.
+    finishes the step and saves; --resume goes on from there, or from the last save of a run that
+    was killed, bit for bit.
+
+    On several GPUs, or processes: torchrun --nproc-per-node=4 -m ddpm_lite train ... trains the
+    same run, each process with its share of every batch; a run may go on with another number.
     """
     args.out = args.out or Path("runs", args.data or "digits")
     device, path = device_named(args.device), args.out / "checkpoint.pt"
-    run = (resumed if args.resume else begun)(path, device, chosen(args))
-    x, y = load_images(run.recipe.data, args.root)
-    check_writable(args.out)
-    if not run.recipe.steps:
-        run.recipe = replace(run.recipe, steps=plan(run.recipe, x, y, device))
-    if number := fit(run, x, y, path, args.every):
-        again = f"python -m ddpm_lite train --resume --out {args.out}"
-        print(f"stopped at step {run.step} of {run.recipe.steps}; go on with: {again}")
-        return 128 + number
-    save_grid(args.out / "samples.png", run.draw(64))
-    print(f"trained for {run.step} steps: {path} and {args.out / 'samples.png'}")
+    with team(device), owned(args.out):
+        run = (resumed if args.resume else begun)(path, device, chosen(args))
+        check_shares(run.recipe)
+        x, y = images_for_all(run.recipe.data, args.root)
+        check_writable(args.out)
+        if not run.recipe.steps:
+            run.recipe = replace(run.recipe, steps=plan(run.recipe, x, y, device))
+        keeper = Keeper(run, args.out, args.grids)
+        if number := fit(run, x, y, keeper, args.every):
+            again = f"python -m ddpm_lite train --resume --out {args.out}"
+            say(f"stopped at step {run.step} of {run.recipe.steps}; go on with: {again}")
+            return 128 + number
+        keeper.picture()
+        say(f"trained for {run.step} steps: {path} and {args.out / 'samples.png'}")
     return 0
+
+
+def say(text: str) -> None:
+    """Print it, once for all processes."""
+    if not rank():
+        print(text, flush=True)
+
+
+def images_for_all(name: str, root: str) -> tuple[Tensor, Tensor]:
+    """The training images; where several processes want them, the first fetches them."""
+    if rank():
+        averaged(0.0)  # wait
+    images = load_images(name, root)
+    if not rank():
+        averaged(0.0)
+    return images
 
 
 def sample_command(args: argparse.Namespace) -> int:
@@ -469,6 +749,7 @@ def begun(path: Path, device: str, given: dict[str, Any]) -> Run:
 def resumed(path: Path, device: str, given: dict[str, Any]) -> Run:
     """The run at ``path``, unless other settings than its own were given."""
     run = Run.load(path, device)
+    run.recipe = replace(run.recipe, **{k: v for k, v in given.items() if k in ADAPT})
     old = asdict(run.recipe) | ({"minutes": None} if "steps" in given else {})
     differences = [f"{k} {shown(old[k])}, now {shown(v)}" for k, v in given.items() if v != old[k]]
     if differences:
@@ -560,13 +841,14 @@ def add_train(p: Parser) -> None:
     p.add_argument("--every", type=number(0, 1e6), default=60.0, help="seconds to a save (60)")
     p.add_argument("--root", default="data", help=ROOT)
     p.add_argument("--device", choices=DEVICES, default="auto", help="auto: the fastest here")
+    p.add_argument("--grids", type=count, default=1, help="pictures, the last at the end (1)")
     group = p.add_argument_group("recipe")
     length = group.add_mutually_exclusive_group()
     for f in fields(Recipe):
         value = shown(getattr(RECIPES["digits"], f.name))
         how = {**f.metadata, "help": f"{f.metadata['help']} ({value})"}
         where = length if f.name in ("minutes", "steps") else group
-        where.add_argument(f"--{f.name}", default=None, **how)
+        where.add_argument(f"--{f.name.replace('_', '-')}", default=None, **how)
 
 
 def add_sample(p: Parser) -> None:
@@ -609,7 +891,7 @@ COMMANDS = {
 
 # Errors of these kinds are expected: one sentence, no traceback. The others are bugs.
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-EXPECTED = (DataError, OSError, ValueError, ModuleNotFoundError, *OUT_OF_MEMORY)
+EXPECTED = (DataError, RunLockedError, OSError, ValueError, ModuleNotFoundError, *OUT_OF_MEMORY)
 FAILURES = (CheckpointError, NonFiniteLossError)  # the ValueErrors that no argument could avoid
 
 
@@ -620,23 +902,29 @@ def main(argv: list[str] | None = None) -> int:
         return args.action(args)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except EXPECTED as error:
-        if args.debug:
+    except (*EXPECTED, RuntimeError) as error:
+        text = sentence(error, args)
+        if args.debug or not text:
             raise
-        print(f"ddpm_lite {args.command}: {sentence(error, args)}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # one voice for all processes
+            print(f"ddpm_lite {args.command}: {text}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) and not isinstance(error, FAILURES) else 1
 
 
 def sentence(error: BaseException, args: argparse.Namespace) -> str:
-    """What went wrong, and what to do."""
+    """What went wrong, and what to do; nothing for what nobody expected."""
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install -r requirements.txt"
-    if isinstance(error, OUT_OF_MEMORY):
-        return "out of memory: try a smaller --batch, --width or --n, or --device cpu"
+    if isinstance(error, OUT_OF_MEMORY) or "can't allocate memory" in str(error):
+        return "out of memory: try a smaller --batch, --width or --n, or a larger --accumulate"
     if isinstance(error, OSError) and error.strerror:
         place = error.filename or getattr(args, "out", "")
         return f"{place}: {error.strerror}; nothing was overwritten. Choose another place"
-    return str(error)
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return "PyTorch cannot compile the network here: add --no-compile"
+    if "RANK" in os.environ and re.search("gloo|NCCL", str(error)):
+        return "another process of this run has stopped; --resume goes on from the last save"
+    return str(error) if isinstance(error, EXPECTED) else ""
 
 
 if __name__ == "__main__":

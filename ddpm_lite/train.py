@@ -10,6 +10,8 @@ import hashlib
 import io
 import math
 import os
+import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,7 +99,8 @@ def train(
     Args:
         net: trained in place.
         batches: endless (x, y); each step takes one.
-        loss_fn: ``loss_fn(net, x, y)``, a scalar; such as ``ddpm_loss(net, schedule, x)``.
+        loss_fn: ``loss_fn(net, x, y)``, a scalar; such as ``ddpm_loss(net, schedule, x)``. It may
+            call ``backward`` for parts of the batch itself, and return the rest (accumulation).
         steps: the number of the last step.
         lr: a number, or a function of progress 0 … 1 such as ``annealed(4e-3)``.
         ema: updated after each step.
@@ -114,9 +117,9 @@ def train(
     device = next(net.parameters()).device
     net.train()
     for step, (x, y) in zip(range(start + 1, steps + 1), batches, strict=False):
+        optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             loss = loss_fn(net, x, y)
-        optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -140,8 +143,12 @@ def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
     """Write tensors, numbers, strings, lists and dicts; the file is whole or it is the old one.
 
     The bytes of ``torch.save`` and then their SHA-256, so that damage is found on loading.
+    Raises:
+        TypeError: there is something in it that ``load_checkpoint`` would refuse.
+
     Built in chapter 5.
     """
+    _check_state(state, "the state")
     path, buffer = Path(path), io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
@@ -162,16 +169,52 @@ def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, A
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: it is cut, changed, or not one of ours.
+        ValueError: there is no such device here.
 
     Built in chapter 5.
     """
+    _check_device(device)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file; `python -m ddpm_lite train` makes one")
     blob = path.read_bytes()
     if hashlib.sha256(blob[:-32]).digest() != blob[-32:]:
         raise CheckpointError(f"{path} is damaged or no checkpoint of ddpm_lite: checksum differs")
+    _check_size(path, blob)
     try:
         return torch.load(io.BytesIO(blob[:-32]), map_location=device, weights_only=True)
     except Exception as error:  # a forged file makes the unpickler stumble in any way
         raise CheckpointError(f"{path} holds more than tensors, numbers and strings") from error
+
+
+def _check_state(value: Any, name: str) -> None:
+    """Refuse on saving what would be refused on loading, such as a number of numpy's."""
+    if type(value) in (dict, OrderedDict):
+        for key, part in value.items():
+            _check_state(key, f"a key of {name}")
+            _check_state(part, f"{name}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for i, part in enumerate(value):
+            _check_state(part, f"{name}[{i}]")
+    elif type(value) not in (int, float, str, bool, type(None)) and not isinstance(value, Tensor):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as by float(x)"
+        raise TypeError(f"{name} is a {kind}; {hint}")
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        message = f'PyTorch finds no device "{device}" here: load to another, such as "cpu"'
+        raise ValueError(message) from error
+
+
+def _check_size(path: Path, blob: bytes) -> None:
+    """A forged file may hold little that unpacks to much; ours are not packed."""
+    try:
+        members = zipfile.ZipFile(io.BytesIO(blob[:-32])).infolist()
+    except Exception as error:  # whatever a forged file makes it stumble over
+        raise CheckpointError(f"{path} is no checkpoint of ddpm_lite: not an archive") from error
+    if sum(member.file_size for member in members) > len(blob):
+        raise CheckpointError(f"{path} is no checkpoint of ddpm_lite: it unpacks to more bytes")

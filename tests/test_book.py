@@ -20,7 +20,7 @@ BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="No chromium found: pages are not opened.")
 INSPECT = (ROOT / "tests" / "inspect_page.js").read_text(encoding="utf-8")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-RUN_AXE = "() => axe.run(document, {resultTypes: ['violations']})"
+RUN_AXE = "() => axe.run(document, {resultTypes: ['violations'], preload: false})"
 
 
 @pytest.fixture(scope="module")

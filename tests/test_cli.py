@@ -1,5 +1,6 @@
 """The command line: a run is its recipe, steps and seed; a fault is one sentence and no damage."""
 
+import hashlib
 import io
 import itertools
 import json
@@ -82,6 +83,10 @@ def same(a, b):
     return a == b
 
 
+def log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
 def learned(folder):
     state = load_checkpoint(folder / "checkpoint.pt")
     return {name: state[name] for name in ("recipe", "step", "net", "ema", "optimizer")}
@@ -91,13 +96,14 @@ def learned(folder):
 
 
 def test_train_writes_a_checkpoint_and_a_picture(run):
-    assert sorted(p.name for p in run.iterdir()) == ["checkpoint.pt", "samples.png"]
+    assert sorted(p.name for p in run.iterdir()) == [
+        "checkpoint.pt", "log.jsonl", "samples.png"]  # fmt: skip
     state = load_checkpoint(run / "checkpoint.pt")
     assert state["step"] == state["recipe"]["steps"] == 3
     assert state["recipe"]["width"] == 8 and state["recipe"]["mults"] == (1, 2)
     with PIL.open(run / "samples.png") as picture:
         assert picture.format == "PNG" and picture.mode == "L"
-        assert picture.size == (8 * 66, 8 * 66)  # 64 digits of 8 x 8, magnified 8 times
+        assert picture.size == (8 * 66 + 2, 8 * 66 + 2)  # 64 digits of 8 x 8, magnified 8 times
         picture.load()
 
 
@@ -123,7 +129,8 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one_bit_for_bit(
     monkeypatch.undo()
     assert cli.main(["train", "--resume", "--out", str(parts)]) == 0
     assert same(learned(whole), learned(parts))
-    assert (whole / "samples.png").read_bytes() == (parts / "samples.png").read_bytes()
+    for name in ("log.jsonl", "samples.png"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
 
 
 def stop_at(monkeypatch, last, number):
@@ -232,7 +239,7 @@ def test_sample_draws_the_same_for_a_seed(run, tmp_path):
         argv = ["sample", "--run", str(run), "--n", "6", "--steps", "2", "--out", str(path)]
         assert cli.main([*argv, "--seed", str(seed)]) == 0
     assert a.read_bytes() == b.read_bytes() != c.read_bytes()
-    assert png(a).size == (3 * 66, 2 * 66)
+    assert png(a).size == (3 * 66 + 2, 2 * 66 + 2)
 
 
 def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(run):
@@ -273,7 +280,7 @@ def test_colour_and_odd_numbers_make_a_grid(tmp_path):
     images = torch.linspace(-2, 2, 5 * 3 * 32 * 32).view(5, 3, 32, 32)
     cli.save_grid(tmp_path / "x.png", images)
     picture = png(tmp_path / "x.png")
-    assert picture.mode == "RGB" and picture.size == (3 * 66, 2 * 66)
+    assert picture.mode == "RGB" and picture.size == (3 * 66 + 2, 2 * 66 + 2)
     assert picture.getpixel((2, 2)) == (0, 0, 0)  # values outside are cut off
     assert picture.getpixel((3 * 66 - 2, 2 * 66 - 2)) == (255, 255, 255)  # an empty place
 
@@ -358,7 +365,7 @@ def test_help_shows_the_settings_of_digits(capsys):
         cli.main(["train", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     for name, value in asdict(cli.RECIPES["digits"]).items():
-        assert f"--{name}" in said
+        assert f"--{name.replace('_', '-')}" in said
         assert f"({cli.shown(value)})" in said
 
 
@@ -388,19 +395,33 @@ def test_a_second_run_in_a_folder_is_refused(run, capsys):
 @pytest.mark.parametrize("name, value", [
     ("data", "mnist"), ("width", "16"), ("mults", "1"), ("blocks", "2"), ("attention", "0"),
     ("conditional", None), ("dropout", "0.5"), ("schedule", "linear"), ("T", "500"),
-    ("target", "eps"), ("batch", "32"), ("lr", "0.5"), ("ema", "0.5"), ("seed", "9"),
-    ("threads", "2"), ("minutes", "7"), ("steps", "50"),
+    ("target", "eps"), ("flip", None), ("batch", "32"), ("lr", "0.5"), ("ema", "0.5"),
+    ("seed", "9"), ("threads", "2"), ("channels_last", None), ("minutes", "7"), ("steps", "50"),
 ])  # fmt: skip
 def test_resuming_with_other_settings_is_refused_by_name(run, capsys, name, value):
     before, old = listing(run), load_checkpoint(run / "checkpoint.pt")["recipe"][name]
-    argv = ["train", "--resume", "--out", run, f"--{name}", *([value] if value else [])]
+    flag = f"--{name.replace('_', '-')}"
+    argv = ["train", "--resume", "--out", run, flag, *([value] if value else [])]
     fails(capsys, argv, 2, f"{name} {cli.shown(old)}, now {value or 'yes'}")
     assert listing(run) == before
 
 
 def test_every_setting_is_compared():
     marks = test_resuming_with_other_settings_is_refused_by_name.pytestmark
-    assert {name for name, _ in marks[0].args[1]} == {f.name for f in fields(cli.Recipe)}
+    compared = {name for name, _ in marks[0].args[1]}
+    assert compared == {f.name for f in fields(cli.Recipe)} - set(cli.ADAPT)
+
+
+def test_what_only_suits_the_machine_may_change_when_a_run_goes_on(tmp_path, monkeypatch):
+    """The same run to rounding, in parts of a batch from the third step on."""
+    stop_at(monkeypatch, 2, signal.SIGINT)
+    assert train(tmp_path / "a", "--steps", "4") == 130
+    monkeypatch.undo()
+    assert cli.main(["train", "--resume", "--out", str(tmp_path / "a"), "--accumulate", "4"]) == 0
+    assert train(tmp_path / "b", "--steps", "4") == 0
+    a, b = learned(tmp_path / "a"), learned(tmp_path / "b")
+    assert a["recipe"] == b["recipe"] | {"accumulate": 4}
+    assert all(torch.allclose(a["net"][k], b["net"][k], atol=1e-4) for k in b["net"])
 
 
 def test_resuming_with_the_same_settings_is_not_refused(run):
@@ -470,9 +491,9 @@ def test_no_network(capsys, tmp_path, monkeypatch):
 def test_the_loss_becomes_nan(capsys, tmp_path, monkeypatch):
     loss, calls = cli.Run.loss, []
 
-    def spoiled(self, net, x, y):
+    def spoiled(self, net, x, rest):
         calls.append(1)
-        return loss(self, net, x, y) * (float("nan") if len(calls) == 4 else 1)
+        return loss(self, net, x, rest) * (float("nan") if len(calls) == 4 else 1)
 
     assert train(tmp_path / "good", "--steps", "9", "--lr", "0.001") == 0
     monkeypatch.setattr(cli.Run, "loss", spoiled)
@@ -482,10 +503,11 @@ def test_the_loss_becomes_nan(capsys, tmp_path, monkeypatch):
     assert load_checkpoint(tmp_path / "bad" / "checkpoint.pt")["step"] == 3
     assert cli.main(["train", "--resume", "--out", str(tmp_path / "bad")]) == 0
     assert same(learned(tmp_path / "good"), learned(tmp_path / "bad"))
+    assert log(tmp_path / "good") == log(tmp_path / "bad")
 
 
 def test_nan_at_the_first_step_leaves_no_checkpoint(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli.Run, "loss", lambda self, net, x, y: net(x, y).sum() * float("inf"))
+    monkeypatch.setattr(cli.Run, "loss", lambda self, net, x, rest: net(x, rest[1]).sum() / 0)
     fails(capsys, ["train", "--out", tmp_path, *TINY, "--steps", 2], 1, "step 1")
     assert not listing(tmp_path)
 
@@ -625,7 +647,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     assert process.returncode == 130 and "Traceback" not in err
     step = load_checkpoint(tmp_path / "checkpoint.pt")["step"]
     assert f"step {step} of 100000" in out and f"--resume --out {tmp_path}" in out
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "log.jsonl"]
 
 
 def wait_for(path, seconds=60):
@@ -663,7 +685,9 @@ def test_nothing_of_a_checkpoint_is_executed(tmp_path, capsys):
         def __reduce__(self):
             return (Path(tmp_path / "canary").touch, ())
 
-    save_checkpoint(tmp_path / "checkpoint.pt", recipe=Canary())
+    torch.save({"recipe": Canary()}, buffer := io.BytesIO())
+    data = buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest()
+    (tmp_path / "checkpoint.pt").write_bytes(data)
     fails(capsys, ["info", "--run", tmp_path], 1, "checkpoint.pt")
     assert not (tmp_path / "canary").exists()
     json.dumps(asdict(cli.Recipe()))  # a recipe is made of plain values
