@@ -399,7 +399,7 @@ TRAIN = {
         "weights_only=True", "weights_only=False",
         "test_a_malicious_checkpoint_is_never_executed"),
     "the unpickler's own errors come out": (
-        "except Exception as error:", "except RuntimeError as error:",
+        "except Exception as error:  # a forged", "except RuntimeError as error:  # a forged",
         "test_a_forged_checksum_lets_nothing_but_a_checkpoint_error_out"),
     "a folder is opened": (
         "if not path.is_file():", "if False:", "test_a_missing_file_and_a_folder_are_named"),
