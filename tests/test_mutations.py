@@ -334,6 +334,51 @@ WRAPPERS = {
     "all labels of a batch are dropped or none": (
         "torch.rand(y.shape, device=y.device)", "torch.rand(1)",
         "test_labels_are_dropped_with_probability_p"),
+    "guiding away from the label": (
+        "(x, t, *args, **kwargs) - scale", "(x, t, *args, **kwargs) + scale",
+        "test_scale_1_of_the_exact_classifier_is_bayes_rule"),
+    "the variance of the noise for its deviation": (
+        "(1 - schedule.at(t, x)).sqrt() * grad", "(1 - schedule.at(t, x)) * grad",
+        "test_scale_1_of_the_exact_classifier_is_bayes_rule"),
+    "the size of the signal for that of the noise": (
+        "(1 - schedule.at(t, x)).sqrt() * grad", "schedule.at(t, x).sqrt() * grad",
+        "test_scale_1_of_the_exact_classifier_is_bayes_rule"),
+    "the push without the noise level": (
+        "- scale * (1 - schedule.at(t, x)).sqrt() * grad", "- scale * grad",
+        "test_a_classifier_guides_each_row_of_images_by_its_own_gradient_and_noise_level"),
+    "one noise level for the batch": (
+        "(1 - schedule.at(t, x)).sqrt() * grad", "(1 - schedule.at(t[:1], x)).sqrt() * grad",
+        "test_a_classifier_guides_each_row_of_images_by_its_own_gradient_and_noise_level"),
+    "E21 a classifier whose 0 is off": (
+        "- scale * (1", "- (1 + scale) * (1",
+        "test_a_classifier_and_the_difference_of_two_guesses_are_the_same_guidance"),
+    "the mean gradient of the batch": (
+        "log_p(leaf, t).sum()", "log_p(leaf, t).mean()",
+        "test_scale_1_of_the_exact_classifier_is_bayes_rule"),
+    "no gradients in a sampler": (
+        "with torch.enable_grad():", "if True:",
+        "test_a_classifier_guides_under_no_grad_and_leaves_no_graph_behind"),
+    "the model inside the gradient": (
+        "        return model(x, t, *args, **kwargs) - scale",
+        "            guess = model(leaf, t, *args, **kwargs)\n        return guess - scale",
+        "test_guiding_by_a_classifier_trains_nothing"),
+    "backward instead of grad": (
+        "torch.autograd.grad(log_p(leaf, t).sum(), leaf)[0]",
+        "(log_p(leaf, t).sum().backward(), leaf.grad)[1]",
+        "test_guiding_by_a_classifier_trains_nothing"),
+    "the classifier marks the caller's x": (
+        "leaf = x.detach().requires_grad_()", "leaf = x.requires_grad_()",
+        "test_a_classifier_guides_under_no_grad_and_leaves_no_graph_behind"),
+    "the classifier is always told t = 1": (
+        "log_p(leaf, t)", "log_p(leaf, torch.ones_like(t))",
+        "test_the_classifier_sees_the_noisy_x_and_its_time"),
+    "a guide loses the label": (
+        "return model(x, t, *args, **kwargs) - scale", "return model(x, t) - scale",
+        "test_labels_pass_through_a_guide"),
+    "labels dropped for ever": (
+        "return torch.where(torch.rand(y.shape, device=y.device) < p, null, y)",
+        "y[torch.rand(y.shape, device=y.device) < p] = null\n    return y",
+        "test_dropped_labels_leave_the_data_as_they_are"),
 }  # fmt: skip
 
 TRAIN = {
