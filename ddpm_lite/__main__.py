@@ -490,11 +490,11 @@ class RunLockedError(RuntimeError):
 def owned(folder: Path) -> Iterator[None]:
     """Nobody else trains in the folder meanwhile. The lock is the system's: it goes with the
     process, however that ends, and then the file that it leaves says nothing."""
-    made, refused = not folder.exists(), None
-    folder.mkdir(parents=True, exist_ok=True)
+    made, refused = not rank() and not folder.exists(), None
     try:
         with ExitStack() as stack:
             if not rank():
+                folder.mkdir(parents=True, exist_ok=True)
                 try:
                     stack.enter_context(locked(folder / "lock"))
                     tidy(folder)
@@ -504,21 +504,14 @@ def owned(folder: Path) -> Iterator[None]:
                 raise refused or RunLockedError(f"{folder} is in use")
             yield
     finally:
-        if made and not rank() and not any(folder.iterdir()):
+        if made and folder.exists() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """The lock of one file, which says whose it is."""
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            lock(file)
-        except (BlockingIOError, PermissionError) as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise RunLockedError(f"{path.parent} is in use by {holder}: wait until it ends, or "
-                                 "choose another --out") from error  # fmt: skip
+    with opened_and_locked(path) as file:
         file.truncate(0)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}")
@@ -528,6 +521,24 @@ def locked(path: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):  # Windows keeps a file that is open
                 path.unlink()
+
+
+def opened_and_locked(path: Path) -> Any:
+    """The file with its lock, or the sentence that says who has it."""
+    while True:
+        file = open(path, "a+", encoding="utf-8")
+        try:
+            lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.seek(0)
+            with file:
+                holder = file.read().strip() or "another process"
+            raise RunLockedError(f"{path.parent} is in use by {holder}: wait until it ends, or "
+                                 "choose another --out") from error  # fmt: skip
+        with suppress(FileNotFoundError):  # its owner may have removed it just now
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
 
 
 def lock(file: Any) -> None:

@@ -1,0 +1,115 @@
+"""Kill a training run at random moments, resume it, and compare with the run that never stopped.
+
+    python benchmarks/resume.py [--kills 20] [--steps 150] [--seed 0]
+
+The run saves after every step, so that many a kill -9 strikes while a checkpoint is being written.
+Runs are started, killed and resumed until so many kills have struck. Read the line at the end so:
+
+    in a write     kills that left half of a file (a .part), which the next start removed
+    at the start   kills before the first checkpoint; such a run is started again
+    alike          finished runs whose weights, average, optimiser, loss log and samples are, bit
+                   for bit, those of the run that never stopped; all of them must be
+
+Each life is a process of its own, forked from this one after the imports (POSIX).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from ddpm_lite import __main__ as cli  # noqa: E402
+from ddpm_lite import load_checkpoint  # noqa: E402
+
+TINY = "--width 8 --mults 1 2 --batch 16 --conditional --dropout 0.1 --every 0 --device cpu".split()
+
+
+def start(folder: Path, steps: int) -> int:
+    """Begin the run in the folder, or go on with it, in a new process; its number."""
+    argv = ["train", "--out", str(folder), *TINY, "--steps", str(steps)]
+    if (folder / "checkpoint.pt").exists():
+        argv.append("--resume")
+    child = os.fork()
+    if child:
+        return child
+    os.setpgid(0, 0)
+    with open(folder.with_suffix(".txt"), "a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        os._exit(cli.main(argv))
+
+
+def ended(child: int, seconds: float) -> bool:
+    """Whether the process ends within so many seconds by itself; else it is killed."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def result(folder: Path) -> list:
+    """All that a run is, to compare: tensors as bytes."""
+    state = load_checkpoint(folder / "checkpoint.pt")
+    files = [(folder / name).read_bytes() for name in ("log.jsonl", "samples.png")]
+    return [flat(state[name]) for name in ("recipe", "step", "net", "ema", "optimizer")] + files
+
+
+def flat(value: object) -> object:
+    if isinstance(value, torch.Tensor):
+        return value.numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: flat(part) for key, part in value.items()}
+    return [flat(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    chance = random.Random(args.seed)
+    cli.load_images("digits")
+    for module in ("tqdm", "PIL.Image", "torchvision.utils"):  # what a run imports, once
+        importlib.import_module(module)
+    with tempfile.TemporaryDirectory() as name:
+        whole, begin = Path(name, "whole"), time.monotonic()
+        assert ended(start(whole, args.steps), 600)
+        seconds = time.monotonic() - begin
+        kills = in_write = early = runs = alike = 0
+
+        def life() -> float:
+            return chance.uniform(0, seconds / 2) if kills < args.kills else 600
+
+        while kills < args.kills:
+            folder = Path(name, f"killed{runs}")
+            while not ended(start(folder, args.steps), life()):
+                kills += 1
+                early += not (folder / "checkpoint.pt").exists()
+                in_write += any(folder.glob("*.part"))
+            runs += 1
+            alike += result(folder) == result(whole)
+            left = sorted(path.name for path in folder.iterdir())
+            assert left == ["checkpoint.pt", "log.jsonl", "samples.png"], left
+    struck = f"{kills} kills, {in_write} in a write, {early} at the start"
+    print(f"{struck}; {alike} of {runs} runs alike")
+    return int(alike != runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
