@@ -31,7 +31,8 @@ def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tens
 
 def mmd(a: Tensor, b: Tensor) -> float:
     """Squared maximum mean discrepancy of a (N, D) and b (M, D), unbiased, with the kernel
-    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). May be below 0. Built in chapter 9."""
+    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). May be below 0.
+    Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
     aa, bb, ab = (_kernel(x, y) for x, y in ((a, a), (b, b), (a, b)))
@@ -42,14 +43,16 @@ def mmd(a: Tensor, b: Tensor) -> float:
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
     """Precision: the share of ``fake`` (M, D) inside the manifold of ``real`` (N, D), the union of
     balls that reach to each row's k-th neighbour. Recall: the same with the roles exchanged
-    (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2). Built in chapter 9."""
+    (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2).
+    Built in chapter 9."""
     _check_pair(real, fake)
     return _covered(fake, real, k), _covered(real, fake, k)
 
 
 def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """For each row of x (N, …) its k nearest rows of data (M, …): distances and indices (N, k).
-    A distance of 0 is a copy: the model has memorised that row. Built in chapter 9."""
+    A distance of 0 is a copy: the model has memorised that row.
+    Built in chapter 9."""
     distance = torch.cdist(
         x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
     )

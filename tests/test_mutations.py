@@ -422,6 +422,23 @@ TRAIN = {
         "test_a_gradient_that_is_not_finite_stops_too"),
     "the network stays in evaluation mode": (
         "    net.train()\n", "", "test_training_puts_the_network_into_training_mode"),
+    "E12 the average is taken before the step": (
+        "        optimizer.step()\n        if ema:\n            ema.update(net)\n",
+        "        if ema:\n            ema.update(net)\n        optimizer.step()\n",
+        "test_the_average_is_taken_after_the_step"),
+    "gradients of parts are thrown away": (
+        "            loss = loss_fn(net, x, y)\n",
+        "            loss = loss_fn(net, x, y)\n        optimizer.zero_grad()\n",
+        "test_a_loss_function_may_add_up_gradients_of_parts_itself"),
+    "what cannot be loaded is saved": (
+        '    _check_state(state, "the state")\n', "",
+        "test_what_could_not_be_loaded_is_not_saved"),
+    "a device that is not there is blamed on the file": (
+        "    _check_device(device)\n", "",
+        "test_a_device_that_is_not_there_is_not_the_fault_of_the_file"),
+    "a packed checkpoint is unpacked": (
+        "    _check_size(path, blob)\n", "",
+        "test_a_small_file_that_unpacks_to_a_large_one_is_refused"),
     "amp does nothing": (
         "enabled=amp", "enabled=False",
         "test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights"),
@@ -513,6 +530,32 @@ METRICS = {
     "rounded distances": (
         ', compute_mode="donot_use_mm_for_euclid_dist"',
         ', compute_mode="use_mm_for_euclid_dist"', "test_nearest_finds_copies"),
+    "the root of A is forgotten": (
+        "root = _sqrt(cov_a)", "root = cov_a",
+        "test_gaussians_with_common_axes_are_one_dimensional_cases_side_by_side"),
+    "the root of each entry": (
+        "_sqrt(root @ cov_b @ root)", "(root @ cov_b @ root).clamp(min=0).sqrt()",
+        "test_turning_both_gaussians_or_exchanging_them_changes_nothing"),
+    "the trace of B is counted as A": (
+        "cov_a.trace() + cov_b.trace()", "2 * cov_a.trace()",
+        "test_the_distance_of_gaussians_is_the_cost_of_carrying_one_onto_the_other"),
+    "roots of rounding errors": (
+        "values.clamp(min=0).sqrt()", "values.sqrt()",
+        "test_frechet_distance_to_itself_is_zero"),
+    "covariances divided by N": (
+        "x.T.cov()", "x.T.cov(correction=0)",
+        "test_frechet_distance_of_gaussians_with_known_statistics"),
+    "the cross term of mmd once": (
+        "- 2 * ab.mean()", "- ab.mean()", "test_mmd_by_hand"),
+    "the square, not the cube": (
+        "+ 1) ** 3", "+ 1) ** 2", "test_mmd_by_hand"),
+    "inside of all balls": (
+        ".any(1)", ".all(1)",
+        "test_precision_and_recall_are_exact_where_the_samples_are_real_points"),
+    "balls around the guests": (
+        "torch.cdist(data, data)", "torch.cdist(x, x)",
+        "test_the_manifold_reaches_to_the_kth_neighbour"),
+    "open balls": ("<= radius", "< radius", "test_the_edge_of_a_ball_belongs_to_it"),
     "a seed that is lost": (
         "torch.manual_seed(seed)", "pass",
         "test_fitting_depends_on_its_seed_alone_and_leaves_the_generator"),
@@ -529,9 +572,79 @@ PLOT = {
         "    plt.close(figure)\n", "", "test_the_frames_of_a_film_stand_in_reading_order"),
 }  # fmt: skip
 
+RESUME, PARALLEL = "test_resume.py::test_", "test_parallel.py::test_"
+COMMAND = {
+    "noise of its own in each process": (
+        "torch.manual_seed(seed * 1_000_003 + step)",
+        "torch.manual_seed(seed * 1_000_003 + step + rank())",
+        PARALLEL + "a_run_goes_on_with_another_number_of_processes"),
+    "the loss of process 0 alone": (
+        "yield self.step, averaged(loss)", "yield self.step, loss",
+        PARALLEL + "a_run_goes_on_with_another_number_of_processes"),
+    "gradients are not averaged": (
+        "DistributedDataParallel(self.net) if world() > 1 else self.net", "self.net",
+        PARALLEL + "a_run_goes_on_with_another_number_of_processes"),
+    "all processes take the same rows": (
+        "chunk(world())[rank()]", "chunk(world())[0]",
+        PARALLEL + "a_run_goes_on_with_another_number_of_processes"),
+    "every process writes the checkpoint": (
+        "if not rank():\n            self.log.flush()", "if True:\n            self.log.flush()",
+        PARALLEL + "a_run_goes_on_with_another_number_of_processes"),
+    "the same units are dropped in each process": (
+        "            if rank():\n", "            if False:\n",
+        PARALLEL + "dropout_differs_from_process_to_process"),
+    "a signal stops one process only": (
+        "if averaged(len(caught)):", "if caught:",
+        PARALLEL + "a_signal_to_any_process_stops_all_after_the_same_step"),
+    "the others do not learn of the lock": (
+        "if averaged(float(refused is not None)):", "if refused:",
+        PARALLEL + "a_folder_in_use_is_refused_by_all_processes"),
+    "shares that are not equal": (
+        "if recipe.batch % (world() * recipe.accumulate):", "if False:",
+        PARALLEL + "a_batch_that_cannot_be_shared_is_refused_once"),
+    "the sum of the parts for their mean": (
+        "self.error(net, *part) / n", "self.error(net, *part)",
+        PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"),
+    "channels last in name only": (
+        "self.net.to(memory_format=torch.channels_last)", "pass",
+        PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"),
+    "mixed precision in name only": (
+        '"amp": recipe.amp', '"amp": False',
+        PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"),
+    "a batch is mirrored as a whole": (
+        "torch.rand(len(x), 1, 1, 1, device", "torch.rand(1, device",
+        PARALLEL + "every_other_image_is_mirrored"),
+    "images are turned upside down": (
+        "x, x.flip(3))", "x, x.flip(2))", PARALLEL + "every_other_image_is_mirrored"),
+    "the log is not cut": (
+        "if m and int(m[1]) <= self.start", "if m",
+        RESUME + "lines_of_steps_that_are_made_once_more_are_cut_off"),
+    "the log is behind its checkpoint": (
+        "            self.log.flush()\n", "",
+        RESUME + "a_log_is_never_behind_its_checkpoint"),
+    "the lock is ignored": (
+        "flock(file, LOCK_EX | LOCK_NB)", "pass",
+        RESUME + "a_folder_in_use_is_refused_by_name"),
+    "the lock of a dead process is respected": (
+        'open(path, "a+", encoding="utf-8")', 'open(path, "x+", encoding="utf-8")',
+        RESUME + "the_lock_of_a_killed_process_is_taken_over"),
+    "halves of files stay": (
+        "                    tidy(folder)\n", "",
+        RESUME + "what_a_killed_process_left_is_removed_and_nothing_else"),
+    "files of others are removed": (
+        r'r"(checkpoint\.pt|log\.jsonl|samples.*\.png)\.\d+\.part"', 'r".*"',
+        RESUME + "what_a_killed_process_left_is_removed_and_nothing_else"),
+    "the first save comes late": (
+        "+ every if run.step else 0.0", "+ every", RESUME + "the_first_step_is_saved"),
+    "pictures on the way change the run": (
+        "        torch.manual_seed(seed * 1_000_003 + step)\n",
+        "", RESUME + "pictures_on_the_way_change_nothing"),
+}  # fmt: skip
+
 FILES = {
     "diffusion": DIFFUSION, "nets": NETS, "solvers": SOLVERS, "wrappers": WRAPPERS, "train": TRAIN,
     "data": DATA, "metrics": METRICS, "plot": PLOT,
+    "__main__": COMMAND,
 }  # fmt: skip
 MUTANTS = {
     bug: (f"{leaf}.py", old, new, test if "::" in test else f"test_{leaf}.py::{test}")
