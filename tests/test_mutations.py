@@ -596,9 +596,6 @@ COMMAND = {
     "a signal stops one process only": (
         "if averaged(len(caught)):", "if caught:",
         PARALLEL + "a_signal_to_any_process_stops_all_after_the_same_step"),
-    "the others do not learn of the lock": (
-        "if averaged(float(refused is not None)):", "if refused:",
-        PARALLEL + "a_folder_in_use_is_refused_by_all_processes"),
     "shares that are not equal": (
         "if recipe.batch % (world() * recipe.accumulate):", "if False:",
         PARALLEL + "a_batch_that_cannot_be_shared_is_refused_once"),

@@ -99,10 +99,11 @@ def test_two_processes_train_the_run_of_one(tmp_path):
 
 @posix
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
-    """Two make 4 steps, one the next 4, four the rest: the run that one makes alone."""
+    """Two make 4 steps, one the next 4, four the rest: the run that one makes alone. Checkpoints
+    are written by process 0 only."""
     more = [*TINY, "--steps", 12]
     assert cli.main(argv(tmp_path / "one", *more)) == 0
-    folder, advance = tmp_path / "many", cli.Run.advance
+    folder, advance, before = tmp_path / "many", cli.Run.advance, cli.Run.save
     for n, last in ((2, 4), (1, 8), (4, 99)):
 
         def until(self, x, y, last=last):
@@ -111,17 +112,22 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
                     signal.raise_signal(signal.SIGTERM)
                 yield step, loss
 
-        cli.Run.advance = until
+        def save(self, path, before=before):
+            (tmp_path / f"saved.{cli.rank()}").touch()
+            before(self, path)
+
+        cli.Run.advance, cli.Run.save = until, save
         try:
             arguments = (
                 argv(folder, "--resume", "--device", "cpu") if n != 2 else argv(folder, *more)
             )
             codes = together(n, tmp_path, arguments)
         finally:
-            cli.Run.advance = advance
+            cli.Run.advance, cli.Run.save = advance, before
         assert set(codes) == {0 if n == 4 else 143}, said(tmp_path, 0)
         assert load_checkpoint(folder / "checkpoint.pt")["step"] == min(last, 12)
     assert (losses(tmp_path / "one") - losses(folder)).abs().max() < 1e-5
+    assert [path.name for path in tmp_path.glob("saved.*")] == ["saved.0"]
 
 
 @posix

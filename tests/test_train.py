@@ -8,6 +8,8 @@ import math
 import os
 import pickle
 import signal
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -168,6 +170,39 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights():
         next(train(net, batches(X), loss_fn, 1, ema=ema, amp=amp))
     assert kinds == [torch.bfloat16, torch.float32]
     assert {p.dtype for m in (net, ema.model) for p in m.parameters()} == {torch.float32}
+
+
+def test_the_average_is_taken_after_the_step():
+    """With decay 0 it is the network as the step left it, not as the step found it."""
+    net = MLP(2, 8, 1)
+    ema, before = EMA(net, 0.0), copy.deepcopy(net)
+    next(train(net, batches(X), loss_fn, 1, ema=ema))
+    assert same(ema.model, net) and not same(net, before)
+
+
+def test_a_loss_function_may_add_up_gradients_of_parts_itself():
+    """Gradient accumulation: it calls backward for one half and returns the rest; one step of this
+    is one step of the whole batch."""
+    t = torch.arange(1, 65)
+
+    def half(net, x, y):
+        return (net(x, y) - x).square().mean() / 2
+
+    def in_parts(net, x, y):
+        first = half(net, x[:32], y[:32])
+        first.backward()
+        return first.detach() + half(net, x[32:], y[32:])
+
+    def at_once(net, x, y):
+        return 2 * half(net, x, y)
+
+    nets = [MLP(2, 8, 1)]
+    nets.append(copy.deepcopy(nets[0]))
+    losses = [[loss for _, loss in train(net, [(X, t)] * 5, loss_fn, 5)]
+              for net, loss_fn in zip(nets, (in_parts, at_once), strict=True)]  # fmt: skip
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    pairs = zip(state(nets[0]), state(nets[1]), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in pairs)
 
 
 def test_training_puts_the_network_into_training_mode():
@@ -400,6 +435,50 @@ def test_a_forged_checksum_lets_nothing_but_a_checkpoint_error_out(saved):
                     load_checkpoint(saved)
                 except CheckpointError:
                     pass
+
+
+@pytest.mark.parametrize("bad, words", [
+    ({"loss": pytest.importorskip("numpy").float64(0.5)}, "['loss'] is a numpy.float64"),
+    ({"net": {"parts": [1, {2}]}}, "['net']['parts'][1] is a builtins.set"),
+    ({"file": Path("x")}, "['file'] is a pathlib"),
+    ({"by": {(1, b"x"): 2}}, "a key of the state['by'][1] is a builtins.bytes"),
+])  # fmt: skip
+def test_what_could_not_be_loaded_is_not_saved(saved, bad, words):
+    """It is named, with its place, before the old checkpoint is touched."""
+    with pytest.raises(TypeError) as error:
+        save_checkpoint(saved, **STATE | bad)
+    assert words in str(error.value) and "float(x)" in str(error.value)
+    assert load_checkpoint(saved)["step"] == 7 and os.listdir(saved.parent) == ["model.pt"]
+
+
+def test_a_device_that_is_not_there_is_not_the_fault_of_the_file(saved, monkeypatch):
+    """Whatever PyTorch says then."""
+    empty = torch.empty
+    for kind in (AssertionError, RuntimeError):
+
+        def refuse(*size, device="cpu", kind=kind, **how):
+            if device == "cuda":
+                raise kind("Torch not compiled with CUDA enabled")
+            return empty(*size, device=device, **how)
+
+        monkeypatch.setattr(torch, "empty", refuse)
+        with pytest.raises(ValueError, match='no device "cuda" here') as error:
+            load_checkpoint(saved, device="cuda")
+        assert not isinstance(error.value, CheckpointError)
+    with pytest.raises(ValueError, match='no device "tpu" here'):
+        load_checkpoint(saved, device="tpu")
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused(saved):
+    """A forged checkpoint of 100 MB of zeros, packed into a thousandth of that."""
+    torch.save({"w": torch.zeros(25_000_000)}, buffer := io.BytesIO())
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(packed := io.BytesIO(), "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name), zipfile.ZIP_DEFLATED)
+    data = packed.getvalue()
+    assert len(data) < 1_000_000
+    saved.write_bytes(data + hashlib.sha256(data).digest())
+    assert "unpacks to more" in refused(saved)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
