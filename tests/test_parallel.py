@@ -2,6 +2,7 @@
 makes a GPU fast changes nothing but rounding. Processes are forked here, with gloo, on a CPU."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -318,3 +319,21 @@ def test_every_recipe_makes_a_step(name, conditional, monkeypatch):
     x, y = torch.rand(4, *cli.SHAPES[name]) * 2 - 1, torch.arange(4)
     ((step, loss),) = run.advance(x, y)
     assert step == 1 and 0.3 < loss < 3
+
+
+def test_the_benchmark_for_a_gpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
+    """Each line of it, with a narrow network, for a second; and the second call goes on."""
+    spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
+    spec.loader.exec_module(gpu := importlib.util.module_from_spec(spec))
+    command = ["gpu.py", "--tiny", "--seconds", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*command, "--stop-after", "0"])
+    gpu.main()
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("no TF32", "all together", "images/s", "MFU"))
+    assert "stopped at step 1" in said
+    monkeypatch.setattr(sys, "argv", [*command, "--only", "training"])
+    gpu.main()
+    said = capsys.readouterr().out
+    assert "from step 1" in said and said.count("from the real images") == 2
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert state["step"] == state["recipe"]["steps"] == len(losses(tmp_path))

@@ -1,0 +1,82 @@
+"""One process and several at the same global batch: how far apart their losses are, and how fast.
+
+    python benchmarks/parallel.py [--steps 50] [--processes 1 2 4] [--device cpu]
+
+Starts ``torchrun --nproc-per-node=N -m ddpm_lite train`` with the digits recipe for each N, and
+accumulation beside it. Read it so:
+
+    apart      the largest difference of a loss of any step to that of one process; rounding only,
+               and the bar is 1e-5 over 50 steps
+    weights    the largest difference of a weight at the end. Adam divides a gradient by its size,
+               so that rounding of a gradient near 0 becomes a step of full size: a curiosity
+    steps/s    wall clock of the last nine tenths; on a CPU the processes share its cores, so more
+               of them are not faster, and the column says something on GPUs only
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from ddpm_lite import load_checkpoint  # noqa: E402
+
+
+def train(folder: Path, processes: int, steps: int, device: str, *more: str) -> float:
+    """Train; the steps per second."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+    command += ["--standalone", "-m", "ddpm_lite", "train", "--out", str(folder), *more]
+    command += ["--steps", str(steps), "--device", device]
+    environment, times = os.environ | {"OMP_NUM_THREADS": "1"}, []
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+        said = []
+        for line in process.stderr:  # a line at every tenth of the way
+            said.append(line)
+            times += [time.perf_counter()] if line.startswith("step ") else []
+    if process.returncode:
+        sys.exit("".join(said))
+    return 0.9 * steps / (times[-1] - times[0])
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def apart(a: Path, b: Path) -> float:
+    """The largest difference of a weight."""
+    a, b = (load_checkpoint(folder / "checkpoint.pt")["net"] for folder in (a, b))
+    return max((a[k] - b[k]).abs().max().item() for k in a)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    row = "{:>9} {:>10} {:>10} {:>10} {:>9}".format
+    print(row("processes", "accumulate", "apart", "weights", "steps/s"))
+    with tempfile.TemporaryDirectory() as name:
+        one = Path(name, "one")
+        train(one, 1, args.steps, args.device)
+        cases = [(n, 1) for n in args.processes] + [(1, 4), (2, 4)]
+        for n, parts in cases:
+            folder = Path(name, f"{n}-{parts}")
+            more = ["--accumulate", str(parts)]
+            speed = train(folder, n, args.steps, args.device, *more)
+            differences = zip(losses(one), losses(folder), strict=True)
+            far = max(abs(x - y) for x, y in differences)
+            weights = apart(one, folder)
+            print(row(n, parts, f"{far:.1e}", f"{weights:.1e}", f"{speed:.1f}"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
