@@ -2,8 +2,9 @@
 
     python benchmarks/resume.py [--kills 20] [--steps 150] [--seed 0]
 
-The run saves after every step, so that many a kill -9 strikes while a checkpoint is being written.
-Runs are started, killed and resumed until so many kills have struck. Read the line at the end so:
+The run saves after every step. Runs are started, killed (-9) and resumed until so many kills have
+struck: every other at a random moment, the others at the next moment after it in which a file is
+being written. Read the line at the end so:
 
     in a write     kills that left half of a file (a .part), which the next start removed
     at the start   kills before the first checkpoint; such a run is started again
@@ -49,16 +50,23 @@ def start(folder: Path, steps: int) -> int:
         os._exit(cli.main(argv))
 
 
-def ended(child: int, seconds: float) -> bool:
-    """Whether the process ends within so many seconds by itself; else it is killed."""
+def ended(child: int, seconds: float, folder: Path | None = None) -> bool:
+    """Whether the process ends within so many seconds by itself; else it is killed, and where a
+    folder is given, not before it is writing a file there."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until or folder and not half_written(folder, child):
         if os.waitpid(child, os.WNOHANG)[0]:
             return True
-        time.sleep(0.001)
+        time.sleep(0.0002)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False
+
+
+def half_written(folder: Path, child: int) -> bool:
+    """Whether there is half of a file of that process."""
+    names = os.listdir(folder) if folder.exists() else []
+    return any(name.endswith(f".{child}.part") for name in names)
 
 
 def result(folder: Path) -> list:
@@ -94,14 +102,17 @@ def main() -> int:
         kills = in_write = early = runs = alike = 0
 
         def life() -> float:
-            return chance.uniform(0, seconds / 2) if kills < args.kills else 600
+            return chance.uniform(0, seconds / 2) if kills < args.kills else 600.0
 
         while kills < args.kills:
             folder = Path(name, f"killed{runs}")
-            while not ended(start(folder, args.steps), life()):
+            while True:
+                child = start(folder, args.steps)
+                if ended(child, life(), folder if kills % 2 else None):
+                    break
                 kills += 1
                 early += not (folder / "checkpoint.pt").exists()
-                in_write += any(folder.glob("*.part"))
+                in_write += half_written(folder, child)
             runs += 1
             alike += result(folder) == result(whole)
             left = sorted(path.name for path in folder.iterdir())
