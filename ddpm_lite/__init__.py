@@ -4,6 +4,7 @@ Figures are in ``ddpm_lite.plot`` and ``ddpm_lite.widgets``, which need matplotl
 """
 
 from .data import DataError, batches, load_images, load_points
+from .diagnose import Finding, Report, diagnose
 from .diffusion import (
     Schedule,
     cosine_schedule,
@@ -48,10 +49,11 @@ from .wrappers import classifier_guided, clipped, drop_labels, from_v, from_x0, 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attention", "CheckpointError", "Classifier", "DataError", "Downsample", "EMA", "MLP",
-    "NonFiniteLossError", "ResBlock", "Schedule", "UNet", "Upsample", "adamw", "annealed",
+    "Attention", "CheckpointError", "Classifier", "DataError", "Downsample", "EMA", "Finding",
+    "MLP", "NonFiniteLossError", "Report", "ResBlock", "Schedule", "UNet", "Upsample", "adamw",
+    "annealed",
     "batches", "classifier_guided", "clipped", "cosine_schedule", "ddim_step", "ddpm_loss",
-    "ddpm_step", "dpm_solver", "drop_labels", "eps_target", "fit_classifier",
+    "ddpm_step", "diagnose", "dpm_solver", "drop_labels", "eps_target", "fit_classifier",
     "frechet_distance", "frechet_gaussians", "from_v", "from_x0", "guided", "heun", "invert",
     "linear_schedule", "load_checkpoint", "load_classifier", "load_images", "load_points",
     "load_pretrained", "mmd", "nearest", "precision_recall", "predict_eps", "predict_x0",

@@ -53,6 +53,16 @@ for step in heun(eps), dpm_solver():
         x = step(Cosine(), x, t, s, eps(x, torch.full((3,), t)))
     assert (x - 0.5).abs().max() < 1e-3
 """,
+    "diagnose": """
+import torch
+from diagnose import *
+class Cosine:  # of a hundred steps
+    T, alpha_bar = 100, (torch.arange(101) / 100 * 1.57).cos() ** 2
+    def at(self, t, x): return self.alpha_bar[t].reshape(-1, *[1] * (x.ndim - 1))
+x = torch.rand(64, 2) * 2 - 1
+assert [f.name for f in diagnose(lambda x, t: x, Cosine(), x).faults][0] == "time matters"
+assert diagnose(told(x, Cosine()), Cosine(), x[:1].repeat(64, 1) * 0).faults[0].name == "data range"
+""",
     "train": """
 import torch
 from train import *
@@ -111,7 +121,7 @@ assert set(seen) == {"a"}
 
 # One process for the core, in which numpy and the like cannot be imported, and one for the rest:
 # importing torch takes longer than the work. In both, a leaf may import only what its row allows.
-CORE = ["diffusion", "solvers", "wrappers", "train", "metrics", "exercises", "nets"]
+CORE = ["diffusion", "solvers", "wrappers", "train", "metrics", "exercises", "nets", "diagnose"]
 CORE += ["diffusion+nets"]
 REST = ["data", "plot", "widgets"]
 
