@@ -638,9 +638,98 @@ COMMAND = {
         "", RESUME + "pictures_on_the_way_change_nothing"),
 }  # fmt: skip
 
+DIAGNOSE = {
+    "the range of data is not asked": (
+        "well = low < high and 0.2 < rms < 2", "well = True", "test_broken_data_are_named"),
+    "images in 0 … 1 pass": ("low < -0.5 and", "True and", "test_broken_data_are_named"),
+    "standardised images pass": (
+        "max(-low, high) < 1.01", "True", "test_broken_data_are_named"),
+    "points must be images": (
+        "    if images:\n        well = well", "    if True:\n        well = well and rms > 0.6",
+        "test_what_is_young_is_not_accused"),
+    "colours last pass": (
+        'yield "data shape", x.shape[1] in (1, 3)', 'yield "data shape", True',
+        "test_broken_data_are_named"),
+    "row 0 is not asked": (
+        "len(alpha_bar) == T + 1 and alpha_bar[0].item() == 1", "True",
+        "test_broken_schedules_are_named"),
+    "a noisy first step passes": (
+        "first < max(0.1, 8 / T)", "first < 1", "test_broken_schedules_are_named"),
+    "a first step of any short schedule is accused": (
+        "max(0.1, 8 / T)", "0.05", "test_what_is_young_is_not_accused"),
+    "signal at T passes": ("left < SIGNAL,", "left < 1,", "test_broken_schedules_are_named"),
+    "Stable Diffusion is accused": (
+        "SIGNAL = 0.1 ", "SIGNAL = 0.01 ", "test_what_is_young_is_not_accused"),
+    "NaN in weights passes": (
+        "sum(not weight.isfinite().all() for weight in weights)", "0",
+        "test_a_weight_that_is_not_finite_is_counted"),
+    "time is not asked": (
+        '"time matters", apart > SAME', '"time matters", True', "test_broken_networks_are_named"),
+    "labels are not asked": (
+        '"labels matter", apart > SAME', '"labels matter", True', "test_broken_networks_are_named"),
+    "labels of any rows will do": (
+        "chosen > CHOSEN, measured", "True, measured", "test_broken_networks_are_named"),
+    "a silent network ignores all": (
+        "        if not weight.any():", "        if False:",
+        "test_what_is_young_is_not_accused"),
+    "chance passes": (
+        '"repeatable", apart < SAME', '"repeatable", True', "test_broken_networks_are_named"),
+    "neighbours in evaluation mode": (
+        "copy.deepcopy(net).train()", "copy.deepcopy(net)", "test_broken_networks_are_named"),
+    "the network itself is set to training": (
+        "copy.deepcopy(net).eval() if", "net.eval() if", "test_looking_changes_nothing"),
+    "the dice are left rolled": (
+        "torch.random.fork_rng()", "torch.enable_grad()", "test_looking_changes_nothing"),
+    "any target fits": (
+        'yield "target", well', 'yield "target", True', "test_broken_networks_are_named"),
+    "the sign of v": (
+        "alpha_bar.sqrt() * eps - (1 - alpha_bar)", "alpha_bar.sqrt() * eps + (1 - alpha_bar)",
+        "test_the_told_network_answers_what_q_sample_added"),
+    "any error passes": (
+        "bool((shares < WORSE).all())", "True", "test_broken_networks_are_named"),
+    "buffers are not compared": (
+        '"EMA buffers", not differ', '"EMA buffers", True', "test_broken_averages_are_named"),
+    "an average may be far": (
+        '"EMA is near", behind < BEHIND', '"EMA is near", True', "test_broken_averages_are_named"),
+    "0 is a time": ("well = 1 <= low <= 1 + slack and", "well =", "test_broken_losses_are_named"),
+    "T need not be trained": (
+        "T - slack <= high <= T", "high <= T", "test_broken_losses_are_named"),
+    "one t for all": (
+        "not (drawn == drawn[:, :1]).all()", "True", "test_broken_losses_are_named"),
+    "t / T passes": (
+        "and not first.is_floating_point()", "", "test_broken_losses_are_named"),
+    "the size of noise is not asked": (
+        "abs(variance - 1) < MEAN and", "", "test_broken_losses_are_named"),
+    "its shape is not asked": (
+        "and abs(kurtosis / 3 - 1) < MEAN", "", "test_broken_losses_are_named"),
+    "any loss of 0 passes": (
+        '"loss of 0", abs(mean / size - 1) < MEAN', '"loss of 0", True',
+        "test_broken_losses_are_named"),
+    "the right answer may cost": (
+        "right < 1e-3 * size", "True", "test_broken_losses_are_named"),
+    "v has the size 1": (
+        "signal + (1 - signal) * size", "1.0", "test_what_is_young_is_not_accused"),
+    "the loop may begin anywhere": (
+        "times[0] == T and", "", "test_broken_samplers_are_named"),
+    "noise on the way is not asked": (
+        "off[worst] < STATES,", "True,", "test_broken_samplers_are_named"),
+    "DDPM's own variance is accused": (
+        "STATES = 0.25", "STATES = 0.005", "test_what_is_trained_is_healthy"),
+    "the end is not asked": (
+        "rms < GREY, f", "True, f", "test_broken_samplers_are_named"),
+    "a line is enough": (
+        "LEARNED = 0.9", "LEARNED = 1.05", "test_a_line_is_healthy_but_knows_no_pictures"),
+    "the line of another variance": (
+        "(signal / (signal + noise)).mean()", "(signal / (signal + noise)).mean() ** 0.5",
+        "test_the_yardstick_is_the_best_line"),
+    "a small batch meets little noise": (
+        "math.ceil(times)", "1", "test_what_is_young_is_not_accused"),
+}  # fmt: skip
+
 FILES = {
     "diffusion": DIFFUSION, "nets": NETS, "solvers": SOLVERS, "wrappers": WRAPPERS, "train": TRAIN,
     "data": DATA, "metrics": METRICS, "plot": PLOT,
+    "diagnose": DIAGNOSE,
     "__main__": COMMAND,
 }  # fmt: skip
 MUTANTS = {
