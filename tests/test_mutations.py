@@ -352,6 +352,9 @@ WRAPPERS = {
     "E21 a classifier whose 0 is off": (
         "- scale * (1", "- (1 + scale) * (1",
         "test_a_classifier_and_the_difference_of_two_guesses_are_the_same_guidance"),
+    "the scale has no say": (
+        "- scale * (1", "- (1",
+        "test_a_classifier_and_the_difference_of_two_guesses_are_the_same_guidance"),
     "the mean gradient of the batch": (
         "log_p(leaf, t).sum()", "log_p(leaf, t).mean()",
         "test_scale_1_of_the_exact_classifier_is_bayes_rule"),
