@@ -45,6 +45,7 @@ from . import (  # isort: skip
     load_classifier, load_images, nearest, q_sample, sample, save_checkpoint, train, v_target,
     x0_target,
 )  # fmt: skip
+from .pretrained import NAMES  # isort: skip
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 SHAPES = {"digits": (1, 8, 8), "mnist": GREY, "fashion_mnist": GREY, "cifar10": COLOUR}
@@ -571,7 +572,7 @@ class Reference:
     def __init__(self, name: str, root: str = "data"):
         self.train, labels = load_images(name, root)
         self.test, answers = load_images(name, root, train=False)
-        shipped = name == "digits"
+        shipped = name in NAMES
         self.classifier = load_classifier(name) if shipped else fit_classifier(self.train, labels)
         guesses = self.classifier.probabilities(self.test).argmax(1)
         self.accuracy = (guesses == answers).double().mean().item()
@@ -717,6 +718,7 @@ def report(reference: Reference, score: dict[str, float], args: argparse.Namespa
     """The scores in sentences, with the protocol without which they mean nothing."""
     real, n = reference.real, len(reference.train) + len(reference.test)
     ratio = score["distance"] / real.mean()
+    guidance = f" with guidance {args.guidance:g}" if args.guidance else ""
     return f"""\
 Fréchet distance  {score["distance"]:.2f}, which is {ratio:.2f} times that of real from real images
 real from real    {real.mean():.2f} ± {real.std():.2f} between two random halves
@@ -724,7 +726,7 @@ classes           entropy {score["entropy"]:.3f} (1: all equally often)
 confidence        {score["confidence"]:.3f} on average
 nearest image     {score["nearness"]:.2f} times as far in the training part as for held-out images
 copies            {score["copies"]} (nearest training image at a third of the next one's distance)
-protocol          N = {args.n}, {args.steps} steps of {args.sampler}, seed {args.seed};
+protocol          N = {args.n}, {args.steps} steps of {args.sampler}{guidance}, seed {args.seed};
                   mean over 20 random halves of {n} real images;
                   64 features of a classifier fitted on {len(reference.train)} of them,
                   which is right on {reference.accuracy:.2%} of the others"""

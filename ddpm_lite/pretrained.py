@@ -16,6 +16,7 @@ from .nets import UNet
 from .train import load_checkpoint
 
 FOLDER = Path(__file__).with_name("weights")
+NAMES = ("digits", "mnist")
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
@@ -23,9 +24,12 @@ SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dr
 def load_pretrained(name: str = "digits") -> tuple[UNet, Schedule, dict[str, Any]]:
     """A trained network with the averaged weights, its schedule, and the recipe that made it.
 
-    ``recipe["target"]`` says what the network guesses: of one that guesses "v",
-    ``from_v(net, schedule)`` is the model. "digits" knows labels 0 to 9, and y = None for none.
-    Used from chapter 7 on.
+    Args:
+        name: "digits", for images (N, 1, 8, 8), or "mnist", for images (N, 1, 28, 28). Both know
+            labels 0 to 9, and y = None for none.
+
+    ``recipe["target"]`` says what the network guesses: of one that guesses "v", as both do,
+    ``from_v(net, schedule)`` is the model. Used from chapter 7 on.
     """
     state = load_checkpoint(_file(name))
     recipe = state["recipe"]
@@ -34,19 +38,18 @@ def load_pretrained(name: str = "digits") -> tuple[UNet, Schedule, dict[str, Any
 
 
 def load_classifier(name: str = "digits") -> Classifier:
-    """The classifier whose features the Fréchet distances of the book use. It was fitted by
-    ``fit_classifier(*load_images(name))``; it ships because a second fit, of another seed or on
-    another machine, has other features, and scores compare only within one set of features.
-    Used from chapter 7 on."""
-    state = load_checkpoint(_file(f"{name}_classifier"))
+    """The classifier whose features the Fréchet distances of the book use, "digits" or "mnist". It
+    was fitted by ``fit_classifier(*load_images(name))``; it ships because a second fit, of another
+    seed or on another machine, has other features, and scores compare only within one set of
+    features. Used from chapter 7 on."""
+    state = load_checkpoint(_file(name, "_classifier"))
     return _frozen(Classifier(**state["sizes"]), state["net"])
 
 
-def _file(name: str) -> Path:
-    known = sorted(path.stem for path in FOLDER.glob("*.pt"))
-    if name not in known:
-        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(known)}")
-    return FOLDER / f"{name}.pt"
+def _file(name: str, kind: str = "") -> Path:
+    if name not in NAMES:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(NAMES)}")
+    return FOLDER / f"{name}{kind}.pt"
 
 
 def _frozen(net: nn.Module, weights: dict[str, Any]) -> Any:

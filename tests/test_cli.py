@@ -299,7 +299,7 @@ def test_images_without_a_shipped_classifier_get_one_fitted(monkeypatch):
     load = cli.load_images
     monkeypatch.setattr(cli, "load_images", lambda name, *a, **k: load("digits", *a, **k))
     monkeypatch.setattr(cli, "fit_classifier", cli.partial(cli.fit_classifier, steps=60))
-    assert cli.Reference("mnist").accuracy > 0.9
+    assert cli.Reference("fashion_mnist").accuracy > 0.9
 
 
 def test_real_digits_score_as_real_and_noise_does_not(reference):

@@ -1,6 +1,7 @@
-"""The weights that ship are what the book says: digits, at every label, and no copies."""
+"""The weights that ship are what the book says: digits and MNIST, at every label, and no copies."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ddpm_lite import (
     dpm_solver,
     frechet_distance,
     from_v,
+    guided,
     load_classifier,
     load_images,
     load_pretrained,
@@ -18,6 +20,7 @@ from ddpm_lite import (
     pretrained,
     sample,
 )
+from pretrain import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,19 +62,48 @@ def test_the_classifier_reads_held_out_digits():
     assert (guesses == y).double().mean() > 0.99
 
 
-def test_what_ships_is_frozen_and_in_evaluation_mode():
-    for net in (load_pretrained("digits")[0], load_classifier("digits")):
+def test_mnist_digits_are_digits_of_their_labels():
+    """50 of 28 x 28 pixels, guided, by ten calls: nine in ten are read as asked, with certainty."""
+    net, schedule, recipe = load_pretrained("mnist")
+    assert recipe["target"] == "v"
+    y = torch.arange(50) % 10
+    model = clipped(guided(from_v(net, schedule), y, 0.5), schedule)
+    torch.manual_seed(0)
+    images = sample(model, schedule, torch.randn(50, 1, 28, 28), 10, dpm_solver())
+    assert images.shape == (50, 1, 28, 28) and images.abs().max() <= 1.01
+    confidence, guess = load_classifier("mnist").probabilities(images).max(1)
+    assert (guess == y).double().mean() > 0.9 and confidence.mean() > 0.9
+
+
+@pytest.mark.parametrize("name", pretrained.NAMES)
+def test_what_ships_is_frozen_and_in_evaluation_mode(name):
+    for net in (load_pretrained(name)[0], load_classifier(name)):
         assert not net.training and not any(p.requires_grad for p in net.parameters())
+        assert all(p.dtype == torch.float32 for p in net.parameters())
 
 
-@pytest.mark.parametrize("name", ["mnits", "../digits", "digits.pt", ""])
-def test_an_unknown_name_is_answered_with_the_known_ones(name):
-    with pytest.raises(ValueError, match=f"no weights '{re.escape(name)}'; expected one of digits"):
-        load_pretrained(name)
+@pytest.mark.parametrize("name", pretrained.NAMES)
+def test_what_ships_was_made_by_the_recipe_of_the_script(name):
+    """scripts/pretrain.py trains it again: the settings that the file holds are the script's."""
+    shipped, recipe = load_pretrained(name)[2], asdict(RECIPES[name])
+    assert {k: shipped[k] for k in recipe if k in shipped} == {
+        k: v for k, v in recipe.items() if k in shipped
+    }
+    assert {"steps", "seed", "lr", "ema", "batch", "width", "threads"} <= set(shipped)
+
+
+@pytest.mark.parametrize("load", [load_pretrained, load_classifier])
+@pytest.mark.parametrize("name", ["mnits", "../digits", "digits.pt", "digits_classifier", ""])
+def test_an_unknown_name_is_answered_with_the_known_ones(name, load):
+    answer = f"no weights '{re.escape(name)}'; expected one of digits, mnist$"
+    with pytest.raises(ValueError, match=answer):
+        load(name)
 
 
 def test_the_weights_travel_with_the_package_and_stay_small():
-    """They are package data, and each file is below a megabyte."""
+    """They are package data; digits below a megabyte a file, MNIST below four in all."""
     assert 'ddpm_lite = ["py.typed", "weights/*.pt"]' in (ROOT / "pyproject.toml").read_text()
     sizes = {path.stem: path.stat().st_size for path in pretrained.FOLDER.iterdir()}
-    assert set(sizes) == {"digits", "digits_classifier"} and max(sizes.values()) < 1e6
+    assert set(sizes) == {f"{n}{kind}" for n in pretrained.NAMES for kind in ("", "_classifier")}
+    assert max(sizes["digits"], sizes["digits_classifier"]) < 1e6
+    assert sizes["mnist"] + sizes["mnist_classifier"] < 4e6
