@@ -1,0 +1,97 @@
+"""The FID of a run as papers report it: its samples against the training images.
+
+    pip install "torchmetrics[image]"       # Inception; its weights are fetched at the first use
+    python scripts/fid.py --run runs/cifar10 --root data            # 50,000 samples: wants a GPU
+    python scripts/fid.py --run runs/digits --features random --n 100 --steps 5   # runs anywhere
+
+With random features every line is the same but for the network that looks at the pictures: it tests
+the way there, and its number is no FID. Both go from floats to 8-bit pixels first, as files would.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from ddpm_lite import __main__ as cli  # noqa: E402
+from ddpm_lite import frechet_distance, load_images  # noqa: E402
+
+
+def pixels(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as 8-bit pixels with three channels, a grey one repeated."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).expand(-1, 3, -1, -1)
+
+
+class RandomFeatures(nn.Module):
+    """16 numbers of each picture, by a network that nobody has trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draws = torch.Generator().manual_seed(0)
+        self.kernel = nn.Parameter(torch.randn(16, 3, 4, 4, generator=draws) / 7, False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images.to(self.kernel) / 127.5 - 1
+        return nn.functional.conv2d(x, self.kernel, stride=4).relu().mean((2, 3))
+
+
+class Frechet(nn.Module):
+    """What we use of torchmetrics' FrechetInceptionDistance, for any network of features."""
+
+    def __init__(self, feature: nn.Module):
+        super().__init__()
+        self.feature, self.seen = feature, {True: [], False: []}
+
+    def update(self, images: Tensor, real: bool) -> None:
+        self.seen[real].append(self.feature(images).cpu())
+
+    def compute(self) -> float:
+        return frechet_distance(torch.cat(self.seen[True]), torch.cat(self.seen[False]))
+
+
+def distance(kind: str, device: str) -> nn.Module:
+    """The distance with Inception's features, or with random ones."""
+    if kind == "random":
+        return Frechet(RandomFeatures()).to(device)
+    try:
+        from torchmetrics.image.fid import FrechetInceptionDistance
+
+        return FrechetInceptionDistance(feature=2048).to(device)
+    except ModuleNotFoundError:
+        sys.exit('Inception needs one more package: pip install "torchmetrics[image]"')
+
+
+@torch.no_grad()
+def score(fid: nn.Module, real: Tensor, samples: Tensor, device: str, size: int = 250) -> float:
+    """The distance of the samples from the real images, both in [-1, 1]."""
+    for images, is_real in ((real, True), (samples, False)):
+        for part in images.split(size):
+            fid.update(pixels(part).to(device), real=is_real)
+    return float(fid.compute())
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--features", choices=["inception", "random"], default="inception")
+    parser.add_argument("--root", default="data", help=cli.ROOT)
+    cli.add_drawing(parser, n=50_000)
+    args = parser.parse_args(argv)
+    device = cli.device_named(args.device)
+    there = "cuda" if device == "cuda" else "cpu"  # sums are in float64, which mps has not
+    fid = distance(args.features, there)  # what is missing is missing before hours of drawing
+    run = cli.Run.load(args.run / "checkpoint.pt", device)
+    real, _ = load_images(run.recipe.data, args.root)
+    value = score(fid, real, cli.drawn(args, run), there)
+    name = "FID" if args.features == "inception" else "Fréchet distance of random features, no FID:"
+    print(f"{name} {value:.2f}")
+    print(f"protocol: N = {args.n}, {args.steps} steps of {args.sampler}, seed {args.seed}; "
+          f"{len(real)} training images of {run.recipe.data}, 8 bits, no flips; "
+          f"{args.features} features; step {run.step} of {run.recipe.steps}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

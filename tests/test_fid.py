@@ -1,0 +1,73 @@
+"""The way from a run to its FID, with random features in Inception's place."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_lite import __main__ as cli
+from ddpm_lite import frechet_distance, load_images
+
+PATH = Path(__file__).resolve().parents[1] / "scripts" / "fid.py"
+spec = importlib.util.spec_from_file_location("fid", PATH)
+spec.loader.exec_module(fid := importlib.util.module_from_spec(spec))
+
+
+def test_pixels_are_the_bytes_that_the_images_were_made_of():
+    """All 256 of them come back; what is out of range is clipped; grey has three equal channels."""
+    every = torch.arange(256).view(1, 1, 16, 16)
+    pixels = fid.pixels(every / 127.5 - 1)
+    assert pixels.dtype == torch.uint8 and pixels.shape == (1, 3, 16, 16)
+    assert torch.equal(pixels.long(), every.expand(-1, 3, -1, -1))
+    assert fid.pixels(torch.tensor([-7.0, 7.0]).view(1, 1, 1, 2))[0, 0].tolist() == [[0, 255]]
+
+
+def test_batches_of_any_size_give_the_distance_of_all_features_at_once():
+    """Real images on one side and samples on the other, none lost and none taken twice."""
+    draws = torch.Generator().manual_seed(0)
+    real, fake = torch.rand(60, 3, 8, 8, generator=draws), torch.rand(41, 3, 8, 8, generator=draws)
+    feature = fid.RandomFeatures()
+    want = frechet_distance(*(feature(fid.pixels(images)) for images in (real, fake / 2)))
+    assert want > 0.01
+    for size in (7, 250):
+        got = fid.score(fid.Frechet(feature), real, fake / 2, "cpu", size)
+        assert got == pytest.approx(want, rel=1e-6)
+    assert abs(fid.score(fid.Frechet(feature), real, real, "cpu")) < 1e-6
+
+
+@pytest.fixture
+def run(tmp_path):
+    more = ["--steps", "2", "--width", "8", "--mults", "1", "--device", "cpu"]
+    assert cli.main(["train", "--out", str(tmp_path), *more]) == 0
+    return tmp_path
+
+
+def test_the_command_scores_a_run_and_says_how(run, capsys):
+    """With random features, and it says that this is no FID."""
+    fid.main(f"--features random --n 30 --steps 2 --device cpu --run {run}".split())
+    said = capsys.readouterr().out
+    loaded = cli.Run.load(run / "checkpoint.pt")
+    real, samples = load_images("digits")[0], loaded.draw(30, 2)
+    right = fid.score(fid.Frechet(fid.RandomFeatures()), real, samples, "cpu")
+    assert f"no FID: {right:.2f}" in said
+    assert "N = 30, 2 steps of ddpm, seed 0; 1437 training images of digits" in said
+
+
+def test_without_inception_it_ends_in_a_sentence_before_it_draws(run, monkeypatch):
+    """And not after hours."""
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    monkeypatch.setattr(cli, "drawn", lambda *_: pytest.fail("it has drawn"))
+    with pytest.raises(SystemExit, match="pip install"):
+        fid.main(["--run", str(run), "--device", "cpu"])
+
+
+def test_torchmetrics_finds_the_same_distance():
+    """With the same features, where it is installed."""
+    theirs = pytest.importorskip("torchmetrics.image.fid").FrechetInceptionDistance
+    draws = torch.Generator().manual_seed(0)
+    real, fake = (torch.rand(n, 3, 32, 32, generator=draws) for n in (60, 41))
+    ours = fid.score(fid.Frechet(fid.RandomFeatures()), real, fake / 2, "cpu")
+    value = fid.score(theirs(feature=fid.RandomFeatures()), real, fake / 2, "cpu")
+    assert value == pytest.approx(ours, rel=1e-3)
