@@ -61,8 +61,6 @@ def largest_eta(schedule, t, s):
         ),
         "the wrong sign": ADAMS.format(end=X0, guess=LINE.replace("v + h", "v - h"), kept="v"),
         "the guess is remembered": ADAMS.format(end=X0, guess=LINE, kept="guess"),
-        "a velocity at s = 0": ADAMS.format(
-            end="xt - a_t.sqrt().acos() * v", guess=LINE, kept="v"
-        ),
+        "a velocity at s = 0": ADAMS.format(end="xt - a_t.sqrt().acos() * v", guess=LINE, kept="v"),
     },
 }
