@@ -18,7 +18,7 @@ export TMPDIR := $(CACHE)/tmp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks clean
+.PHONY: help book test serve notebooks colab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 
 notebooks: $(STAMP)  ## execute every notebook in place and normalise it
 	$(BIN)/python scripts/notebooks.py execute notebooks/*.ipynb
+
+colab: $(STAMP)  ## run every notebook alone, without this project, as Colab does
+	$(BIN)/python scripts/colab.py notebooks/*.ipynb
 
 clean:  ## remove what was built; for a fresh start remove .venv and .cache too
 	rm -rf _build .pytest_cache .ruff_cache .coverage .cache/tmp
