@@ -24,12 +24,13 @@ Seen = Iterator[tuple[str, bool, str]]  # name, is it well, what was measured
 SIGNAL = 0.1  # sqrt(alpha_bar_T): 0.006 for DDPM's schedule, 0.07 for Stable Diffusion's
 SAME = 1e-3  # answers that differ by less, relative to their size, are the same
 LEARNED = 0.9  # of the error of the best linear guess: below it, pictures have been seen
-WORSE = 1.5  # times the error of the answer 0, from which training starts: chance goes no further
+WORSE = 3  # times the error of the answer 0; random weights reach 2.5, a wrong sign nearly 4
 FITS = 2.0  # times as good must another target fit before it is the true one
 BEHIND = 1.3  # times the error of the network: no average of a good run is so far behind
 MEAN = 0.1  # relative error of a mean over thousands of numbers: far more than chance makes
 GREY = 0.004  # in a range of 2, half a level of 255: noise that is left, and that an eye can see
-STATES = 0.25  # relative error of the noise in a state; beta in place of its tilde makes less
+NOISY = 0.75, 4  # of the mean square 1 of noise in a state; beta for its tilde reaches 3
+SHARED = 1.7  # times the chance value may a mean of noise be; in a plane, sharing makes it 2
 ENOUGH = 8_000  # numbers at each level: chance moves a mean square by 0.016
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, as shares of T
 CHOSEN = 0.3  # of the rows must have their own label as the best of ten; chance gives 0.1 to 0.2
@@ -58,11 +59,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, in the order in which data flow, and ``progress``: the error of the network
-    over that of the best linear guess, at the level where it is best (NaN: it was not asked)."""
+    """All findings, in the order in which data flow, and ``ratio``: the error of the network over
+    that of the best linear guess, at the level where it is best (NaN: it was not asked)."""
 
     findings: list[Finding]
-    progress: float = math.nan
+    ratio: float = math.nan
 
     @property
     def faults(self) -> list[Finding]:
@@ -74,10 +75,10 @@ class Report:
         """ "a bug", "not trained yet" or "healthy"."""
         if self.faults:
             return "a bug"
-        return "healthy" if self.progress < LEARNED else "not trained yet"
+        return "healthy" if self.ratio < LEARNED else "not trained yet"
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: error / best linear guess = {self.progress:.2f}"]
+        lines = [f"{self.verdict}: error / that of the best line = {self.ratio:.2f}"]
         return "\n".join([*lines, *map(str, self.findings)])
 
 
@@ -86,7 +87,7 @@ def diagnose(
     schedule: Any,
     batch: Tensor | tuple[Tensor, Tensor | None],
     target: str = "eps",
-    ema: nn.Module | None = None,
+    ema: Any = None,
     loss_fn: Callable[..., Tensor] | None = None,
     sampler: Callable[..., Tensor] | None = None,
     seed: int = 0,
@@ -94,16 +95,17 @@ def diagnose(
     """Look for the fault in a set-up whose samples are grey; ``print`` the report.
 
     Args:
-        net: the raw network, ``net(x, t)`` or ``net(x, t, y)`` with t = 1 … T, trained or not. One
-            that counts from 0 is handed in as ``lambda x, t: net(x, t - 1)``.
+        net: the raw network, ``net(x, t)`` or ``net(x, t, y)`` with t = 1 … T, trained or not. A
+            function will do, such as ``lambda x, t: net(x, t - 1)`` for one that counts from 0;
+            only a module can be examined in training mode, too.
         schedule: with ``.T``, ``.alpha_bar`` (T + 1 rows, row 0 clean) and ``.at(t, x)``; betas of
             your own become one by ``Schedule(beta)``.
         batch: images (B, C, H, W) or points (B, D) as the training sees them, or a pair of them and
             their labels (B,). B is at least 32.
         target: what you believe that the network guesses: "eps", "x0" or "v".
-        ema: the averaged network, such as ``EMA.model``.
+        ema: the averaged network, or an ``EMA``.
         loss_fn: your loss of one batch, ``loss_fn(net, x, y)``, without weights and augmentation;
-            it is called with stand-ins for the network.
+            it is called with functions in place of the network.
         sampler: your loop, ``sampler(model, schedule, xT)`` with a model ``eps(x, t)``, from noise
             to x0; it is called with a model that knows the pictures.
         seed: of the noise that the checks draw.
@@ -124,7 +126,7 @@ def diagnose(
         torch.manual_seed(seed)
         case = Case(_still(net), schedule, x, y, target, _still(ema), loss_fn, sampler)
         seen = [*ground, *(one for check in CHECKS for one in check(case))]
-        return Report([Finding(*one) for one in seen], case.progress)
+        return Report([Finding(*one) for one in seen], case.ratio())
 
 
 class Case:
@@ -167,15 +169,14 @@ class Case:
         """The error of the answer 0 at each level."""
         return self.errors([torch.zeros_like(self.x)] * len(self.times), target)
 
-    @property
-    def progress(self) -> float:
+    def ratio(self, target: str = "") -> float:
         """The error of the network over that of the best linear guess, at its best level."""
-        return min(self.error(i, guess).item() / self.linear(i)
+        return min(self.error(i, guess, target).item() / self.linear(i, target)
                    for i, guess in enumerate(self.guesses))  # fmt: skip
 
-    def linear(self, i: int) -> float:
+    def linear(self, i: int, target: str = "") -> float:
         alpha_bar = self.schedule.at(self.times[i], self.x)
-        return linear_error(self.x, alpha_bar, self.target).item()
+        return linear_error(self.x, alpha_bar, target or self.target).item()
 
 
 def linear_error(x: Tensor, alpha_bar: Tensor, target: str = "eps") -> Tensor:
@@ -248,6 +249,8 @@ def check_numbers(case: Case) -> Seen:
 def check_time(case: Case) -> Seen:
     """The same picture at another time is another question."""
     net, xt, T = _awake(case), case.noisy[5], case.schedule.T
+    if net is None:
+        return
     first, *others = (case.ask(net, xt, t) for t in (1, T // 2, T))
     apart = max(_apart(first, other) for other in others)
     yield "time matters", apart > SAME, f"answers differ by {apart:.2%}"
@@ -255,9 +258,9 @@ def check_time(case: Case) -> Seen:
 
 def check_labels(case: Case) -> Seen:
     """Another label, another answer; and once trained, the true label gives the better one."""
-    if case.y is None:
-        return
     net, i = _awake(case), 6
+    if net is None or case.y is None or case.y.unique().numel() == 1:
+        return
     labels = [case.y.roll(k * len(case.y) // 10) for k in range(10)]
     guesses = [case.ask(net, case.noisy[i], case.times[i], y) for y in labels]
     apart = max(_apart(guesses[0], guess) for guess in guesses[1:])
@@ -272,7 +275,7 @@ def check_labels(case: Case) -> Seen:
 
 def check_company(case: Case) -> Seen:
     """An answer depends neither on chance nor, in training mode, on the pictures beside it."""
-    net, xt, t, half = _awake(case), case.noisy[5], case.times[5], len(case.x) // 2
+    net, xt, t, half = _awake(case) or case.net, case.noisy[5], case.times[5], len(case.x) // 2
     apart = _apart(case.ask(net, xt, t), case.ask(net, xt, t))
     yield "repeatable", apart < SAME, f"two answers differ by {apart:.2%}"
     answers = []
@@ -288,13 +291,15 @@ def check_target(case: Case) -> Seen:
     """The answers fit what they are said to be better than what they are not."""
     fits = {name: (case.errors(case.guesses, name) / case.of_zero(name)).mean().item()
             for name in TARGETS}  # fmt: skip
-    well = fits[case.target] < FITS * min(fits.values()) or min(fits.values()) > LEARNED
+    best = min(fits, key=fits.__getitem__)
+    clear = fits[best] < LEARNED and case.ratio(best) < LEARNED
+    well = not clear or fits[case.target] < FITS * fits[best]
     shares = ", ".join(f"{name} {fit:.2f}" for name, fit in fits.items())
     yield "target", well, f"error / that of the answer 0, as {shares}"
 
 
 def check_errors(case: Case) -> Seen:
-    """At no level worse than the answer 0, with which training starts."""
+    """At no level far worse than the answer 0: training starts about there, and only improves."""
     shares = case.errors(case.guesses) / case.of_zero()
     worst = int(shares.argmax())
     measured = f"{shares[worst]:.2f} times that of the answer 0 at t = {case.times[worst]}"
@@ -305,8 +310,10 @@ def check_ema(case: Case) -> Seen:
     """The average has the network's buffers, and is about as good."""
     if case.ema is None:
         return
-    mine, theirs = dict(case.ema.named_buffers()), dict(case.net.named_buffers())
-    differ = [name for name in theirs if not torch.equal(mine[name], theirs[name])]
+    mine, theirs = ({} if not isinstance(net, nn.Module) else dict(net.named_buffers())
+                    for net in (case.ema, case.net))  # fmt: skip
+    differ = [name for name in mine.keys() & theirs.keys()
+              if not torch.equal(mine[name], theirs[name])]  # fmt: skip
     yield "EMA buffers", not differ, f"differ: {', '.join(differ[:3]) or 'none'}"
     behind = case.errors(case.ask_everywhere(case.ema)) / case.errors(case.guesses)
     behind = behind.mean().item()
@@ -321,13 +328,14 @@ def check_loss(case: Case) -> Seen:
     if case.loss_fn is None:
         return
     zero, asked = _overheard(lambda xt, t: torch.zeros_like(xt))
-    calls = round(min(1 + 10 * case.schedule.T / len(case.x), 1 + 3e7 / case.x.numel()))
+    wanted = max(30, 10 * case.schedule.T / len(case.x))  # each time ten times, on average
+    calls = math.ceil(min(wanted, 3e7 / case.x.numel()))
     mean = sum(case.loss_fn(zero, case.x, case.y).item() for _ in range(calls)) / calls
     times = [*_check_times(case, [t for _, t in asked])]
     yield from times
     if not all(well for _, well, _ in times):
         return
-    yield _noise(case, asked[:50])
+    yield from _check_noise(case, asked[:50])
     size = _size_of_target(case)
     yield "loss of 0", abs(mean / size - 1) < MEAN, f"{mean:.3f} where the target has {size:.3f}"
     right = case.loss_fn(told(case.x, case.schedule, case.target), case.x, case.y).item()
@@ -348,14 +356,18 @@ def _check_times(case: Case, times: list[Any]) -> Seen:
     yield "range of t", well, f"{low} … {high} where T = {T}"
 
 
-def _noise(case: Case, asked: list[tuple[Tensor, Tensor]]) -> tuple[str, bool, str]:
-    """What was added to x0 has the variance 1 - alpha_bar_t, and the kurtosis of a Gaussian."""
+def _check_noise(case: Case, asked: list[tuple[Tensor, Tensor]]) -> Seen:
+    """What was added to x0 has the variance 1 - alpha_bar_t, the kurtosis of a Gaussian, and is
+    another for each picture, pixel and call: else means over these would not be small."""
     find = told(case.x, case.schedule)
-    eps = torch.cat([find(xt, t).flatten() for xt, t in asked])
+    eps = torch.stack([find(xt, t).flatten(1) for xt, t in asked])  # (calls, B, D)
     variance = eps.var().item()
     kurtosis = ((eps - eps.mean()) ** 4).mean().item() / variance**2
     well = abs(variance - 1) < MEAN and abs(kurtosis / 3 - 1) < MEAN
-    return "noise in x_t", well, f"variance {variance:.2f}, kurtosis {kurtosis:.2f}"
+    yield "noise in x_t", well, f"variance {variance:.2f}, kurtosis {kurtosis:.2f}"
+    means = [eps.mean(dim).square().mean().item() * eps.shape[dim] for dim in range(3)]
+    measured = f"means over calls, rows, pixels: {', '.join(f'{m:.1f}' for m in means)}"
+    yield "independent noise", max(means) < SHARED, measured
 
 
 def _size_of_target(case: Case) -> float:
@@ -375,9 +387,9 @@ def check_sampler(case: Case) -> Seen:
     well = times[0] == T and times == sorted(times, reverse=True) and times[-1] > 0
     yield "times of the sampler", well, f"{times[0]} … {times[-1]}, {len(times)} calls"
     if well:
-        off = [abs(knows(xt, _rows(t, xt)).square().mean().item() - 1) for xt, t in asked]
-        worst = off.index(max(off))
-        yield "noise on the way", off[worst] < STATES, f"{off[worst]:.0%} off at t = {times[worst]}"
+        sizes = [knows(xt, _rows(t, xt)).square().mean().item() for xt, t in asked]
+        well = NOISY[0] < min(sizes) and max(sizes) < NOISY[1]
+        yield "noise on the way", well, f"mean square {min(sizes):.2f} … {max(sizes):.2f}"
     rms = (x0 - case.x).square().mean().sqrt().item()
     yield "end of the sampler", rms < GREY, f"{rms:.4f} from the pictures that the model knows"
 
@@ -390,7 +402,7 @@ ADVICE = {  # what is expected, and what to do
     "data range": ("images -1 … 1, others of size about 1, no NaN",
                    "scale once, where they are loaded: x / 127.5 - 1, or 2 * x - 1"),
     "clean start": ("T + 1 rows, the first 1", "put a 1 in front: row t belongs to t steps"),
-    "first noise": ("at most 0.1", "is beta upside down? It begins small and grows"),
+    "first noise": ("at most 0.1, or 8 / T", "is beta upside down? It begins small and grows"),
     "signal at T": (f"falling, below {SIGNAL}",
                     "beta's end points belong to their T: more steps, or a cosine schedule"),
     "finite numbers": ("0 and 0", "an earlier checkpoint; then a lower rate, no float16"),
@@ -402,20 +414,23 @@ ADVICE = {  # what is expected, and what to do
     "rows are independent": (f"at most {SAME:.1%}", "no BatchNorm, which mixes noise levels"),
     "target": ("the best fit as the target that was named",
                "sample through from_x0 or from_v, whichever it fits; or train for the other"),
-    "error by t": (f"below {WORSE}", "was it trained at these t, with this schedule and range?"),
+    "error by t": (f"below {WORSE}", "another sign, range, schedule or t than in training?"),
     "EMA buffers": ("none", "average parameters, copy buffers"),
     "EMA is near": (f"below {BEHIND}", "update it after each step; a lower decay for a short run"),
     "kind of t": ("integers of shape (B,)", "t = torch.randint(1, T + 1, (B,)), as it is"),
     "a t for each row": ("different ones", "t = torch.randint(1, T + 1, (B,))"),
     "range of t": ("1 … T", "torch.randint(1, T + 1, …): the upper end is exclusive"),
-    "noise in x_t": ("1 and 3", "x_t = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * randn"),
+    "noise in x_t": ("1 and 3", "x_t = √ᾱ x0 + √(1 - ᾱ) randn, of this x0 and this t"),
+    "independent noise": ("about 1 each", "torch.randn_like(x0): nothing drawn once for many"),
     "loss of 0": ("the same, the mean square of the target",
                   "mean squared error, mean over all: no L1, no Huber, no sum, no other target"),
     "loss of the answer": ("0", "the noise in x_t, the t and the target must belong together"),
-    "times of the sampler": ("from T down, never 0", "libraries that count from 0 ask for t - 1"),
-    "noise on the way": (f"at most {STATES:.0%}",
+    "times of the sampler": ("from T down, never 0",
+                             "counted from 0? A spacing that starts below T?"),
+    "noise on the way": (f"1; at least {NOISY[0]}, at most {NOISY[1]}",
                          "deviation or variance? The beta of one t for a stride over many?"),
-    "end of the sampler": (f"below {GREY}", "the last step goes to t = 0 and adds no noise"),
+    "end of the sampler": (f"below {GREY}",
+                           "the last step goes to t = 0 and adds no noise; nothing is rescaled"),
 }  # fmt: skip
 
 
@@ -426,16 +441,20 @@ def _often(rows: Any, times: float) -> Any:
 
 def _still(net: Any) -> Any:
     """A copy that is asked in its place, in evaluation mode."""
+    net = getattr(net, "model", net) if not isinstance(net, nn.Module) else net  # of an EMA
     return copy.deepcopy(net).eval() if isinstance(net, nn.Module) else net
 
 
 def _awake(case: Case) -> Any:
-    """The network; one that still answers 0 to everything, with its zero layers drawn anew."""
-    if any(guess.any() for guess in case.guesses) or not isinstance(case.net, nn.Module):
+    """The network, if it has learned; else one in which no matrix is zero, so that what reaches
+    the output can be seen; None if it answers 0 to everything and cannot be changed."""
+    if not isinstance(case.net, nn.Module):
+        return case.net if any(guess.any() for guess in case.guesses) else None
+    if case.ratio() < LEARNED:
         return case.net
     net = copy.deepcopy(case.net)
     for weight in net.parameters():
-        if not weight.any():
+        if weight.ndim > 1 and not weight.any():
             nn.init.normal_(weight, std=0.1)
     return net
 

@@ -95,6 +95,8 @@ HEALTHY = {  # set-up: how it is examined
         whole, sampler=lambda m, s, xT: sample(m, s, xT, 10, dpm_solver())),
     "the same, clipped": partial(
         whole, sampler=lambda m, s, xT: sample(clipped(m, s), s, xT, 100)),
+    "the same, beta for its tilde": partial(whole, sampler=lambda m, s, xT: loop(
+        sigma=lambda variance, beta: beta.sqrt())(m, s, xT)),
     "half-trained digits, v": partial(bare, "v", 120),
     "half-trained digits, x0": partial(bare, "x0", 120),
     "half-trained digits, DDPM's schedule": partial(bare, "eps", 120, linear_schedule()),
@@ -102,6 +104,42 @@ HEALTHY = {  # set-up: how it is examined
     "two moons, x0": partial(bare, "x0", 1000, COSINE, "two_moons", n=2000),
     "gaussians": partial(bare, "v", 1000, COSINE, "gaussians", n=2000),
 }  # fmt: skip
+
+
+class Residual(nn.Module):
+    """x + net(x, t)."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x, t):
+        return x + self.net(x, t)
+
+
+def untouched(target, residual=False):
+    """No zero layer at the end; perhaps the input added to the output."""
+    torch.manual_seed(0)
+    net = UNet(1, 16, (1, 2))
+    net.leave[-1].reset_parameters()
+    return diagnose(Residual(net) if residual else net, COSINE, batch()[0], target)
+
+
+def seeds(target):
+    """The worst of several random networks."""
+    reports = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        reports.append(diagnose(MLP(), COSINE, load_points("two_moons", 500), target))
+    return max(reports, key=lambda report: len(report.faults))
+
+
+def shifted(target):
+    """A lambda cannot be copied and awakened."""
+    net = UNet(1, 16, (1, 2))
+    return diagnose(lambda x, t: net(x, t - 1), COSINE, batch()[0], target)
+
+
 YOUNG = {
     "digits, untouched": partial(bare, "v", 0),
     "digits, untouched, x0": partial(bare, "x0", 0),
@@ -111,6 +149,12 @@ YOUNG = {
     "very short schedule": partial(bare, "v", 0, cosine_schedule(10)),
     "long linear schedule": partial(bare, "v", 0, linear_schedule(600)),
     "digits after 20 steps": partial(bare, "eps", 20),
+    "a head that is not zero": partial(untouched, "eps"),
+    "a residual around all, v": partial(untouched, "v", residual=True),
+    "a residual around all, x0": partial(untouched, "x0", residual=True),
+    "random weights, points, x0": partial(seeds, "x0"),
+    "random weights, points, v": partial(seeds, "v"),
+    "a function that counts from 0": partial(shifted, "eps"),
 }
 
 
@@ -196,7 +240,7 @@ def planted(low=1, high=1001, rows=None, error=F.mse_loss, told_t=lambda t: t, o
     return loss
 
 
-def loop(last=1, first=1000, sigma=lambda var: var.sqrt(), noise_at_end=0.0, tell=lambda t: t,
+def loop(last=1, first=1000, sigma=lambda var, beta: var.sqrt(), noise_at_end=0.0, tell=lambda t: t,
          mean=lambda x, a, b, eps: (x - (1 - a) / (1 - b).sqrt() * eps) / a.sqrt()):  # fmt: skip
     """DDPM's Algorithm 2 in every step, with a bug in it."""
 
@@ -205,7 +249,7 @@ def loop(last=1, first=1000, sigma=lambda var: var.sqrt(), noise_at_end=0.0, tel
             a, b = schedule.alpha[t], schedule.alpha_bar[t]
             eps = model(x, torch.full((len(x),), tell(t)))
             x = mean(x, a, b, eps)
-            scale = sigma((1 - schedule.alpha_bar[t - 1]) / (1 - b) * (1 - a))
+            scale = sigma((1 - schedule.alpha_bar[t - 1]) / (1 - b) * (1 - a), 1 - a)
             x = x + (scale if t > 1 else noise_at_end) * torch.randn_like(x)
         return x
 
@@ -256,6 +300,15 @@ LOSSES = {
     "E1 variance for deviation": ({"loss_fn": planted(factor=lambda a: 1 - a)}, "noise in x_t"),
     "E5 t from 0 … T - 1": ({"loss_fn": planted(0, 1000)}, "range of t"),
     "E5 t = 0 is trained": ({"loss_fn": planted(0, 1001)}, "range of t"),
+    "one noise for all rows": (
+        {"loss_fn": planted(noise=lambda x: torch.randn_like(x[:1]).expand_as(x))},
+        "independent noise"),
+    "one number for all pixels": (
+        {"loss_fn": planted(noise=lambda x: torch.randn(len(x), 1, 1, 1).expand_as(x))},
+        "independent noise"),
+    "the same noise in each step": (
+        {"loss_fn": planted(noise=lambda x: torch.randn(
+            x.shape, generator=torch.Generator().manual_seed(0)))}, "independent noise"),
     "noise of another size": (
         {"loss_fn": planted(noise=lambda x: 1.2 * torch.randn_like(x))}, "noise in x_t"),
     "E5 T is never trained": ({"loss_fn": planted(1, 1000)}, "range of t"),
@@ -294,7 +347,7 @@ SAMPLERS = {
         {"sampler": loop(tell=lambda t: t - 1)}, "times of the sampler"),
     "E24 the last hundred steps alone": ({"sampler": loop(first=100)}, "times of the sampler"),
     "E1 variance for deviation in the step": (
-        {"sampler": loop(sigma=lambda var: var)}, "noise on the way"),
+        {"sampler": loop(sigma=lambda var, beta: var)}, "noise on the way"),
     "no 1 / sqrt(alpha)": (
         {"sampler": loop(mean=lambda x, a, b, eps: x - (1 - a) / (1 - b).sqrt() * eps)},
         "noise on the way"),
@@ -415,6 +468,19 @@ def test_a_weight_that_is_not_finite_is_counted():
     net.unused = nn.Linear(1, 1)
     nn.init.constant_(net.unused.weight, math.inf)
     assert "1 weights, 0 answers" in str(whole(net=net, loss_fn=None).faults[0])
+
+
+def test_a_batch_of_one_class_says_nothing_of_labels():
+    x, y = load_images("digits")
+    report = diagnose(digits_net(), COSINE, (x[y == 3], y[y == 3]), "v")
+    assert report.verdict == "healthy" and "labels" not in str(report)
+
+
+def test_an_average_may_be_handed_over_as_it_is():
+    """The EMA, its model, or a function."""
+    net, _, x = trained("v", 0)
+    for ema in (EMA(net), EMA(net).model, lambda x, t: net(x, t)):
+        assert "ok    EMA is near" in str(diagnose(net, COSINE, x[:64], "v", ema))
 
 
 def test_a_plain_function_can_be_examined():

@@ -673,7 +673,7 @@ DIAGNOSE = {
     "labels of any rows will do": (
         "chosen > CHOSEN, measured", "True, measured", "test_broken_networks_are_named"),
     "a silent network ignores all": (
-        "        if not weight.any():", "        if False:",
+        "        if weight.ndim > 1 and not weight.any():", "        if False:",
         "test_what_is_young_is_not_accused"),
     "chance passes": (
         '"repeatable", apart < SAME', '"repeatable", True', "test_broken_networks_are_named"),
@@ -714,10 +714,20 @@ DIAGNOSE = {
         "signal + (1 - signal) * size", "1.0", "test_what_is_young_is_not_accused"),
     "the loop may begin anywhere": (
         "times[0] == T and", "", "test_broken_samplers_are_named"),
-    "noise on the way is not asked": (
-        "off[worst] < STATES,", "True,", "test_broken_samplers_are_named"),
-    "DDPM's own variance is accused": (
-        "STATES = 0.25", "STATES = 0.005", "test_what_is_trained_is_healthy"),
+    "too little noise on the way passes": (
+        "NOISY[0] < min(sizes) and", "", "test_broken_samplers_are_named"),
+    "too much noise on the way passes": (
+        "and max(sizes) < NOISY[1]", "", "test_broken_samplers_are_named"),
+    "the other variance of DDPM is accused": (
+        "NOISY = 0.75, 4", "NOISY = 0.75, 1.5", "test_what_is_trained_is_healthy"),
+    "shared noise passes": (
+        "max(means) < SHARED", "True", "test_broken_losses_are_named"),
+    "random weights are accused": (
+        "WORSE = 3 ", "WORSE = 1.3 ", "test_what_is_young_is_not_accused"),
+    "a residual network is accused": (
+        "and case.ratio(best) < LEARNED", "", "test_what_is_young_is_not_accused"),
+    "one label is none": (
+        "or case.y.unique().numel() == 1", "", "test_a_batch_of_one_class_says_nothing_of_labels"),
     "the end is not asked": (
         "rms < GREY, f", "True, f", "test_broken_samplers_are_named"),
     "a line is enough": (
