@@ -616,6 +616,34 @@ COMMAND = {
         PARALLEL + "every_other_image_is_mirrored"),
     "images are turned upside down": (
         "x, x.flip(3))", "x, x.flip(2))", PARALLEL + "every_other_image_is_mirrored"),
+    "each process has a clock of its own": (
+        "return averaged(time.perf_counter())", "return time.perf_counter()",
+        PARALLEL + "processes_share_one_clock"),
+    "all parts but the last are lost": (
+        "            loss.backward()\n", "            pass\n",
+        PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"),
+    "the loss of the last part alone is logged": (
+        "            done += loss.detach()\n", "",
+        PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"),
+    "every process speaks": (
+        "    if not rank():\n        print(text, flush=True)", "    print(text, flush=True)",
+        PARALLEL + "two_processes_train_the_run_of_one"),
+    "a resumed run has an optimiser without memory": (
+        'run.step, run.about = state["step"], state["about"]',
+        'run.step, run.about, run.optimizer = state["step"], state["about"], adamw(run.net)',
+        PARALLEL + "a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit"),
+    "a resumed run has the average of random weights": (
+        'for name in ("net", "ema", "optimizer"):\n                getattr',
+        'for name in ("net", "optimizer"):\n                getattr',
+        PARALLEL + "a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit"),
+    "a resumed run sees the images from the start again": (
+        "batches(x, y, recipe.batch, recipe.seed, start)",
+        "batches(x, y, recipe.batch, recipe.seed)",
+        PARALLEL + "a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit"),
+    "a resumed run draws the noise of step 1 again": (
+        "for step, batch in enumerate(stream, start + 1):",
+        "for step, batch in enumerate(stream, 1):",
+        PARALLEL + "a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit"),
     "the log is not cut": (
         "if m and int(m[1]) <= self.start", "if m",
         RESUME + "lines_of_steps_that_are_made_once_more_are_cut_off"),

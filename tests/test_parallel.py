@@ -175,6 +175,22 @@ def test_minutes_become_the_same_number_of_steps_in_all_processes(tmp_path):
 
 
 @posix
+def test_processes_share_one_clock(tmp_path, monkeypatch):
+    """The mean of theirs, also where one of two runs twice as fast."""
+    true = time.perf_counter
+
+    def tell(arguments):
+        with cli.team("cpu"):
+            print(cli.clock())
+        return 0
+
+    monkeypatch.setattr(cli, "main", tell)
+    monkeypatch.setattr(time, "perf_counter", lambda: true() * (1 + int(os.environ.get("RANK", 0))))
+    assert together(2, tmp_path, []) == [0, 0]
+    assert said(tmp_path, 0) == said(tmp_path, 1) != ""
+
+
+@posix
 @pytest.mark.parametrize("n, more", [(3, []), (2, ["--accumulate", "5"]), (1, ["--batch", "30"])])
 def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path, n, more):
     """In one sentence, by one of the processes, before anything is written."""
