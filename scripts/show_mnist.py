@@ -52,7 +52,8 @@ def judged(x: Tensor) -> str:
     confidence, guess = probabilities.max(1)
     counts = guess.bincount(minlength=10).tolist()
     right = (guess == LABELS).sum()
-    return f"mean confidence {confidence.mean():.3f}, {right} of {N} read as asked, {counts} of 0…9"
+    read = f"{right} of {N} read as asked; as 0 to 9: {' '.join(map(str, counts))}"
+    return f"    mean confidence {confidence.mean():.3f}, {read}"
 
 
 def grid(images: Tensor, columns: int) -> Tensor:
@@ -86,10 +87,8 @@ def main() -> None:
         start, busy = time.perf_counter(), time.process_time()
         samples[w] = drawn(w)
         busy, seconds = time.process_time() - busy, time.perf_counter() - start
-        print(
-            f"w = {w:g}: {N} digits in {seconds:.1f} s, {busy:.1f} s of the processor, by 50 "
-            f"calls of DDIM on {args.threads} threads\n         {judged(samples[w])}"
-        )
+        print(f"w = {w:g}: {N} digits in {seconds:.1f} s, {busy:.1f} s of the processor")
+        print(judged(samples[w]))
     if args.root:
         train, _ = load_images("mnist", args.root)
         titles = {f"w = {w:g}": grid(samples[w][:60], 10) for w in GUIDANCE}
