@@ -1,0 +1,143 @@
+"""Write what the page "Explore" needs: pictures that the model of the digits drew, and a still.
+
+    python scripts/export_frames.py      about a minute on a free core
+
+Pixels are bytes, 0 for -1 and 255 for 1, in base64, so that the page needs no server. What they
+show is computed by the package with `load_pretrained("digits")`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from ddpm_lite import (  # noqa: E402
+    clipped,
+    cosine_schedule,
+    ddim_step,
+    ddpm_step,
+    from_v,
+    guided,
+    linear_schedule,
+    load_classifier,
+    load_images,
+    load_pretrained,
+    predict_x0,
+    q_sample,
+    sample,
+    trajectory,
+)
+
+FOLDER = ROOT / "book" / "live" / "explore"
+HEAD = "// The pictures of Explore. Written by scripts/export_frames.py: change nothing here.\n"
+SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
+GUIDANCE, STEPS = (0, 0.5, 1, 2, 4, 8), (2, 5, 10, 20, 50, 100)
+SEED, DRAWN, SHOWN, EVERY = 0, 100, 20, 2
+
+
+def grey(x: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def text(x: Tensor) -> str:
+    return base64.b64encode(grey(x).numpy().tobytes()).decode()
+
+
+def digits() -> Tensor:
+    """One held-out scan of each digit, (10, 1, 8, 8)."""
+    x, y = load_images("digits", train=False)
+    return torch.stack([x[y == label][0] for label in range(10)])
+
+
+def model(labels: Tensor, w: float = 0.0):
+    """The trained model that draws these labels, and its schedule."""
+    net, schedule, _ = load_pretrained("digits")
+    net = from_v(net, schedule)
+    eps = guided(net, labels, w) if w else partial(net, y=labels)
+    return clipped(eps, schedule), schedule
+
+
+def way() -> tuple[list[int], Tensor, Tensor]:
+    """Ten digits on their way back: times, states and guesses, (times, 10, 1, 8, 8)."""
+    eps, schedule = model(torch.arange(10))
+    torch.manual_seed(SEED)
+    states = list(trajectory(eps, schedule, torch.randn(10, 1, 8, 8), 50))[::EVERY]
+    guesses = [
+        predict_x0(schedule, x, t, eps(x, torch.full((10,), t))) if t else x for t, x in states
+    ]
+    return [t for t, _ in states], torch.stack([x for _, x in states]), torch.stack(guesses)
+
+
+def drawn(sampler: str, w: float, steps: int) -> Tensor:
+    """A hundred digits, ten of each, from the same noise for every setting."""
+    eps, schedule = model(torch.arange(DRAWN) % 10, w)
+    torch.manual_seed(SEED)
+    return sample(eps, schedule, torch.randn(DRAWN, 1, 8, 8), steps, SAMPLERS[sampler])
+
+
+def measured(x: Tensor) -> dict:
+    """How many a classifier reads as what was asked for, and how much those of a label differ."""
+    read = load_classifier("digits").probabilities(x).argmax(1)
+    spread = x.clamp(-1, 1).unflatten(0, (-1, 10)).std(0).mean().item()
+    return {"right": int((read == torch.arange(len(x)) % 10).sum()), "spread": round(spread, 2)}
+
+
+def cell(sampler: str, w: float, steps: int) -> dict:
+    """What the page shows for one setting."""
+    x = drawn(sampler, w, steps)
+    return {"pictures": text(x[:SHOWN]), **measured(x)}
+
+
+def script() -> str:
+    """All data as a script, which a page can load from a folder too."""
+    times, states, guesses = way()
+    file = {
+        "digits": text(digits()),
+        "way": {"times": times, "x": text(states), "x0": text(guesses)},
+        "guidance": GUIDANCE,
+        "steps": STEPS,
+        "cells": {
+            name: [[cell(name, w, n) for n in STEPS] for w in GUIDANCE] for name in SAMPLERS
+        },
+    }  # fmt: skip
+    return f"{HEAD}const FRAMES = {json.dumps(file, separators=(',', ':'))};\n"
+
+
+def picture() -> Image.Image:
+    """Four rows: a digit dissolves by both schedules; the way back, and its guesses."""
+    x0 = digits()[3:4]
+    eps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(SEED))
+    rows = [
+        [q_sample(schedule, x0, t, eps) for t in range(0, 1001, 100)]
+        for schedule in (cosine_schedule(), linear_schedule())
+    ]
+    _, states, guesses = way()
+    some = [round(i * (len(states) - 1) / 10) for i in range(11)]
+    rows += [[states[i][3:4] for i in some], [guesses[i][3:4] for i in some]]
+    still = Image.new("LA", (9 * 11 - 1, 9 * 4 - 1))  # gaps of a pixel, which stay transparent
+    for j, row in enumerate(rows):
+        for i, image in enumerate(row):
+            pixels = Image.fromarray(grey(image[0, 0]).numpy()).convert("LA")
+            still.paste(pixels, (9 * i, 9 * j))
+    return still.resize((still.width * 8, still.height * 8), Image.Resampling.NEAREST)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    picture().save(FOLDER / "still.png", optimize=True)
+    (FOLDER / "frames.js").write_text(script(), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()
