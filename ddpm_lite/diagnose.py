@@ -3,7 +3,7 @@
 Grey pictures do not say where the fault is. A piece can be examined without the others if stand-ins
 take their places whose right answer is known: a network that answers 0, and one that was told x0.
 Each check asks one such question; it yields a name, whether all is well, and what was measured.
-What was expected, and what to do, is in ``ADVICE``. Built in chapter 10.
+What was expected, and what to do, is in ``ADVICE``. Chapter 10 takes the probes apart.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def diagnose(
         TypeError, ValueError: the batch or the target is not of this kind.
 
     What is not given is not examined. Nothing is changed by looking: not the weights, their
-    gradients and modes, nor the random numbers that follow. Built in chapter 10.
+    gradients and modes, nor the random numbers that follow. Taken apart in chapter 10.
     """
     x, y = batch if isinstance(batch, (tuple, list)) else (batch, None)
     _check_arguments(x, y, target)
@@ -253,7 +253,7 @@ def check_time(case: Case) -> Seen:
         return
     first, *others = (case.ask(net, xt, t) for t in (1, T // 2, T))
     apart = max(_apart(first, other) for other in others)
-    yield "time matters", apart > SAME, f"answers differ by {apart:.2%}"
+    yield "time matters", apart > SAME, f"answers differ by {apart:.1%}"
 
 
 def check_labels(case: Case) -> Seen:
@@ -264,7 +264,7 @@ def check_labels(case: Case) -> Seen:
     labels = [case.y.roll(k * len(case.y) // 10) for k in range(10)]
     guesses = [case.ask(net, case.noisy[i], case.times[i], y) for y in labels]
     apart = max(_apart(guesses[0], guess) for guess in guesses[1:])
-    yield "labels matter", apart > SAME, f"answers differ by {apart:.2%}"
+    yield "labels matter", apart > SAME, f"answers differ by {apart:.1%}"
     errors = torch.stack([case.error(i, guess, rows=True) for guess in guesses])
     best = errors.amin(0)
     if best.mean() < LEARNED * case.linear(i):
@@ -277,14 +277,14 @@ def check_company(case: Case) -> Seen:
     """An answer depends neither on chance nor, in training mode, on the pictures beside it."""
     net, xt, t, half = _awake(case) or case.net, case.noisy[5], case.times[5], len(case.x) // 2
     apart = _apart(case.ask(net, xt, t), case.ask(net, xt, t))
-    yield "repeatable", apart < SAME, f"two answers differ by {apart:.2%}"
+    yield "repeatable", apart < SAME, f"two answers differ by {apart:.1%}"
     answers = []
     for neighbours in xt[half:], case.noisy[-1][half:]:
         net = copy.deepcopy(net).train() if isinstance(net, nn.Module) else net
         torch.manual_seed(0)  # the same dropout
         answers.append(case.ask(net, torch.cat([xt[:half], neighbours]), t)[:half])
     apart = _apart(*answers)
-    yield "rows are independent", apart < SAME, f"other neighbours change an answer by {apart:.2%}"
+    yield "rows are independent", apart < SAME, f"other neighbours change an answer by {apart:.1%}"
 
 
 def check_target(case: Case) -> Seen:
@@ -361,8 +361,9 @@ def _check_noise(case: Case, asked: list[tuple[Tensor, Tensor]]) -> Seen:
     another for each picture, pixel and call: else means over these would not be small."""
     find = told(case.x, case.schedule)
     eps = torch.stack([find(xt, t).flatten(1) for xt, t in asked])  # (calls, B, D)
+    eps = eps - eps.mean()
     variance = eps.var().item()
-    kurtosis = ((eps - eps.mean()) ** 4).mean().item() / variance**2
+    kurtosis = (eps**4).mean().item() / variance**2
     well = abs(variance - 1) < MEAN and abs(kurtosis / 3 - 1) < MEAN
     yield "noise in x_t", well, f"variance {variance:.2f}, kurtosis {kurtosis:.2f}"
     means = [eps.mean(dim).square().mean().item() * eps.shape[dim] for dim in range(3)]
