@@ -1,5 +1,6 @@
 """Repairs of what jupyter-book and its theme do to every page."""
 
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -35,8 +36,62 @@ def keep_bars(app, what, name, obj, options, lines):
     lines[:] = [escaped(line) for line in lines]
 
 
+# What every page would fetch and none uses: the icons come from the theme's web fonts as well, the
+# index of the search is needed where one searches, and no page has tabs.
+UNUSED = r".*/(fontawesome|searchtools|language_data|searchindex|design-tabs)\.js"
+SCRIPT = re.compile(r'[ \t]*<script\b[^>]*\bsrc="([^"?]*)[^"]*"[^>]*></script>\n')
+STYLES = ("togglebutton", "copybutton", r"mystnb\.\w+", r"sphinx-design\.min", "book", "film")
+TOOLS = ("doctools", "sphinx_highlight", r"clipboard\.min", "copybutton")
+
+
+def lighten(app, error):
+    """Drop what no page uses, and join neighbouring small files: fewer requests for each page."""
+    if error or app.builder.name != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    for page in Path(app.outdir).rglob("*.html"):
+        if static in page.parents:
+            continue
+        before = text = page.read_text(encoding="utf-8")
+        if page.name != "search.html":
+            text = SCRIPT.sub(lambda m: "" if re.fullmatch(UNUSED, m[1]) else m[0], text)
+        link = '<link rel="stylesheet" type="text/css" href="{}"'
+        text = joined(text, STYLES, link, " />", static)
+        for names in (TOOLS, ("book", "film")):
+            text = joined(text, names, '<script src="{}"', "></script>", static)
+        if text != before:
+            page.write_text(text, encoding="utf-8")
+    for bundle in static.glob("joined-*"):  # also those of pages that were not built anew
+        names = bundle.read_text(encoding="utf-8").partition("*/")[0].split()[1:]
+        write_joined(bundle, [static / name for name in names])
+
+
+def joined(text, names, start, end, static):
+    """The page with one file in place of neighbours, all of them in _static."""
+    kind = "css" if "stylesheet" in start else "js"
+    head, tail = map(re.escape, start.split("{}"))
+    name = rf"((?:{'|'.join(names)})\.{kind})"
+    one = rf"[ \t]*{head}((?:\.\./)*_static/){name}(?:\?v=\w+)?{tail}{end}\n"
+
+    def bundle(match):
+        files = [found[2] for found in re.finditer(one, match[0])]
+        key = hashlib.sha256(" ".join(files).encode()).hexdigest()[:8]
+        write_joined(static / f"joined-{key}.{kind}", [static / name for name in files])
+        link = f"{re.search(one, match[0])[1]}joined-{key}.{kind}"
+        return f"    {start.format(link)}{end}\n"
+
+    return re.sub(rf"(?:{re.sub(r'[(](?![?])', '(?:', one)}){{2,}}", bundle, text)
+
+
+def write_joined(path, files):
+    """The files one after the other; the first line names them."""
+    parts = [f"/* {' '.join(file.name for file in files)} */"]
+    path.write_text("\n".join(parts + [f.read_text("utf-8") for f in files]), encoding="utf-8")
+
+
 def setup(app):
     app.connect("source-read", local_badge)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

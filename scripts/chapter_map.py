@@ -19,8 +19,8 @@ PAGE = ROOT / "book" / "index.md"
 MAP = re.compile(r"```\{raw\} html\n<svg class=\"chapter-map\".*?</svg>\n```\n", re.S)
 WIDTH, HEIGHT, COLUMN, ROW = 168, 46, 192, 68
 PLACES = {  # number of the chapter: column, row
-    1: (0, 0), 2: (0, 1), 3: (0, 2), 4: (0, 3), 5: (0, 4), 16: (1, 4), 6: (0, 5), 10: (1, 5),
-    7: (0, 6), 8: (0, 7), 9: (1, 7),
+    1: (0, 0), 2: (0, 1), 3: (0, 2), 4: (0, 3), 5: (0, 4), 16: (1, 4), 6: (0, 5),
+    7: (0, 6), 10: (1, 6), 8: (0, 7), 9: (1, 7),
 }  # fmt: skip
 
 
@@ -73,14 +73,15 @@ def corner(number: int) -> tuple[int, int]:
 
 
 def line(a: int, b: int) -> str:
-    """An arrow from the box of a to the box of b, straight or down the middle and across."""
+    """An arrow from the box of a to the box of b, straight, or across between the rows."""
     (xa, ya), (xb, yb) = corner(a), corner(b)
     if ya == yb:
         start, end = (xa + WIDTH, ya + HEIGHT / 2), f"H{xb - 3}"
     elif xa == xb:
         start, end = (xa + WIDTH / 2, ya + HEIGHT), f"V{yb - 3}"
     else:
-        start, end = (xa + WIDTH, ya + HEIGHT / 2), f"H{xb + WIDTH / 2:g}V{yb - 3}"
+        start = (xa + WIDTH / 2, ya + HEIGHT)
+        end = f"V{ya + HEIGHT + 8}H{xb + WIDTH / 2:g}V{yb - 3}"
     return f'<path d="M{start[0]:g} {start[1]:g}{end}"/>'
 
 

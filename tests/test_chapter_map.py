@@ -18,6 +18,13 @@ def test_every_chapter_has_a_place_of_its_own_and_needs_only_earlier_ones():
         assert chapter.needs or number == 1
 
 
+def test_arrows_join_neighbours():
+    """An arrow that is longer would run through a box."""
+    for a, b in chapter_map.arrows({n: chapter.needs for n, chapter in CHAPTERS.items()}):
+        (xa, ya), (xb, yb) = chapter_map.PLACES[a], chapter_map.PLACES[b]
+        assert xb - xa in (0, 1) and yb - ya in (0, 1)
+
+
 def test_what_follows_from_other_arrows_is_left_out():
     assert chapter_map.arrows({1: set(), 2: {1}, 3: {1, 2}, 4: {1}}) == [(1, 2), (2, 3), (1, 4)]
 

@@ -1,0 +1,96 @@
+"""Weigh the pages of the built book: what a reader's browser fetches, and when it paints.
+
+    python scripts/weigh.py _build/html                 all pages
+    python scripts/weigh.py _build/html notebooks/01_noise.html
+
+Kilobytes as a server that compresses would send them (gzip, but for pictures and fonts), with an
+empty cache; the page's own part is its HTML and its figures, the rest is the theme and MathJax.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import shutil
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PACKED = (".png", ".jpg", ".woff", ".woff2")
+LIMITS = {"requests": 45, "bytes": 2_000_000, "own": 1_500_000}
+PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def weigh(browser, base: str, name: str) -> dict:
+    """Open a page with an empty cache; requests, bytes, the heaviest figures, first paint in ms."""
+    context, sizes = browser.new_context(viewport={"width": 1280, "height": 900}), {}
+    page = context.new_page()
+    done = []
+    page.on("requestfinished", lambda request: done.append(request))
+    page.goto(base + name, wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate("() => window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    for request in done:
+        if request.url.startswith("http"):
+            body = request.response().body()
+            path = request.url.partition("?")[0]
+            sizes[path] = len(body) if path.endswith(PACKED) else len(gzip.compress(body))
+    paint = page.evaluate(PAINT)
+    context.close()
+    own = {path: size for path, size in sizes.items() if "_images" in path or path.endswith(name)}
+    figures = sorted(((s, p.rpartition("/")[2]) for p, s in own.items() if "_images" in p))[::-1]
+    return {
+        "requests": len(sizes), "bytes": sum(sizes.values()), "own": sum(own.values()),
+        "figures": figures, "paint": paint,
+    }  # fmt: skip
+
+
+def too_heavy(result: dict) -> list[str]:
+    """What is over a limit, with the heaviest figures."""
+    heavy = ", ".join(f"{name} {size // 1000} kB" for size, name in result["figures"][:3])
+    return [
+        f"{result[what]:,} {what}, at most {limit:,}; the heaviest figures: {heavy}"
+        for what, limit in LIMITS.items()
+        if result[what] > limit
+    ]
+
+
+def main() -> int:
+    from playwright.sync_api import sync_playwright
+
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("html", type=Path)
+    parser.add_argument("pages", nargs="*")
+    args = parser.parse_args()
+    found = [p for p in args.html.rglob("*.html") if "_static" not in p.parts]
+    pages = args.pages or sorted(p.relative_to(args.html).as_posix() for p in found)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(args.html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base, failed = f"http://127.0.0.1:{server.server_port}/", False
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        print(f"{'page':34} requests  all kB  own kB  paint ms  heaviest figure")
+        for name in pages:
+            r = weigh(browser, base, name)
+            first = "{1} {0}".format(*r["figures"][0]) if r["figures"] else ""
+            kilo = f"{r['bytes'] / 1000:7.0f} {r['own'] / 1000:7.0f}"
+            print(f"{name:34} {r['requests']:8} {kilo} {r['paint']:9.0f}  {first}", flush=True)
+            for fault in too_heavy(r):
+                print(f"  {fault}")
+                failed = True
+        browser.close()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
