@@ -36,6 +36,18 @@ def keep_bars(app, what, name, obj, options, lines):
     lines[:] = [escaped(line) for line in lines]
 
 
+def link_chapters(app, what, name, obj, options, lines):
+    """Lead from "Built in chapter 1" of a docstring to that chapter."""
+    folder = Path(app.srcdir) / "notebooks"
+    chapters = {int(path.stem[:2]): path.stem for path in folder.glob("[0-9][0-9]_*.ipynb")}
+
+    def link(match):
+        chapter = chapters.get(int(match[1]))
+        return f":doc:`{match[0]} </notebooks/{chapter}>`" if chapter else match[0]
+
+    lines[:] = [re.sub(r"\bchapter (\d+)\b", link, line) for line in lines]
+
+
 # What every page would fetch and none uses: the icons come from the theme's web fonts as well, the
 # index of the search is needed where one searches, and no page has tabs.
 UNUSED = r".*/(fontawesome|searchtools|language_data|searchindex|design-tabs)\.js"
@@ -92,6 +104,7 @@ def write_joined(path, files):
 def setup(app):
     app.connect("source-read", local_badge)
     app.connect("autodoc-process-docstring", keep_bars)
+    app.connect("autodoc-process-docstring", link_chapters)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

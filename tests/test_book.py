@@ -146,6 +146,12 @@ def test_links_lead_somewhere(html):
     assert broken_links(html) == []
 
 
+def test_the_reference_leads_to_the_chapter_that_builds_a_function(html):
+    links = Links(html / "book" / "api" / "diffusion.html").targets
+    assert {"../../notebooks/01_noise.html", "../../notebooks/06_sampling.html"} <= set(links)
+    assert links.count("../../notebooks/06_sampling.html") > 2  # more often than the menu has it
+
+
 @needs_browser
 def test_every_page_opens_offline(html, browser, serve):
     names = {path.relative_to(html).as_posix() for path in pages_of(html)}
