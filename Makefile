@@ -18,7 +18,7 @@ export TMPDIR := $(CACHE)/tmp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks colab clean
+.PHONY: help book test serve notebooks pdf colab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 
 notebooks: $(STAMP)  ## execute every notebook in place and normalise it
 	$(BIN)/python scripts/notebooks.py execute notebooks/*.ipynb
+
+pdf: book  ## print the built book to _build/book.pdf (needs Chromium)
+	$(BIN)/python scripts/pdf.py _build/html _build/book.pdf
 
 colab: $(STAMP)  ## run every notebook alone, without this project, as Colab does
 	$(BIN)/python scripts/colab.py notebooks/*.ipynb
