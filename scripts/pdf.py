@@ -1,7 +1,7 @@
 """Print the built book into one PDF: python scripts/pdf.py _build/html _build/book.pdf
 
-The articles of all pages but the reference, in the order of the table of contents, with the styles of
-the theme and rendered formulas. Folded answers are open, controls are left out. Needs Chromium.
+The articles of all pages but the reference, in the order of the table of contents, with the styles
+of the theme and rendered formulas. Folded answers are open, controls are left out. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HIDE = """.headerlink, .film-controls, .film-toggle, .copybtn, .ex-app, #pg-app, .toggle-button,
   .prev-next-footer, .prev-next-area { display: none !important; }
   body { font-size: 10.5pt; } article { break-before: page; padding: 0 !important; }
-  img, pre, table, svg, .cell_output, mjx-container[display] { break-inside: avoid; max-width: 100%; }
+  img, pre, table, svg, .cell_output, mjx-container[display] { break-inside: avoid; }
+  img, pre, table, svg { max-width: 100%; }
   pre { white-space: pre-wrap !important; font-size: 8.5pt !important; }
   h1, h2, h3, summary { break-after: avoid; }
   .toggle-hidden:not(.admonition), .admonition.toggle-hidden > * { display: block !important;
