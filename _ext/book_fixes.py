@@ -65,7 +65,7 @@ def lighten(app, error):
         if static in page.parents:
             continue
         before = text = page.read_text(encoding="utf-8")
-        if page.name != "search.html":
+        if page.name not in ("search.html", "genindex.html", "py-modindex.html"):
             text = SCRIPT.sub(lambda m: "" if re.fullmatch(UNUSED, m[1]) else m[0], text)
         link = '<link rel="stylesheet" type="text/css" href="{}"'
         text = joined(text, STYLES, link, " />", static)
