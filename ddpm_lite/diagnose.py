@@ -31,7 +31,7 @@ MEAN = 0.1  # relative error of a mean over thousands of numbers: far more than 
 GREY = 0.004  # in a range of 2, half a level of 255: noise that is left, and that an eye can see
 NOISY = 0.75, 4  # of the mean square 1 of noise in a state; beta for its tilde reaches 3
 SHARED = 1.7  # times the chance value may a mean of noise be; in a plane, sharing makes it 2
-ENOUGH = 8_000  # numbers at each level: chance moves a mean square by 0.016
+ENOUGH = 4_000  # numbers at each level: chance moves a mean square by 0.02
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, as shares of T
 CHOSEN = 0.3  # of the rows must have their own label as the best of ten; chance gives 0.1 to 0.2
 

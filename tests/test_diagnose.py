@@ -40,7 +40,7 @@ TARGETS = {"eps": eps_target, "x0": x0_target, "v": v_target}
 
 
 @cache
-def batch(n=128):
+def batch(n=64):
     """Digits and their labels."""
     x, y = load_images("digits")
     return x[:n], y[:n]
@@ -141,13 +141,13 @@ def shifted(target):
 
 
 YOUNG = {
-    "digits, untouched": partial(bare, "v", 0),
-    "digits, untouched, x0": partial(bare, "x0", 0),
     "points, untouched": partial(bare, "eps", 0, COSINE, "two_moons"),
-    "points, untouched, x0": partial(bare, "x0", 0, COSINE, "two_moons"),
     "short schedule": partial(bare, "v", 0, cosine_schedule(50)),
     "very short schedule": partial(bare, "v", 0, cosine_schedule(10)),
     "long linear schedule": partial(bare, "v", 0, linear_schedule(600)),
+    "digits, untouched": partial(bare, "v", 0),
+    "digits, untouched, x0": partial(bare, "x0", 0),
+    "points, untouched, x0": partial(bare, "x0", 0, COSINE, "two_moons"),
     "digits after 20 steps": partial(bare, "eps", 20),
     "a head that is not zero": partial(untouched, "eps"),
     "a residual around all, v": partial(untouched, "v", residual=True),
@@ -328,9 +328,13 @@ NETWORKS = {
     "t is ignored": ({"net": Changed(lambda n, x, t, y: n(x, 0 * t + 500, y))}, "time matters"),
     "y is ignored": ({"net": Changed(lambda n, x, t, y: n(x, t))}, "labels matter"),
     "y shuffled": ({"batch": (batch()[0], batch()[1].roll(7))}, "labels are true"),
+}
+MIXERS = {
     "E16 BatchNorm": ({"net": Changed(normalised)}, "rows are independent"),
     "dropout in evaluation": (
         {"net": Changed(lambda n, x, t, y: n(F.dropout(x, 0.1), t, y))}, "repeatable"),
+}  # fmt: skip
+GUESSES = {
     "a NaN weight": ({"net": with_nan()}, "finite numbers"),
     "v read as eps": ({"target": "eps"}, "target"),
     "v read as x0": ({"target": "x0"}, "target"),
@@ -353,7 +357,7 @@ SAMPLERS = {
         "noise on the way"),
     "E8 beta of one t for a stride": ({"sampler": strided}, "noise on the way"),
 }  # fmt: skip
-ALL = DATA | SCHEDULES | LOSSES | NETWORKS | AVERAGES | SAMPLERS
+ALL = DATA | SCHEDULES | LOSSES | NETWORKS | MIXERS | GUESSES | AVERAGES | SAMPLERS
 
 
 def first_fault(setup, **base):
@@ -389,6 +393,16 @@ def test_broken_losses_are_named(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_broken_networks_are_named(name):
     first_fault(NETWORKS[name])
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_chance_and_company_are_named(name):
+    first_fault(MIXERS[name])
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_wrong_guesses_are_named(name):
+    first_fault(GUESSES[name])
 
 
 @pytest.mark.parametrize("name", AVERAGES)
@@ -505,7 +519,7 @@ def test_int_times_of_a_loop_are_understood():
     [
         ({"batch": torch.zeros(64, 1, 8, 8, dtype=torch.uint8)}, "floats"),
         ({"batch": batch(8)}, "8 rows"),
-        ({"batch": (batch()[0], batch(64)[1])}, "64 labels for 128"),
+        ({"batch": (batch()[0], batch(32)[1])}, "32 labels for 64"),
         ({"target": "noise"}, "'noise'"),
         ({"net": lambda x, t, y: x[:, :, :4]}, "expected that shape"),
         ({"net": lambda x, t, y: None}, "NoneType"),

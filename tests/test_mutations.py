@@ -704,20 +704,20 @@ DIAGNOSE = {
         "        if weight.ndim > 1 and not weight.any():", "        if False:",
         "test_what_is_young_is_not_accused"),
     "chance passes": (
-        '"repeatable", apart < SAME', '"repeatable", True', "test_broken_networks_are_named"),
+        '"repeatable", apart < SAME', '"repeatable", True', "test_chance_and_company_are_named"),
     "neighbours in evaluation mode": (
-        "copy.deepcopy(net).train()", "copy.deepcopy(net)", "test_broken_networks_are_named"),
+        "copy.deepcopy(net).train()", "copy.deepcopy(net)", "test_chance_and_company_are_named"),
     "the network itself is set to training": (
         "copy.deepcopy(net).eval() if", "net.eval() if", "test_looking_changes_nothing"),
     "the dice are left rolled": (
         "torch.random.fork_rng()", "torch.enable_grad()", "test_looking_changes_nothing"),
     "any target fits": (
-        'yield "target", well', 'yield "target", True', "test_broken_networks_are_named"),
+        'yield "target", well', 'yield "target", True', "test_wrong_guesses_are_named"),
     "the sign of v": (
         "alpha_bar.sqrt() * eps - (1 - alpha_bar)", "alpha_bar.sqrt() * eps + (1 - alpha_bar)",
         "test_the_told_network_answers_what_q_sample_added"),
     "any error passes": (
-        "bool((shares < WORSE).all())", "True", "test_broken_networks_are_named"),
+        "bool((shares < WORSE).all())", "True", "test_wrong_guesses_are_named"),
     "buffers are not compared": (
         '"EMA buffers", not differ', '"EMA buffers", True', "test_broken_averages_are_named"),
     "an average may be far": (
