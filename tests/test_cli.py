@@ -162,7 +162,11 @@ def test_a_second_signal_stops_at_once(tmp_path, monkeypatch):
             yield step, loss
 
     monkeypatch.setattr(cli.Run, "advance", impatient)
-    assert train(tmp_path / "run", "--steps", "5") == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
+    try:
+        assert train(tmp_path / "run", "--steps", "5") == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
