@@ -1,6 +1,7 @@
 """The built book: every link leads somewhere, and every page opens offline without a complaint."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import axe_playwright_python
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
@@ -142,6 +144,10 @@ def broken_links(folder):
     return found
 
 
+def soup(page):
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
 def test_links_lead_somewhere(html):
     assert broken_links(html) == []
 
@@ -150,6 +156,23 @@ def test_the_reference_leads_to_the_chapter_that_builds_a_function(html):
     links = Links(html / "book" / "api" / "diffusion.html").targets
     assert {"../../notebooks/01_noise.html", "../../notebooks/06_sampling.html"} <= set(links)
     assert links.count("../../notebooks/06_sampling.html") > 2  # more often than the menu has it
+
+
+def test_a_chapter_links_each_term_of_the_glossary_where_it_first_uses_it(html):
+    """Prose without its links has no term left that is not among the links."""
+    first_uses = runpy.run_path(str(ROOT / "_ext" / "first_uses.py"))
+    terms = soup(html / "book" / "glossary.html").select("dl.glossary dt")
+    terms = {term["id"]: term.get_text().strip("# \n") for term in terms}
+    assert len(terms) > 80
+    for page in sorted((html / "notebooks").glob("*.html")):
+        article = soup(page).select_one("article")
+        links = {link["href"].partition("#")[2] for link in article.select("a[href]")}
+        for closed in article.select("a, pre, code, h1, h2, h3, h4, .math, .admonition-title"):
+            closed.decompose()
+        text = article.get_text()
+        used = {name for name, term in terms.items() if first_uses["pattern"](term).search(text)}
+        elsewhere = {name for name in used if terms[name].lower() in first_uses["ELSEWHERE"]}
+        assert used - elsewhere <= links, page.name
 
 
 @needs_browser
