@@ -175,6 +175,17 @@ def test_a_chapter_links_each_term_of_the_glossary_where_it_first_uses_it(html):
         assert used - elsewhere <= links, page.name
 
 
+def test_the_figures_of_a_chapter_are_numbered_and_can_be_linked_to(html):
+    """Each output with a picture ends with its number, and the numbers go up by one."""
+    for page in sorted((html / "notebooks").glob("*.html")):
+        outputs = [out for out in soup(page).select("div.cell_output") if out.select("img")]
+        names = [out.select_one(".figure-number").get_text() for out in outputs]
+        chapter = int(page.name[:2])
+        assert names == [f"Figure {chapter}.{n}" for n in range(1, len(names) + 1)]
+        links = [out.select_one(".figure-number a")["href"][1:] for out in outputs]
+        assert len(names) >= 7 and all(soup(page).find(id=link) for link in links[:2])
+
+
 @needs_browser
 def test_every_page_opens_offline(html, browser, serve):
     names = {path.relative_to(html).as_posix() for path in pages_of(html)}
