@@ -67,9 +67,7 @@ def dpm_solver() -> Step:
 
 
 @torch.no_grad()
-def invert(
-    model: Model, schedule, x0: Tensor, steps: Sequence[int], rounds: int = 1
-) -> Tensor:
+def invert(model: Model, schedule, x0: Tensor, steps: Sequence[int], rounds: int = 1) -> Tensor:
     """The noise xT from which ``ddim_step`` over the same ``steps`` leads to x0 (B, …).
 
     Args:
