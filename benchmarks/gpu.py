@@ -60,7 +60,7 @@ class FromHost(cli.Run):
         stream = cli.batches(x.cpu(), y.cpu(), recipe.batch, recipe.seed)
         moved = ((a.to(self.device), b.to(self.device)) for a, b in stream)
         rest = {"ema": self.ema, "optimizer": self.optimizer}
-        rate = cli.annealed(recipe.lr)
+        rate = cli.warmup_cosine(recipe.lr)
         yield from cli.train(
             self.net, self.chances(moved, 0), self.loss, recipe.steps, rate, **rest
         )

@@ -29,7 +29,7 @@ from functools import partial
 import torch
 from peers import Contestant, contestants
 
-from ddpm_lite import EMA, annealed, batches, load_images, train
+from ddpm_lite import EMA, batches, load_images, train, warmup_cosine
 from ddpm_lite.__main__ import CLASSES, RECIPES, Recipe, Reference, Run, plan
 
 ROW = "{:15} {:>4} {:>6} {:>6} {:>8} {:>8} {:>7} {:>8} {:>10} {:>8} {:>6}".format
@@ -117,7 +117,7 @@ def fitted(peer: Contestant, recipe: Recipe, steps: int, x, y, seed: int = 0):
     """The average of the weights, and the seconds of a step (the first five do not count)."""
     torch.manual_seed(seed)
     ema, stream = EMA(peer.net, recipe.ema), batches(x, y, recipe.batch, seed)
-    rate, loss = annealed(recipe.lr), lambda net, x, y: peer.loss(x, y)
+    rate, loss = warmup_cosine(recipe.lr), lambda net, x, y: peer.loss(x, y)
     for step, _ in train(peer.net, stream, loss, steps, rate, ema):
         if step == 5:
             begin = time.process_time()

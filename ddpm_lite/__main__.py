@@ -39,8 +39,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import (  # isort: skip
-    EMA, CheckpointError, DataError, NonFiniteLossError, UNet, __version__, adamw, annealed,
-    batches, clipped, cosine_schedule, ddim_step, ddpm_step, dpm_solver, drop_labels, eps_target,
+    EMA, CheckpointError, DataError, NonFiniteLossError, UNet, __version__, adamw, warmup_cosine,
+    batches, clipped, cosine_schedule, ddim_step, ddpm_step, dpmpp_2m, drop_labels, eps_target,
     fit_classifier, frechet_distance, from_v, from_x0, guided, linear_schedule, load_checkpoint,
     load_classifier, load_images, nearest, q_sample, sample, save_checkpoint, train, v_target,
     x0_target,
@@ -286,7 +286,7 @@ class Run:
         net = DistributedDataParallel(self.net) if world() > 1 else self.net
         stream = self.chances(batches(x, y, recipe.batch, recipe.seed, start), start)
         rest = {"ema": self.ema, "amp": recipe.amp, "optimizer": self.optimizer, "start": start}
-        steps = train(net, stream, self.loss, recipe.steps, annealed(recipe.lr), **rest)
+        steps = train(net, stream, self.loss, recipe.steps, warmup_cosine(recipe.lr), **rest)
         for self.step, loss in steps:
             yield self.step, averaged(loss)
 
@@ -739,7 +739,7 @@ def drawn(args: argparse.Namespace, run: Run) -> Tensor:
                          "or train with --conditional")  # fmt: skip
     if args.eta and args.sampler != "ddim":
         raise ValueError("--eta is an option of the other sampler: add --sampler ddim")
-    step = {"ddpm": ddpm_step, "dpm": dpm_solver(), "ddim": partial(ddim_step, eta=args.eta)}
+    step = {"ddpm": ddpm_step, "dpm": dpmpp_2m(), "ddim": partial(ddim_step, eta=args.eta)}
     labels = args.label or range(CLASSES)
     return run.draw(args.n, args.steps, step[args.sampler], args.seed, labels, args.guidance)
 

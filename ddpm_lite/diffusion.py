@@ -1,8 +1,8 @@
-"""Schedule, loss and samplers of a Denoising Diffusion Probabilistic Model (needs torch alone).
+"""A diffusion model's schedule, forward process, loss and samplers (needs only torch).
 
-Time is the paper's, t = 1 … T, and row 0 is clean data: ``alpha_bar[0] == 1``. A model is any
-``eps(x, t)`` that guesses the noise in ``x``; this file never looks inside it. A checkpoint of a
-library that counts from 0 wants ``t - 1``.
+Time is the paper's: t = 1 … T, and row 0 is clean data, so ``alpha_bar[0] == 1``. A model is any
+``eps(x, t)`` that predicts the noise in ``x``; this file never looks inside it. For a checkpoint of
+a library that counts timesteps from 0, pass ``t - 1``.
 
 DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502.
 """
@@ -10,6 +10,7 @@ DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -17,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Model = Callable[[Tensor, Tensor], Tensor]  # eps(x, t)
-Time = int | Tensor  # one for all rows, or (B,) integers
+Model = Callable[..., Tensor]  # eps(x, t)
+Time = int | Tensor  # one for all rows, or (B,) int64
 Steps = int | Sequence[int] | None
 
 
 class Schedule(nn.Module):
-    """How much noise there is at each time; three float32 buffers with rows 0 … T.
+    """How much noise there is at each timestep: three float32 buffers with rows 0 … T.
 
     Args:
         beta: (T,) the variances beta_1 … beta_T, each in (0, 1).
@@ -35,9 +36,9 @@ class Schedule(nn.Module):
     def __init__(self, beta: Tensor):
         super().__init__()
         beta = torch.as_tensor(beta, dtype=torch.float64)
-        if beta.ndim != 1 or not len(beta) or not ((beta > 0) & (beta < 1)).all():
-            hint = "expected T numbers in (0, 1): one rescaled to few steps needs a larger T"
-            raise ValueError(f"beta has shape {tuple(beta.shape)}, values {_span(beta)}; {hint}")
+        well = beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
+        _check(well and (1 - beta).prod().float() > 0, f"beta is {beta.tolist()[:3]} …; "
+               "expected T numbers in (0, 1), so few and small that alpha_bar stays above 0")
         beta = torch.cat([beta.new_zeros(1), beta])
         self.register_buffer("beta", beta.float())
         self.register_buffer("alpha", (1 - beta).float())
@@ -45,7 +46,7 @@ class Schedule(nn.Module):
 
     @property
     def T(self) -> int:
-        """The last time, at which (almost) nothing is left of the data."""
+        """The last timestep, where (almost) nothing is left of the data."""
         return len(self.beta) - 1
 
     @property
@@ -60,8 +61,10 @@ class Schedule(nn.Module):
 
 
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
-    """beta grows linearly (DDPM, section 4). The end points suit T = 1000: with fewer steps some
-    of the signal is left at T, and sampling starts from the wrong noise. Built in chapter 1."""
+    """beta grows linearly (DDPM, section 4). The end points suit T = 1000. With fewer steps some
+    signal is left at T, so sampling would start from the wrong noise. Built in chapter 1."""
+    _check(type(T) is int and beta_1 <= beta_T, f"expected a whole T and rising betas, not {T}, "
+           f"{beta_1:g} … {beta_T:g}")
     return Schedule(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
@@ -69,76 +72,115 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
     """alpha_bar falls like a squared cosine (Improved DDPM, arXiv 2102.09672, Eq. 17).
 
     Args:
-        T: number of steps; any number works, the curve is stretched.
+        T: number of steps. Any number works, since the curve is stretched to it.
         s: offset that keeps beta_1 from vanishing.
         max_beta: upper limit of beta near T, where the curve reaches 0.
 
     Built in chapter 1.
     """
+    _check(type(T) is int and T > 0, f"T is {T!r}; expected a whole number of steps")
     t = torch.arange(T + 1, dtype=torch.float64)
     f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
     return Schedule((1 - f[1:] / f[:-1]).clamp(max=max_beta))
 
 
+SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
+
+
 def q_sample(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
     """x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, Eq. 4). Built in chapter 1."""
+    _check_like(eps, x0)
     alpha_bar = schedule.at(t, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
 
 def predict_x0(schedule: Schedule, xt: Tensor, t: Time, eps: Tensor) -> Tensor:
     """The x0 that ``eps`` implies: Eq. 4 solved for x0 (DDPM, Eq. 15). Built in chapter 2."""
+    _check_like(eps, xt)
     alpha_bar = schedule.at(t, xt)
     return (xt - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 
 def predict_eps(schedule: Schedule, xt: Tensor, t: Time, x0: Tensor) -> Tensor:
     """The noise that ``x0`` implies: Eq. 4 solved for eps; t >= 1. Built in chapter 2."""
+    _check_like(x0, xt)
+    _check_later(t, 0)
     alpha_bar = schedule.at(t, xt)
     return (xt - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 
-def q_posterior(
-    schedule: Schedule, x0: Tensor, xt: Tensor, t: Time, s: Time
-) -> tuple[Tensor, Tensor]:
+def posterior_variance(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> Tensor:
+    """Variance of q(x_s | x_t, x0) for s < t, in a shape that multiplies ``xt`` (DDPM, Eq. 7, where
+    s = t - 1). It is 0 at s = 0, so the last step adds no noise. Built in chapter 2."""
+    _check_later(t, s)
+    alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
+    return (1 - alpha_bar_s) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_s)
+
+
+def q_posterior(schedule: Schedule, x0: Tensor, xt: Tensor, t: Time, s: Time) -> tuple:
     """Mean and variance of q(x_s | x_t, x0) for s < t (DDPM, Eq. 6 and 7, where s = t - 1).
 
     At s = 0 the variance is 0 and the mean is x0. Built in chapter 2.
     """
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     alpha = alpha_bar / alpha_bar_s
-    beta = 1 - alpha
-    mean = alpha_bar_s.sqrt() * beta * x0 + alpha.sqrt() * (1 - alpha_bar_s) * xt
-    return mean / (1 - alpha_bar), (1 - alpha_bar_s) / (1 - alpha_bar) * beta
+    mean = alpha_bar_s.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - alpha_bar_s) * xt
+    return mean / (1 - alpha_bar), posterior_variance(schedule, xt, t, s)
 
 
 def eps_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """The network learns the noise (DDPM, Eq. 14). Built in chapter 3."""
+    """ε-prediction: the network learns the noise (DDPM, Eq. 14). Built in chapter 3."""
     return eps
 
 
 def x0_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """The network learns the data; wrap it with ``from_x0`` to sample. Built in chapter 3."""
+    """x0-prediction: the network learns the data. To sample, wrap it with ``from_x0``.
+    Built in chapter 3."""
     return x0
 
 
 def v_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho 2022, arXiv 2202.00512,
-    section 4); wrap the network with ``from_v`` to sample. Built in chapter 3."""
+    """v-prediction: v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho 2022,
+    arXiv 2202.00512, section 4). To sample, wrap the network with ``from_v``.
+    Built in chapter 3."""
     alpha_bar = schedule.at(t, x0)
     return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x0
 
 
-def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target) -> Tensor:
-    """Algorithm 1: a random time for each row, noise, and the squared error of the guess
-    (DDPM, Eq. 14; a mean over all entries). x0 is (B, …), about [-1, 1]. Built in chapter 3."""
-    _check_data(x0)
-    t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device)
-    eps = torch.randn_like(x0)
-    guess = model(q_sample(schedule, x0, t, eps), t)
-    if guess.shape != x0.shape:
-        raise ValueError(f"the model made {tuple(guess.shape)} of x of shape {tuple(x0.shape)}")
-    return F.mse_loss(guess, target(schedule, x0, t, eps))
+TARGETS = {"eps": eps_target, "x0": x0_target, "v": v_target}
+
+
+def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
+              t: Tensor | None = None, eps: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Algorithm 1: draw a timestep for each row and noise, and take the squared error of the
+    prediction (DDPM, Eq. 14; the mean over all entries).
+
+    Args:
+        model: ``model(xt, t)``, which predicts the target; for labels, ``partial(net, y=y)``.
+        schedule: the noise levels.
+        x0: (B, …) data in about [-1, 1].
+        target: what the network learns: ``eps_target``, ``x0_target`` or ``v_target``.
+        t, eps: (B,) timesteps and noise like x0, to use instead of random ones.
+
+    Built in chapter 3.
+    """
+    check_data(x0)
+    t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device) if t is None else t
+    eps = torch.randn_like(x0) if eps is None else eps
+    prediction = model(q_sample(schedule, x0, t, eps), t)
+    _check_like(prediction, x0)
+    return F.mse_loss(prediction, target(schedule, x0, t, eps))
+
+
+def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
+    """The same model, but its prediction of x0 is clipped to [-limit, limit], the range of the
+    data; it returns the eps that belongs to the clipped x0. Built in chapter 6."""
+
+    def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
+        x0 = predict_x0(schedule, x, t, model(x, t, *args, **kwargs))
+        return predict_eps(schedule, x, t, x0.clamp(-limit, limit))
+
+    return eps
 
 
 def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
@@ -149,95 +191,126 @@ def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Te
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     alpha = alpha_bar / alpha_bar_s
     mean = (xt - (1 - alpha) / (1 - alpha_bar).sqrt() * eps) / alpha.sqrt()
-    sigma = ((1 - alpha_bar_s) / (1 - alpha_bar) * (1 - alpha)).sqrt()
+    sigma = posterior_variance(schedule, xt, t, s).sqrt()
     return mean + sigma * torch.randn_like(xt)
 
 
-def ddim_step(
-    schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor, eta: float = 0.0
-) -> Tensor:
+def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
+              eta: float = 0.0) -> Tensor:  # fmt: skip
     """From x_t to x_s (DDIM, Eq. 12 and 16): deterministic at eta = 0; eta = 1 is ``ddpm_step``.
     Built in chapter 7."""
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta}; expected 0 (deterministic) to 1 (as random as DDPM)")
-    alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
-    x0 = predict_x0(schedule, xt, t, eps)
-    sigma = eta * ((1 - alpha_bar_s) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_s)).sqrt()
+    _check(0 <= eta <= 1, f"eta is {eta}; expected 0 (deterministic) to 1 (as random as DDPM)")
+    x0, alpha_bar_s = predict_x0(schedule, xt, t, eps), schedule.at(s, xt)
+    sigma = eta * posterior_variance(schedule, xt, t, s).sqrt()
     mean = alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s - sigma**2).clamp(min=0).sqrt() * eps
     return mean + sigma * torch.randn_like(xt) if eta else mean
 
 
 @torch.no_grad()
-def trajectory(
-    model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step
-) -> Iterator[tuple[int, Tensor]]:
+def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step,
+               clip: float | None = 1.0) -> Iterator[tuple[int, Tensor]]:  # fmt: skip
     """Yield (t, x_t) from (T, xT) down to (0, x0). A generator: it works as you iterate over it.
 
     Args:
         model: any ``eps(x, t)`` with x (B, …) and t (B,).
-        schedule: where the noise levels are.
+        schedule: the noise levels.
         xT: (B, …) noise, ``torch.randn(…)``.
-        steps: None makes every step; a number makes so many, evenly spaced from T to 0; a
-            falling list such as [T, …, 0] visits just those (one that starts lower edits x_t).
+        steps: None takes every step; a number takes that many, evenly spaced from T to 0; a
+            falling list such as [T, …, 0] visits exactly those (one that starts lower edits x_t).
         step: ``ddpm_step`` or ``ddim_step``, or a function like them.
+        clip: predictions of x0 are clipped to [-clip, clip], the range of images. None for data
+            without a range, such as points.
 
     Built in chapter 6.
     """
     times = _times(schedule.T, steps)
+    model = model if clip is None else clipped(model, schedule, clip)
     xt = xT
     yield times[0], xt
     for t, s in pairwise(times):
         eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
+        _check_like(eps, xt)
+        _check(eps.is_cuda or eps.isfinite().all(), "the model predicts NaN; check its weights")
         xt = step(schedule, xt, t, s, eps)
         yield s, xt
 
 
-def sample(
-    model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step
-) -> Tensor:
+def sample(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step,
+           clip: float | None = 1.0) -> Tensor:  # fmt: skip
     """Algorithm 2: the end of ``trajectory``, x0 of the shape of xT. Built in chapter 6."""
-    for _, xt in trajectory(model, schedule, xT, steps, step):
+    for _, xt in trajectory(model, schedule, xT, steps, step, clip):
         x0 = xt  # the last one stays
     return x0
 
 
+def spaced(T: int, n: int, power: float = 1.0) -> list[int]:
+    """n + 1 falling timesteps from T to 0, near T (i / n)^power: power 1 is even, power 2 is
+    quadratic, with short steps near the data (DDIM, appendix D.2). Where rounding makes two equal,
+    there are fewer. Built in chapter 7."""
+    _check(type(n) is int and 1 <= n <= T and power > 0,
+           f"steps is {n}, power {power}; expected 1 … T = {T} steps and a power above 0")
+    return sorted({round(T * (i / n) ** power) for i in range(n)} | {T}, reverse=True)
+
+
 def _times(T: int, steps: Steps) -> list[int]:
-    """The times to visit, falling to 0."""
-    steps = T if steps is None else steps
-    if isinstance(steps, int) and 1 <= steps <= T:
-        return [T * (steps - i) // steps for i in range(steps + 1)]
-    times = [] if isinstance(steps, int) else [int(t) for t in steps]
-    if len(times) < 2 or times[-1] != 0 or any(t <= s for t, s in pairwise(times)):
-        raise ValueError(f"steps is {steps}; expected 1 … T = {T}, or times that fall to 0")
+    """The timesteps to visit, falling to 0."""
+    if steps is None or isinstance(steps, int):
+        return spaced(T, T if steps is None else steps)
+    times = list(steps) if isinstance(steps, Sequence) else []
+    falls = all(type(t) is int for t in times) and all(t > s for t, s in pairwise(times))
+    _check(falls and times[1:] and times[-1] == 0,
+           f"steps is {steps!r}; expected 1 … T = {T}, or whole numbers that fall to 0")
     return times
 
 
+# Checks: one sentence on what was given, what was expected, and what to do
+
+
+def check_data(x0: Tensor) -> None:
+    """Refuse training data (B, …) that is empty, has a NaN, or isn't scaled to about [-1, 1].
+
+    Raises:
+        TypeError: it is no tensor of floats.
+        ValueError: it is empty, or has a NaN or values such as 0 … 255.
+    """
+    _check(isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel(),
+           f"x0 is {_kind(x0)}; expected floats, and for bytes x.float() / 127.5 - 1", TypeError)
+    if x0.is_cuda:  # reading a value would stop the GPU's queue
+        return
+    low, high = (value.item() for value in x0.aminmax())
+    unscaled = x0.ndim > 2 and 0 <= low < high
+    _check(max(-low, high) < (1.5 if unscaled else 20), f"x0 has values {low:g} … {high:g}; "
+           "expected no NaN and about -1 … 1: for 0 … 255, x / 127.5 - 1")
+    if unscaled:
+        warnings.warn(f"x0 has values {low:g} … {high:g}: scale 0 … 1 by 2 * x - 1", stacklevel=3)
+
+
 def _check_time(T: int, t: Time, x: Tensor) -> None:
-    """Every time passes here. On a GPU the values are not read: each read would stop the queue."""
-    _check_float(x)
+    """Every time passes here."""
+    _check(isinstance(x, Tensor) and x.is_floating_point(),
+           f"x is {_kind(x)}; expected floats, and for bytes x.float() / 127.5 - 1", TypeError)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
-    if not rows and (isinstance(t, bool) or not isinstance(t, int)):
-        kind = f"{t.dtype} of shape {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
-        raise TypeError(f"t is {kind}; expected an int, or {len(x)} int64, one for each row of x")
-    for value in t.tolist() if rows and not t.is_cuda else [] if rows else [t]:
-        if not 0 <= value <= T:
-            raise ValueError(f"t is {value}; expected 0 … T = {T}")
+    _check(rows or type(t) is int,
+           f"t is {_kind(t)}; expected an int, or {len(x)} int64, one for each row of x", TypeError)
+    for value in [t] if not rows else [] if t.is_cuda else t.tolist():
+        _check(0 <= value <= T, f"t is {value}; expected 0 … T = {T}")
 
 
-def _check_float(x: Tensor) -> None:
-    if not x.is_floating_point():
-        raise TypeError(f"x is {x.dtype}; expected floats: for bytes, x.float() / 127.5 - 1")
+def _check_later(t: Time, s: Time) -> None:
+    _check((torch.as_tensor(s) < torch.as_tensor(t)).all(), f"t is {_kind(t)} and s is {_kind(s)}; "
+           "expected s < t in every row, since sampling goes from t back to s")
 
 
-def _check_data(x0: Tensor) -> None:
-    """Training data enters here: refuse what is empty, not finite, or plainly not scaled."""
-    _check_float(x0)
-    if not x0.numel():
-        raise ValueError(f"x0 is empty: its shape is {tuple(x0.shape)}; expected (B, …), B >= 1")
-    if not x0.is_cuda and not x0.abs().max() < 20:
-        hint = "expected about -1 … 1 and no NaN: for images in 0 … 255, x0 / 127.5 - 1"
-        raise ValueError(f"x0 has values {_span(x0)}; {hint}")
+def _check_like(a: Tensor, x: Tensor) -> None:
+    _check(getattr(a, "shape", None) == x.shape,
+           f"the noise or prediction is {_kind(a)}; expected the shape of x, {tuple(x.shape)}")
 
 
-def _span(x: Tensor) -> str:
-    return f"{x.min():g} … {x.max():g}" if x.numel() else "(none)"
+def _check(well: object, sentence: str, kind: type[Exception] = ValueError) -> None:
+    if not well:
+        raise kind(sentence)
+
+
+def _kind(a: object) -> str:
+    """How an error names a value."""
+    return f"{a.dtype} of shape {tuple(a.shape)}" if isinstance(a, Tensor) else repr(a)

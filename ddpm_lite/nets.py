@@ -1,12 +1,16 @@
-"""The networks that guess the noise: an MLP for points and the U-Net for images (torch, einops).
+"""The networks that predict the noise: an MLP for points and the U-Net for images (torch, einops).
 
-A network is ``net(x, t, y=None)``: x (B, …) floats, t (B,) times 1 … T, y (B,) labels or None.
+A network is ``net(x, t, y=None)``: x (B, …) floats, t (B,) timesteps 1 … T, and a condition y. That
+is labels (B,), vectors (B, d), or a second image (B, C, …). "No condition" is the label
+``num_classes``, a vector or an image of NaN, or y = None for all rows.
+
 U-Net of DDPM: Ho et al. 2020, arXiv 2006.11239, appendix B.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -31,26 +35,39 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
 
 
 class Conditioning(nn.Module):
-    """Time, and the label where there is one, as one vector: (B,) and (B,) to (B, out).
+    """The timestep, and the condition where there is one, as one vector: (B,) and y to (B, out).
 
-    Label ``num_classes``, like y = None, means "no label": the row that guidance needs.
+    Args:
+        width: sines and cosines of t, an even number.
+        out: length of the vector.
+        num_classes: for labels y (B,) in 0 … num_classes - 1; num_classes itself is "no label".
+        cond_dim: for vectors y (B, cond_dim), such as a measured value or several labels as 0 and
+            1; a row with a NaN is "no condition".
+
+    The row for "no condition" is what classifier-free guidance needs. Built in chapters 4 and 8.
     """
 
-    def __init__(self, width: int, out: int, num_classes: int = 0):
+    def __init__(self, width: int, out: int, num_classes: int = 0, cond_dim: int = 0):
         super().__init__()
         if width < 4 or width % 2:
             raise ValueError(f"width is {width}; expected an even number from 4 on: sines, cosines")
-        self.width, self.num_classes = width, num_classes
+        self.width, self.num_classes, self.cond_dim = width, num_classes, cond_dim
         self.time = nn.Sequential(nn.Linear(width, out), nn.SiLU(), nn.Linear(out, out))
         self.label = nn.Embedding(num_classes + 1, out) if num_classes else None
+        self.vector = nn.Linear(cond_dim + 1, out) if cond_dim else None  # and 1 for "none"
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> Tensor:
         c = self.time(time_embedding(t, self.width))
-        if self.label is None:
-            if y is not None:
-                raise ValueError("y is given to a network without classes: set num_classes")
-            return c
-        return c + self.label(torch.full_like(t, self.num_classes) if y is None else y)
+        if y is not None:
+            _check_condition(y, len(t), self.num_classes, self.cond_dim)
+        if self.label is not None:
+            none = torch.full(t.shape, self.num_classes, device=t.device)
+            return c + self.label(none if y is None else y)
+        if self.vector is not None:
+            y = c.new_full((len(t), self.cond_dim), math.nan) if y is None else y
+            none = y.isnan().any(1, keepdim=True)  # (B, 1)
+            return c + self.vector(torch.cat([y.masked_fill(none, 0), none.to(y)], dim=1))
+        return c
 
 
 class MLP(nn.Module):
@@ -60,26 +77,28 @@ class MLP(nn.Module):
         dim: coordinates of a point.
         width: hidden units, even.
         depth: residual layers.
-        num_classes: labels 0 … num_classes - 1; 0 for none.
+        num_classes, cond_dim: labels or vectors as conditions; see ``Conditioning``.
     """
 
-    def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int = 0):
+    def __init__(
+        self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int = 0,
+        cond_dim: int = 0,
+    ):  # fmt: skip
         super().__init__()
-        self.dim = dim
-        self.condition = Conditioning(width, width, num_classes)
-        self.enter = nn.Linear(dim, width)
+        self.channels, self.factor, self.image_size, self.dropout = dim, 1, None, 0.0
+        self.condition = Conditioning(width, width, num_classes, cond_dim)
+        self.proj_in = nn.Linear(dim, width)
         self.inject = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])
         self.layers = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])
-        self.leave = nn.Linear(width, dim)
+        self.proj_out = nn.Linear(width, dim)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"x has shape {tuple(x.shape)}; expected (B, {self.dim})")
+        _check_input(self, self.proj_in.weight, x, t)
         c = F.silu(self.condition(t, y))
-        h = self.enter(x)
+        h = self.proj_in(x)
         for inject, layer in zip(self.inject, self.layers, strict=True):
             h = h + layer(F.silu(h + inject(c)))
-        return self.leave(F.silu(h))
+        return self.proj_out(F.silu(h))
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -94,47 +113,51 @@ def zero(layer: nn.Module) -> nn.Module:
     return layer
 
 
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
 class ResBlock(nn.Module):
     """x (B, in, H, W) and c (B, dim) to (B, out, H, W): x plus two convolutions of it.
     He et al. 2016; the condition is added between them. Built in chapter 4."""
 
-    def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float = 0.0):
+    def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float = 0.0, conv=nn.Conv2d):
         super().__init__()
-        self.norm1, self.conv1 = group_norm(c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.norm1, self.conv1 = group_norm(c_in), conv(c_in, c_out, 3, padding=1)
         self.inject = nn.Linear(c_dim, c_out)
         self.norm2, self.drop = group_norm(c_out), nn.Dropout(dropout)
-        self.conv2 = zero(nn.Conv2d(c_out, c_out, 3, padding=1))
-        self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
+        self.conv2 = zero(conv(c_out, c_out, 3, padding=1))
+        self.skip = conv(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        h = h + self.inject(F.silu(c))[:, :, None, None]
+        c = self.inject(F.silu(c))  # (B, out)
+        h = h + c.reshape(*c.shape, *[1] * (x.ndim - 2))
         h = self.conv2(self.drop(F.silu(self.norm2(h))))
         return self.skip(x) + h
 
 
 class Attention(nn.Module):
-    """Every position looks at every other: (B, C, H, W) to the same. One head, as in DDPM;
+    """Every position attends to every other: (B, C, H, W) to the same. One head, as in DDPM;
     Vaswani et al. 2017, Eq. 1. Built in chapter 4."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
         self.norm = group_norm(channels)
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.out = zero(nn.Conv2d(channels, channels, 1))
+        self.qkv = conv(channels, 3 * channels, 1)
+        self.out = zero(conv(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = rearrange(self.qkv(self.norm(x)), "b (n c) h w -> n b 1 (h w) c", n=3)
+        q, k, v = rearrange(self.qkv(self.norm(x)), "b (n c) ... -> n b 1 (...) c", n=3)
         h = F.scaled_dot_product_attention(q, k, v)
-        return x + self.out(rearrange(h, "b 1 (h w) c -> b c h w", h=x.shape[2]))
+        return x + self.out(rearrange(h, "b 1 n c -> b c n").reshape(x.shape))
 
 
 class Downsample(nn.Module):
     """Half the height and width: (B, C, H, W) to (B, C, H/2, W/2). Built in chapter 4."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.conv = conv(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         return self.conv(x)
@@ -143,9 +166,9 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Twice the height and width: (B, C, H, W) to (B, C, 2H, 2W). Built in chapter 4."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = conv(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
@@ -154,23 +177,23 @@ class Upsample(nn.Module):
 class Block(nn.Module):
     """A ResBlock, and attention where its level has it."""
 
-    def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float, attention: bool):
+    def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float, conv, attention: bool):
         super().__init__()
-        self.res = ResBlock(c_in, c_out, c_dim, dropout)
-        self.attention = Attention(c_out) if attention else nn.Identity()
+        self.res = ResBlock(c_in, c_out, c_dim, dropout, conv)
+        self.attention = Attention(c_out, conv) if attention else nn.Identity()
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         return self.attention(self.res(x, c))
 
 
 def down_path(
-    block: Callable, width: int, mults: Ints, blocks: int, attention: Ints
+    block: Callable, conv, width: int, mults: Ints, blocks: int, attention: Ints
 ) -> tuple[nn.ModuleList, list[int]]:
     """The layers on the way down, and the channels of the skip that each of them leaves."""
     layers, skips = nn.ModuleList(), [width]
     for level, mult in enumerate(mults):
         if level > 0:
-            layers.append(Downsample(skips[-1]))
+            layers.append(Downsample(skips[-1], conv))
             skips.append(skips[-1])
         for _ in range(blocks):
             layers.append(block(skips[-1], mult * width, attention=level in attention))
@@ -178,13 +201,13 @@ def down_path(
     return layers, skips
 
 
-def middle_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
-    """The layers at the coarsest size; the first of them always with attention."""
+def mid_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
+    """The layers at the coarsest size; the first of them always has attention."""
     return nn.ModuleList([block(c, c, attention=a) for a in (True, False)])
 
 
 def up_path(
-    block: Callable, width: int, mults: Ints, blocks: int, attention: Ints, skips: list[int]
+    block: Callable, conv, width: int, mults: Ints, blocks: int, attention: Ints, skips: list[int]
 ) -> nn.ModuleList:
     """The layers on the way up; each block takes the last skip that is left."""
     layers, c = nn.ModuleList(), skips[-1]
@@ -193,13 +216,13 @@ def up_path(
             layers.append(block(c + skips.pop(), mult * width, attention=level in attention))
             c = mult * width
         if level > 0:
-            layers.append(Upsample(c))
+            layers.append(Upsample(c, conv))
     return layers
 
 
-def output_layers(c: int, channels: int) -> nn.Sequential:
+def out_layers(c: int, channels: int, conv=nn.Conv2d) -> nn.Sequential:
     """The last layers: norm, activation and a convolution that starts at zero."""
-    return nn.Sequential(group_norm(c), nn.SiLU(), zero(nn.Conv2d(c, channels, 3, padding=1)))
+    return nn.Sequential(group_norm(c), nn.SiLU(), zero(conv(c, channels, 3, padding=1)))
 
 
 class UNet(nn.Module):
@@ -214,10 +237,18 @@ class UNet(nn.Module):
         attention: levels with self-attention, 0 the finest; the middle always has it.
         num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
         dropout: probability, inside each residual block.
+        cond_dim: for conditions that are vectors (B, cond_dim); see ``Conditioning``.
+        cond_channels: for a condition that is a second image (B, cond_channels, H, W), concatenated
+            to x; an image of NaN is "no condition".
+        out_channels: of the output, where it isn't ``channels`` (a learned variance doubles it).
+        dims: 2 for images, 1 for signals (B, C, L), 3 for volumes (B, C, D, H, W).
 
     ``UNet(3, 128, (1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1)`` is the network of DDPM for
     CIFAR-10, 35,746,307 parameters. Built in chapter 4.
     """
+
+    image_size: Ints | None = None
+    """The size that trained weights expect, if any; other sizes are refused."""
 
     def __init__(
         self,
@@ -228,36 +259,96 @@ class UNet(nn.Module):
         attention: Ints = (),
         num_classes: int = 0,
         dropout: float = 0.0,
+        cond_dim: int = 0,
+        cond_channels: int = 0,
+        out_channels: int | None = None,
+        dims: int = 2,
     ):
         super().__init__()
-        self.channels, self.factor = channels, 2 ** (len(mults) - 1)
-        block = partial(Block, c_dim=4 * width, dropout=dropout)
-        self.condition = Conditioning(width, 4 * width, num_classes)
-        self.enter = nn.Conv2d(channels, width, 3, padding=1)
-        self.down, skips = down_path(block, width, mults, blocks, attention)
-        self.middle = middle_path(block, skips[-1])
-        self.up = up_path(block, width, mults, blocks, attention, skips)
-        self.leave = output_layers(mults[0] * width, channels)
+        kinds = sum(map(bool, (num_classes, cond_dim, cond_channels)))
+        _check_unet(mults, blocks, attention, kinds, dims)
+        self.channels, self.cond_channels = channels, cond_channels
+        self.dropout, self.factor, conv = dropout, 2 ** (len(mults) - 1), CONV[dims]
+        block = partial(Block, c_dim=4 * width, dropout=dropout, conv=conv)
+        self.condition = Conditioning(width, 4 * width, num_classes, cond_dim)
+        self.conv_in = conv(channels + cond_channels, width, 3, padding=1)
+        self.down, skips = down_path(block, conv, width, mults, blocks, attention)
+        self.mid = mid_path(block, skips[-1])
+        self.up = up_path(block, conv, width, mults, blocks, attention, skips)
+        self.conv_out = out_layers(mults[0] * width, out_channels or channels, conv)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        _check_images(x, self.channels, self.factor)
+        _check_input(self, self.conv_in.weight, x, t)
+        if self.cond_channels:
+            x, y = torch.cat([x, self.second_image(x, y)], dim=1), None
         c = self.condition(t, y)
-        skips = [h := self.enter(x)]
+        skips = [h := self.conv_in(x)]
         for layer in self.down:
             skips.append(h := layer(h, c))
-        for layer in self.middle:
+        for layer in self.mid:
             h = layer(h, c)
         for layer in self.up:
             if isinstance(layer, Block):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = layer(h, c)
-        return self.leave(h)
+        return self.conv_out(h)
+
+    def second_image(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The condition (B, cond_channels, …), with zeros where there is none."""
+        shape = (len(x), self.cond_channels, *x.shape[2:])
+        if y is None:
+            return x.new_zeros(shape)
+        if y.shape != shape:
+            raise ValueError(f"y has shape {tuple(y.shape)}; expected a second image {shape}")
+        return y.masked_fill(y.isnan(), 0)
 
 
-def _check_images(x: Tensor, channels: int, factor: int) -> None:
-    if x.ndim != 4 or x.shape[1] != channels:
-        hint = f"expected images (B, {channels}, H, W)"
+def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
+    """x fits the first layer's weight, its sides can be halved, and t has one number for a row."""
+    _check_time(t, len(x))
+    if net.dropout and net.training and not torch.is_grad_enabled():
+        warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
+    sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
+    if _kind(x)[0] != weight.dtype or x.ndim != weight.ndim or x.shape[1] != net.channels:
+        expected = f"expected {weight.dtype} (B, {net.channels}{sides})"
+        raise ValueError("x is {} of shape {}; {}".format(*_kind(x), expected))
+    if net.image_size and x.shape[2:] != net.image_size:
+        hint = f"these weights are for images of size {net.image_size}"
         raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
-    if x.shape[2] % factor or x.shape[3] % factor:
-        hint = f"expected multiples of {factor}: pad the images, or use fewer mults"
-        raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; {hint}")
+    if any(side % net.factor for side in x.shape[2:]):
+        hint = f"expected multiples of {net.factor}: pad or resize the images, or use fewer mults"
+        raise ValueError(f"x is {' x '.join(map(str, x.shape[2:]))} pixels; {hint}")
+
+
+def _check_time(t: Tensor, rows: int) -> None:
+    if _kind(t)[1] != (rows,) or t.dtype == torch.bool:
+        hint = f"expected {rows} timesteps 1 … T, one for each row of x"
+        raise TypeError("t is {} of shape {}; {}".format(*_kind(t), hint))
+    if t.is_floating_point() and not t.is_cuda and t.max() <= 1:
+        raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")
+
+
+def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
+    if not num_classes and not cond_dim:
+        raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
+    expected = (torch.int64, (rows,)) if num_classes else (torch.float32, (rows, cond_dim))
+    if _kind(y) != expected:
+        raise TypeError("y is {} of shape {}; expected {} of shape {}".format(*_kind(y), *expected))
+    if num_classes and not y.is_cuda and not 0 <= y.min() <= y.max() <= num_classes:
+        hint = f"expected 0 … {num_classes - 1}, or {num_classes} for no label"
+        raise ValueError(f"labels are {y.min()} … {y.max()}; {hint}")
+
+
+def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: int, dims: int) -> None:
+    if not mults or min(mults) < 1 or blocks < 1 or dims not in CONV:
+        given = f"mults is {mults}, blocks {blocks}, dims {dims}"
+        raise ValueError(f"{given}; expected numbers from 1 on, and dims 1, 2 or 3")
+    if not set(attention) <= set(range(len(mults))):
+        raise ValueError(f"attention is {attention}; expected levels among 0 … {len(mults) - 1}")
+    if kinds > 1:
+        raise ValueError("expected one of num_classes, cond_dim and cond_channels, not several")
+
+
+def _kind(a: object) -> tuple:
+    """What an error says of a tensor: its type and its shape."""
+    return (a.dtype, tuple(a.shape)) if isinstance(a, Tensor) else (type(a).__name__, "(no tensor)")

@@ -1,5 +1,5 @@
-"""Figures in one style and one colour per object: data blue, noise orange, model green, exact
-black (needs matplotlib).
+"""Figures, films and widgets in one style and one colour per object: data blue, noise orange, model
+green, exact black (needs matplotlib, and widgets need ipywidgets).
 
 Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
 """
@@ -7,7 +7,7 @@ Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -119,3 +119,51 @@ def _picture(figure):
     figure.savefig(buffer, format="png", bbox_inches=None)
     plt.close(figure)
     return Image(buffer.getvalue())
+
+
+# Widgets, which move in Jupyter
+
+
+def explore(draw: Callable[[Axes, Any], None], states: Sequence[tuple[Any, Any]], name: str = "t"):
+    """A slider over states (label, value), each drawn by ``draw(ax, value)``.
+
+    Used for the forward process (chapter 1), trajectories (chapters 2 and 6), and whatever has
+    been computed as a list.
+    """
+    import ipywidgets
+
+    labels = [label for label, _ in states]
+    slider = ipywidgets.SelectionSlider(
+        options=[(str(label), i) for i, label in enumerate(labels)],
+        description=name,
+        continuous_update=False,
+    )
+
+    def show(i: int) -> None:
+        _, ax = plt.subplots(figsize=(4, 3))
+        draw(ax, states[i][1])
+        ax.set_title(f"{name} = {labels[i]}")
+        plt.show()
+
+    return ipywidgets.interactive(show, i=slider)
+
+
+def explore_schedules(schedules: Mapping[str, Any]):
+    """Choose schedules by name and what to see of them: beta, alpha_bar or the SNR (chapter 1)."""
+
+    import ipywidgets
+
+    def show(what: str, names: tuple[str, ...]) -> None:
+        _, ax = plt.subplots(figsize=(6, 3))
+        for name in names:
+            schedule = schedules[name]
+            ax.plot(range(1, schedule.T + 1), getattr(schedule, what)[1:].cpu(), label=name)
+        ax.set(xlabel="t", ylabel=what, yscale="log" if what == "snr" else "linear")
+        ax.legend()
+        plt.show()
+
+    return ipywidgets.interactive(
+        show,
+        what=ipywidgets.ToggleButtons(options=["beta", "alpha_bar", "snr"], description="show"),
+        names=ipywidgets.SelectMultiple(options=list(schedules), value=list(schedules)),
+    )

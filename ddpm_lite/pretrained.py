@@ -10,14 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from .diffusion import Schedule, cosine_schedule, linear_schedule
+from .checkpoint import load_checkpoint
+from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
 from .nets import UNet
-from .train import load_checkpoint
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
-SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 

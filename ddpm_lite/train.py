@@ -1,4 +1,4 @@
-"""The training loop, the average of the weights, and checkpoints (needs torch alone).
+"""The training loop, the learning rate, and the average of the weights (needs only torch).
 
 ``train`` owns the loop, not the objective: ``loss_fn(net, x, y)`` gives the loss of one batch.
 """
@@ -6,14 +6,8 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import math
-import os
-import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,12 +16,8 @@ from torch import Tensor, nn
 LearningRate = float | Callable[[float], float]
 
 
-class CheckpointError(ValueError):
-    """A file that is no checkpoint of ours, or is damaged."""
-
-
 class NonFiniteLossError(ValueError):
-    """The loss became infinite or NaN; the weights are those before that step."""
+    """The loss became infinite or NaN. The weights are those before that step."""
 
 
 class EMA:
@@ -65,7 +55,7 @@ class EMA:
         self.model.load_state_dict(state["model"])
 
 
-def annealed(peak: float, warmup: float = 0.05) -> Callable[[float], float]:
+def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]:
     """A learning rate over progress 0 … 1: up to ``peak`` in a line, down to 0 in a half cosine
     (Loshchilov and Hutter 2017, arXiv 1608.03983, Eq. 5). Built in chapter 5."""
 
@@ -94,29 +84,33 @@ def train(
     optimizer: torch.optim.Optimizer | None = None,
     start: int = 0,
 ) -> Iterator[tuple[int, float]]:
-    """Yield (step, loss) after each step of the optimiser. A generator: iterate, or nothing runs.
+    """Yield (step, loss) after each training step. A generator: iterate over it, or nothing runs.
 
     Args:
         net: trained in place.
-        batches: endless (x, y); each step takes one.
-        loss_fn: ``loss_fn(net, x, y)``, a scalar; such as ``ddpm_loss(net, schedule, x)``. It may
-            call ``backward`` for parts of the batch itself, and return the rest (accumulation).
+        batches: pairs (x, y), or tensors x alone, one a step. A ``DataLoader`` or a list starts
+            again at its end; a generator must be endless.
+        loss_fn: ``loss_fn(net, x, y)``, a scalar, such as ``ddpm_loss(net, schedule, x)``. It may
+            call ``backward`` for parts of the batch itself and return the rest (accumulation).
         steps: the number of the last step.
-        lr: a number, or a function of progress 0 … 1 such as ``annealed(4e-3)``.
+        lr: a number, or a function of progress 0 … 1 such as ``warmup_cosine(4e-3)``.
         ema: updated after each step.
-        clip: longest gradient (its norm over all parameters).
+        clip: gradients whose norm over all parameters is longer are scaled down to it.
         amp: compute in bfloat16 where that is safe.
-        optimizer, start: to go on from a checkpoint: its optimiser and its step.
+        optimizer, start: the optimiser and the step of a checkpoint, to resume from it.
 
     Raises:
-        NonFiniteLossError: before the weights are touched.
+        ValueError: the network cannot learn here, the batches end, or a number is out of range.
+        NonFiniteLossError: the loss is NaN or infinite. The weights are those before that step.
 
     Built in chapter 5.
     """
+    _check_training(net, steps, lr, clip)
     optimizer = optimizer or adamw(net)
     device = next(net.parameters()).device
     net.train()
-    for step, (x, y) in zip(range(start + 1, steps + 1), batches, strict=False):
+    for step, batch in zip(range(start + 1, steps + 1), _endless(batches), strict=False):
+        x, y = _pair(batch)
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             loss = loss_fn(net, x, y)
@@ -131,90 +125,39 @@ def train(
         yield step, loss.item()
 
 
+def _endless(batches: Iterable) -> Iterator:
+    """The batches, from the beginning again wherever they can begin again."""
+    while True:
+        n = -1
+        for n, batch in enumerate(batches):  # noqa: B007
+            yield batch
+        if n < 0 or batches is iter(batches):
+            raise ValueError(f"the batches ended after {n + 1}; expected a DataLoader, a list, or "
+                             "an endless generator such as ddpm_lite.batches(x, y)")  # fmt: skip
+
+
+def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
+    """x and y of a batch (x, y), (x,) or x."""
+    x, *rest = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
+    if not isinstance(x, Tensor) or len(rest) > 1:
+        hint = "expected tensors x or (x, y): for dicts, ((b['image'], b['label']) for b in loader)"
+        raise TypeError(f"a batch is {type(batch).__name__} of {type(x).__name__}; {hint}")
+    return x, rest[0] if rest else None
+
+
+def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -> None:
+    if not torch.is_grad_enabled():
+        raise ValueError("gradients are off: call train outside torch.no_grad()")
+    if not any(weight.requires_grad for weight in net.parameters()):
+        raise ValueError("every weight of net is frozen: call net.requires_grad_(True) first")
+    rate = lr(0.5) if callable(lr) else lr
+    if steps < 1 or not rate > 0 or not clip > 0:
+        raise ValueError(f"steps is {steps}, lr {rate}, clip {clip}; expected numbers above 0")
+
+
 def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:
     if not (loss.isfinite() and norm.isfinite()):
         raise NonFiniteLossError(
-            f"step {step}: the loss is {loss.item():g} and the gradient's norm {norm.item():g}; "
-            "the weights are those before it. Lower the learning rate, or look for NaN in the data."
+            f"step {step}: the loss is {loss.item():g} and the gradient's norm {norm.item():g}. The"
+            " weights are those before it. Lower the learning rate, or look for NaN in the data."
         )
-
-
-def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
-    """Write tensors, numbers, strings, lists and dicts; the file is whole or it is the old one.
-
-    The bytes of ``torch.save`` and then their SHA-256, so that damage is found on loading.
-    Raises:
-        TypeError: there is something in it that ``load_checkpoint`` would refuse.
-
-    Built in chapter 5.
-    """
-    _check_state(state, "the state")
-    path, buffer = Path(path), io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data + hashlib.sha256(data).digest())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, Any]:
-    """The state that ``save_checkpoint`` wrote. Nothing in the file is executed.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it is cut, changed, or not one of ours.
-        ValueError: there is no such device here.
-
-    Built in chapter 5.
-    """
-    _check_device(device)
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not a file; `python -m ddpm_lite train` makes one")
-    blob = path.read_bytes()
-    if hashlib.sha256(blob[:-32]).digest() != blob[-32:]:
-        raise CheckpointError(f"{path} is damaged or no checkpoint of ddpm_lite: checksum differs")
-    _check_size(path, blob)
-    try:
-        return torch.load(io.BytesIO(blob[:-32]), map_location=device, weights_only=True)
-    except Exception as error:  # a forged file makes the unpickler stumble in any way
-        raise CheckpointError(f"{path} holds more than tensors, numbers and strings") from error
-
-
-def _check_state(value: Any, name: str) -> None:
-    """Refuse on saving what would be refused on loading, such as a number of numpy's."""
-    if type(value) in (dict, OrderedDict):
-        for key, part in value.items():
-            _check_state(key, f"a key of {name}")
-            _check_state(part, f"{name}[{key!r}]")
-    elif type(value) in (list, tuple):
-        for i, part in enumerate(value):
-            _check_state(part, f"{name}[{i}]")
-    elif type(value) not in (int, float, str, bool, type(None)) and not isinstance(value, Tensor):
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as by float(x)"
-        raise TypeError(f"{name} is a {kind}; {hint}")
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        message = f'PyTorch finds no device "{device}" here: load to another, such as "cpu"'
-        raise ValueError(message) from error
-
-
-def _check_size(path: Path, blob: bytes) -> None:
-    """A forged file may hold little that unpacks to much; ours are not packed."""
-    try:
-        members = zipfile.ZipFile(io.BytesIO(blob[:-32])).infolist()
-    except Exception as error:  # whatever a forged file makes it stumble over
-        raise CheckpointError(f"{path} is no checkpoint of ddpm_lite: not an archive") from error
-    if sum(member.file_size for member in members) > len(blob):
-        raise CheckpointError(f"{path} is no checkpoint of ddpm_lite: it unpacks to more bytes")

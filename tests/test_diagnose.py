@@ -14,14 +14,13 @@ from ddpm_lite import (
     MLP,
     Schedule,
     UNet,
-    annealed,
     batches,
     clipped,
     cosine_schedule,
     ddim_step,
     ddpm_loss,
     diagnose,
-    dpm_solver,
+    dpmpp_2m,
     eps_target,
     linear_schedule,
     load_images,
@@ -31,6 +30,7 @@ from ddpm_lite import (
     sample,
     train,
     v_target,
+    warmup_cosine,
     x0_target,
 )
 from ddpm_lite.diagnose import ADVICE, Finding, linear_error, told
@@ -64,7 +64,7 @@ def trained(target, steps, schedule=COSINE, points=None, width=8, seed=0):
     net = MLP(2, 64, 3) if points else UNet(1, width, (1, 2))
     ema = EMA(net, 0.99)
     loss = lambda net, x, y: ddpm_loss(net, schedule, x, TARGETS[target])  # noqa: E731
-    for _ in train(net, batches(x, None, 64), loss, steps, annealed(4e-3), ema):
+    for _ in train(net, batches(x, None, 64), loss, steps, warmup_cosine(4e-3), ema):
         pass
     return net, ema.model, x[:2000]
 
@@ -92,7 +92,7 @@ HEALTHY = {  # set-up: how it is examined
     "trained, conditional digits": whole,
     "the same, all steps of DDPM": partial(whole, sampler=sample),
     "the same, ten of DPM-Solver++": partial(
-        whole, sampler=lambda m, s, xT: sample(m, s, xT, 10, dpm_solver())),
+        whole, sampler=lambda m, s, xT: sample(m, s, xT, 10, dpmpp_2m())),
     "the same, clipped": partial(
         whole, sampler=lambda m, s, xT: sample(clipped(m, s), s, xT, 100)),
     "the same, beta for its tilde": partial(whole, sampler=lambda m, s, xT: loop(
@@ -121,7 +121,7 @@ def untouched(target, residual=False):
     """No zero layer at the end; perhaps the input added to the output."""
     torch.manual_seed(0)
     net = UNet(1, 16, (1, 2))
-    net.leave[-1].reset_parameters()
+    net.conv_out[-1].reset_parameters()
     return diagnose(Residual(net) if residual else net, COSINE, batch()[0], target)
 
 
@@ -211,7 +211,7 @@ def normalised(net, x, t, y):
 
 def with_nan():
     net = copy.deepcopy(digits_net())
-    net.enter.weight.data[0, 0, 0, 0] = math.nan
+    net.conv_in.weight.data[0, 0, 0, 0] = math.nan
     return net
 
 

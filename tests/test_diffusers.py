@@ -8,7 +8,7 @@ from ddpm_lite import (
     cosine_schedule,
     ddim_step,
     ddpm_step,
-    dpm_solver,
+    dpmpp_2m,
     linear_schedule,
     q_sample,
     sample,
@@ -140,7 +140,7 @@ def test_dpm_solver_is_their_multistep_scheduler(name, n):
     )
     scheduler.set_timesteps(n)
     schedule, xT = OURS[name], torch.randn(4, 3)
-    walk = list(trajectory(clipped(model, schedule), schedule, xT, n, dpm_solver()))
+    walk = list(trajectory(clipped(model, schedule), schedule, xT, n, dpmpp_2m()))
     assert [t - 1 for t, _ in walk[:-1]] == scheduler.timesteps.tolist()
     x = xT
     for k, (_, ours) in zip(scheduler.timesteps, walk[1:], strict=True):

@@ -215,7 +215,7 @@ def test_the_gradient_reaches_every_parameter(kind):
 def test_each_block_on_the_way_up_takes_the_latest_state_that_is_left():
     """The skips: every state on the way down arrives, unchanged, at a block of its size."""
     net, (x, t), states, taken = awake(UNETS["unet"]()), batch("unet"), [], []
-    for layer in (net.enter, *net.down):
+    for layer in (net.conv_in, *net.down):
         layer.register_forward_hook(lambda module, given, out: states.append(out))
     for layer in net.up:
         if not isinstance(layer, Upsample):

@@ -47,7 +47,7 @@ from solvers import *
 class Cosine:  # of one data point at 0.5: the noise is known
     def at(self, t, x): return (torch.as_tensor(t, dtype=torch.float64) / 10 * 1.57).cos() ** 2
 def eps(x, t): return (x - Cosine().at(t[0], x).sqrt() * 0.5) / (1 - Cosine().at(t[0], x)).sqrt()
-for step in heun(eps), dpm_solver():
+for step in heun(eps), dpmpp_2m():
     x = torch.randn(3, 2, dtype=torch.float64)
     for t, s in zip(spaced(10, 5), spaced(10, 5)[1:]):
         x = step(Cosine(), x, t, s, eps(x, torch.full((3,), t)))
@@ -69,7 +69,7 @@ from train import *
 net = torch.nn.Linear(1, 1)
 ema, data = EMA(net, 0.5), [(torch.ones(4, 1), torch.ones(4, 1))] * 60
 losses = [loss for _, loss in train(net, data, lambda n, x, y: (n(x) - y).square().mean(), 60,
-                                    annealed(0.2), ema)]
+                                    warmup_cosine(0.2), ema)]
 assert losses[-1] < 0.1 * losses[0]
 save_checkpoint("a.pt", **net.state_dict())
 assert torch.equal(load_checkpoint("a.pt")["weight"], net.weight)

@@ -18,7 +18,7 @@ from ddpm_lite import (
     cosine_schedule,
     ddim_step,
     ddpm_step,
-    dpm_solver,
+    dpmpp_2m,
     from_v,
     guided,
     load_classifier,
@@ -143,7 +143,7 @@ SAMPLERS = {  # on the page: the package's step, eta
     "ddpm": (lambda: ddpm_step, 0),
     "ddim": (lambda: ddim_step, 0),
     "ddim, eta": (lambda: partial(ddim_step, eta=0.7), 0.7),
-    "dpm": (dpm_solver, 0),
+    "dpm": (dpmpp_2m, 0),
 }
 RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
   const ask = laboratory(DIGITS);
@@ -196,7 +196,7 @@ def test_a_sampler_ends_where_the_package_s_does(js, rounded, run, doubles, name
 
 
 def test_the_solver_begins_anew_where_it_does_not_go_on(js, doubles):
-    schedule, step = cosine_schedule(1000).double(), dpm_solver()
+    schedule, step = cosine_schedule(1000).double(), dpmpp_2m()
     xs, guesses = torch.randn(3, 64), torch.randn(3, 64)
     jumps = [(1000, 900), (900, 700), (500, 400)]
     ours = [step(schedule, x, *jump, e) for x, jump, e in zip(xs, jumps, guesses, strict=True)]

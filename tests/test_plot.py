@@ -122,7 +122,7 @@ def test_a_label_for_each_state():
 
 def test_a_widget_redraws_for_each_state(figures):
     """The slider picks (label, value); each value is drawn under its label."""
-    widgets = pytest.importorskip("ddpm_lite.widgets")
+    widgets = pytest.importorskip("ddpm_lite.plot")
     drawn = []
     states = [(0, "first"), (500, "second")]
     box = widgets.explore(lambda ax, value: drawn.append(value), states)
@@ -135,7 +135,7 @@ def test_a_widget_redraws_for_each_state(figures):
 
 def test_the_schedule_widget_draws_what_is_chosen(figures):
     """A curve over t = 1 … T for each chosen schedule; the SNR on a logarithmic axis."""
-    widgets = pytest.importorskip("ddpm_lite.widgets")
+    widgets = pytest.importorskip("ddpm_lite.plot")
     schedule = ddpm_lite.linear_schedule(10)
     box = widgets.explore_schedules({"linear": schedule, "cosine": ddpm_lite.cosine_schedule(10)})
     box.children[0].value = "snr"

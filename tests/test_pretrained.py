@@ -9,7 +9,7 @@ import torch
 
 from ddpm_lite import (
     clipped,
-    dpm_solver,
+    dpmpp_2m,
     frechet_distance,
     from_v,
     guided,
@@ -33,7 +33,7 @@ def drawn():
     y = torch.arange(200) % 10
     model = clipped(lambda x, t: from_v(net, schedule)(x, t, y), schedule)
     torch.manual_seed(0)
-    return sample(model, schedule, torch.randn(200, 1, 8, 8), 10, dpm_solver()), y
+    return sample(model, schedule, torch.randn(200, 1, 8, 8), 10, dpmpp_2m()), y
 
 
 def test_the_digits_are_digits_of_their_labels(drawn):
@@ -69,7 +69,7 @@ def test_mnist_digits_are_digits_of_their_labels():
     y = torch.arange(50) % 10
     model = clipped(guided(from_v(net, schedule), y, 0.5), schedule)
     torch.manual_seed(0)
-    images = sample(model, schedule, torch.randn(50, 1, 28, 28), 10, dpm_solver())
+    images = sample(model, schedule, torch.randn(50, 1, 28, 28), 10, dpmpp_2m())
     assert images.shape == (50, 1, 28, 28) and images.abs().max() <= 1.01
     confidence, guess = load_classifier("mnist").probabilities(images).max(1)
     assert (guess == y).double().mean() > 0.9 and confidence.mean() > 0.9

@@ -150,7 +150,7 @@ def test_the_first_step_is_saved(tmp_path, monkeypatch):
 def test_the_log_has_every_step_its_loss_and_its_rate(tmp_path):
     """And nothing that depends on the clock or the machine."""
     assert train(tmp_path, 5) == 0
-    rate = cli.annealed(cli.RECIPES["digits"].lr)
+    rate = cli.warmup_cosine(cli.RECIPES["digits"].lr)
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
     assert [line["lr"] for line in lines(tmp_path)] == [rate(i / 5) for i in range(5)]
     assert {tuple(line) for line in lines(tmp_path)} == {("step", "loss", "lr")}

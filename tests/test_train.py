@@ -22,7 +22,6 @@ from ddpm_lite import (
     CheckpointError,
     NonFiniteLossError,
     adamw,
-    annealed,
     batches,
     ddpm_loss,
     linear_schedule,
@@ -30,6 +29,7 @@ from ddpm_lite import (
     load_points,
     save_checkpoint,
     train,
+    warmup_cosine,
 )
 
 X = load_points("gaussians", 64)
@@ -104,7 +104,7 @@ def test_a_long_gradient_is_cut_to_the_length_clip():
 
 def test_an_annealed_rate_rises_in_a_line_and_falls_as_a_half_cosine():
     """peak p / warmup, then peak (1 + cos(pi q)) / 2 (arXiv 1608.03983, Eq. 5)."""
-    rate = annealed(4e-3, warmup=0.1)
+    rate = warmup_cosine(4e-3, warmup=0.1)
     assert [rate(0.0), rate(0.05), rate(0.1)] == pytest.approx([0, 2e-3, 4e-3])
     assert rate(0.55) == pytest.approx(2e-3) and rate(1.0) == pytest.approx(0)
     falling = [rate(p / 100) for p in range(10, 101)]
@@ -165,7 +165,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights():
     """amp=True: activations of linear layers are bfloat16, weights and their average are not."""
     net, kinds = MLP(2, 8, 1), []
     ema = EMA(net)
-    net.leave.register_forward_hook(lambda module, args, out: kinds.append(out.dtype))
+    net.conv_out.register_forward_hook(lambda module, args, out: kinds.append(out.dtype))
     for amp in (True, False):
         next(train(net, batches(X), loss_fn, 1, ema=ema, amp=amp))
     assert kinds == [torch.bfloat16, torch.float32]
@@ -307,7 +307,7 @@ def run(path, stops):
     for stop in stops:
         seeded.step = start
         stream = batches(X, size=24, seed=3, start=start)  # 2 batches an epoch
-        rate = annealed(1e-2)
+        rate = warmup_cosine(1e-2)
         for step, loss in train(
             net, stream, seeded, stops[-1], rate, ema, optimizer=optimizer, start=start
         ):

@@ -80,7 +80,7 @@ function ddimStep(schedule, xt, t, s, eps, z, eta = 0) {
   return x0.map((value, i) => Math.sqrt(alphaBarS) * value + direction * eps[i] + sigma * z[i]);
 }
 
-// dpm_solver: the step of DDIM, with a guess of x0 that also looks at the guess of the step before
+// dpmpp_2m: the step of DDIM, with a guess of x0 that also looks at the guess of the step before
 function dpmSolver() {
   let last = null;  // { t, s, x0 } of the step before
   return (schedule, xt, t, s, eps) => {

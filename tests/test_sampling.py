@@ -9,9 +9,8 @@ import torch
 from ddpm_lite import (
     cosine_schedule,
     ddim_step,
-    dpm_solver,
+    dpmpp_2m,
     heun,
-    invert,
     linear_schedule,
     predict_eps,
     sample,
@@ -21,7 +20,7 @@ from ddpm_lite import (
 )
 
 M, C = 0.4, 0.7  # the data are N(M, C^2), so the flow is a formula
-SOLVERS = {"ddim": lambda _: ddim_step, "heun": heun, "2M": lambda _: dpm_solver()}
+SOLVERS = {"ddim": lambda _: ddim_step, "heun": heun, "2M": lambda _: dpmpp_2m()}
 each_solver = pytest.mark.parametrize("name", ["ddim", "heun", "2M"])
 
 
@@ -133,7 +132,7 @@ def test_ten_steps_cost_so_many_calls_and_none_at_t_0(name, calls):
 
 def test_2m_aims_at_the_x0_expected_for_the_middle_of_the_step():
     """x0 + h / (2 h_last) (x0 - x0_last), h along log(SNR) / 2; with any two guesses."""
-    step, xt = dpm_solver(), points()
+    step, xt = dpmpp_2m(), points()
     eps_last, eps = torch.sin(3 * xt), torch.cos(2 * xt)
     x700 = step(SCHEDULE, xt, 800, 700, eps_last)
     assert (x700 - ddim_step(SCHEDULE, xt, 800, 700, eps_last)).abs().max() < 1e-9
@@ -148,7 +147,7 @@ def test_2m_aims_at_the_x0_expected_for_the_middle_of_the_step():
 
 
 def test_the_last_step_of_2m_is_x0_and_everything_stays_finite():
-    walk = dict(trajectory(gaussian, SCHEDULE, points(), 10, dpm_solver()))
+    walk = dict(trajectory(gaussian, SCHEDULE, points(), 10, dpmpp_2m()))
     x100 = walk[100]
     last = ddim_step(SCHEDULE, x100, 100, 0, gaussian(x100, 100))
     assert torch.equal(walk[0], last) or (walk[0] - last).abs().max() < 1e-12
@@ -156,14 +155,14 @@ def test_the_last_step_of_2m_is_x0_and_everything_stays_finite():
 
 def test_2m_begins_anew_with_each_walk_and_where_it_does_not_go_on():
     """A second walk with the same step is the first one again; so is one after half a walk."""
-    step = dpm_solver()
+    step = dpmpp_2m()
     first = sample(gaussian, SCHEDULE, points(), 8, step)
     assert torch.equal(first, sample(gaussian, SCHEDULE, points(), 8, step))
     walk = trajectory(gaussian, SCHEDULE, points() + 1, 8, step)
     for _ in range(4):
         next(walk)
     assert torch.equal(first, sample(gaussian, SCHEDULE, points(), 8, step))
-    a, b = dpm_solver(), dpm_solver()
+    a, b = dpmpp_2m(), dpmpp_2m()
     a(SCHEDULE, points(), 900, 800, gaussian(points(), 900))
     alone = b(SCHEDULE, points(), 500, 400, gaussian(points(), 500))
     assert torch.equal(a(SCHEDULE, points(), 500, 400, gaussian(points(), 500)), alone)
@@ -205,7 +204,7 @@ def test_quadratic_times_give_heun_its_order_back_over_the_whole_way():
 def test_the_inverse_is_exact_with_enough_rounds():
     """Down again by ddim_step over the same times: machine precision, and the start is right."""
     times, x0 = spaced(1000, 50, 2), 0.5 * points()
-    xT = invert(gaussian, SCHEDULE, x0, times, rounds=60)
+    xT = ddim_invert(gaussian, SCHEDULE, x0, times, rounds=60)
     assert (sample(gaussian, SCHEDULE, xT, times, ddim_step) - x0).abs().max() < 1e-8
 
 
@@ -213,7 +212,7 @@ def test_each_round_of_the_inverse_shrinks_the_error_by_a_factor():
     times, x0 = spaced(1000, 50, 2), 0.5 * points()
     far = []
     for rounds in (1, 2, 4, 8):
-        xT = invert(gaussian, SCHEDULE, x0, times, rounds)
+        xT = ddim_invert(gaussian, SCHEDULE, x0, times, rounds)
         far.append((sample(gaussian, SCHEDULE, xT, times, ddim_step) - x0).abs().max())
     assert far[1] < far[0] / 2 and far[2] < far[1] / 2 and far[3] < far[2] / 2
 
@@ -221,7 +220,7 @@ def test_each_round_of_the_inverse_shrinks_the_error_by_a_factor():
 def test_the_noise_of_gaussian_data_is_what_the_flow_says():
     """The inverse finds the x_T from which the exact flow leads to x0, up to the step size."""
     x0 = 0.5 * points()
-    xT = invert(gaussian, SCHEDULE, x0, spaced(1000, 500, 2), rounds=4)
+    xT = ddim_invert(gaussian, SCHEDULE, x0, spaced(1000, 500, 2), rounds=4)
     assert (xT - flow(x0, 0, 1000)).abs().max() < 0.03
 
 
@@ -232,7 +231,7 @@ def test_the_inverse_asks_rounds_times_for_each_step_at_the_upper_time_without_g
         asked.append(int(t[0]))
         return net(x)
 
-    xT = invert(model, linear_schedule(), torch.zeros(3, 1), [1000, 600, 200, 0], rounds=2)
+    xT = ddim_invert(model, linear_schedule(), torch.zeros(3, 1), [1000, 600, 200, 0], rounds=2)
     assert asked == [200, 200, 600, 600, 1000, 1000] and not xT.requires_grad
 
 

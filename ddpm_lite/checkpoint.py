@@ -1,0 +1,182 @@
+"""Everything that is written to disk, whole or not at all: checkpoints and images.
+
+Needs torch; images need torchvision, Pillow and NumPy too.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import math
+import os
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class CheckpointError(ValueError):
+    """Not a ddpm_lite checkpoint, or a damaged one."""
+
+
+def write_atomic(path: str | os.PathLike, data: bytes) -> None:
+    """Write ``data`` so that the file is whole, or stays as it was, even if the disk fills up or
+    the process is killed. Built in chapter 5.
+
+    Raises:
+        OSError: the folder or disk refuses, or ``path`` is a device or a folder.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "This is no regular file", str(path))
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
+    """Write tensors, numbers, strings, lists and dicts, whole or not at all.
+
+    The file holds the bytes of ``torch.save`` and then their SHA-256, so that damage is noticed.
+
+    Raises:
+        TypeError: the state holds something that ``load_checkpoint`` would refuse.
+
+    Built in chapter 5.
+    """
+    _check_state(state, "the state")
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    write_atomic(path, data + hashlib.sha256(data).digest())
+
+
+def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, Any]:
+    """The state that ``save_checkpoint`` wrote. Nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is cut, changed, or not one of ours.
+        ValueError: there is no such device here.
+
+    Built in chapter 5.
+    """
+    _check_device(device)
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file; `python -m ddpm_lite train` makes one")
+    blob = path.read_bytes()
+    if hashlib.sha256(blob[:-32]).digest() != blob[-32:]:
+        raise CheckpointError(f"{path} is damaged, or not a ddpm_lite checkpoint: checksum differs")
+    _check_size(path, blob)
+    try:
+        return torch.load(io.BytesIO(blob[:-32]), map_location=device, weights_only=True)
+    except Exception:  # a forged file makes the unpickler stumble in any way
+        sentence = f"{path} holds more than tensors, numbers and strings, so it is not loaded"
+        raise CheckpointError(sentence) from None  # torch's advice would be to run what it holds
+
+
+def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
+    """Write images (N, C, H, W) in [-1, 1] in the form that ``path`` names.
+
+    Args:
+        path: ``grid.png`` or ``.jpg`` is one grid of sqrt(N) columns or so; ``x.npy`` or ``x.npz``
+            is an array of bytes (N, H, W, C); a path without a suffix is a folder of PNG files.
+        x: values outside [-1, 1] are written as black or white.
+        pixels: an image of a grid is magnified to about this width.
+
+    Raises:
+        ValueError: x is no batch of images, holds a NaN, or the suffix is unknown.
+    """
+    path = Path(path)
+    _check_images(path, x)
+    small = ((x.detach().cpu().float().clamp(-1, 1) + 1) * 127.5).round().byte()  # (N, C, H, W)
+    if path.suffix in (".npy", ".npz"):
+        write_atomic(path, _array_file(small.permute(0, 2, 3, 1).numpy(), path.suffix))
+    elif path.suffix:
+        write_atomic(path, _image_file(_grid(small, pixels), path.suffix))
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(small):
+            write_atomic(path / f"{i:05d}.png", _image_file(image, ".png"))
+
+
+def _grid(images: Tensor, pixels: int) -> Tensor:
+    """Bytes (N, C, H, W) as one image (C, H', W') with white lines between them."""
+    from torchvision.utils import make_grid
+
+    n, c, _, w = images.shape
+    big = F.interpolate(images, scale_factor=max(1, pixels // w), mode="nearest")
+    return make_grid(big, nrow=math.isqrt(n - 1) + 1, pad_value=255)[:c]
+
+
+def _image_file(image: Tensor, suffix: str) -> bytes:
+    """The bytes of an image file of bytes (C, H, W), in the format that its suffix names."""
+    from torchvision.transforms.functional import to_pil_image
+
+    buffer = io.BytesIO()
+    to_pil_image(image).save(buffer, format="jpeg" if suffix == ".jpg" else suffix[1:])
+    return buffer.getvalue()
+
+
+def _array_file(array: Any, suffix: str) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array) if suffix == ".npy" else np.savez_compressed(buffer, images=array)
+    return buffer.getvalue()
+
+
+def _check_images(path: Path, x: Tensor) -> None:
+    if path.suffix not in ("", ".npy", ".npz", ".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"{path} ends in {path.suffix}; expected .png, .jpg, .webp, .npy, .npz, "
+                         "or a folder without a suffix")  # fmt: skip
+    array = path.suffix in (".npy", ".npz")
+    if x.ndim != 4 or not len(x) or not (array or x.shape[1] in (1, 3)):
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected images (N, 1 or 3, H, W)")
+    if not x.isfinite().all():
+        raise ValueError("x has NaN or infinite values, so there is no image to write")
+
+
+def _check_state(value: Any, name: str) -> None:
+    """Refuse on saving what would be refused on loading, such as a number of numpy's."""
+    if type(value) in (dict, OrderedDict):
+        for key, part in value.items():
+            _check_state(key, f"a key of {name}")
+            _check_state(part, f"{name}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for i, part in enumerate(value):
+            _check_state(part, f"{name}[{i}]")
+    elif type(value) not in (int, float, str, bool, type(None)) and not isinstance(value, Tensor):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as by float(x)"
+        raise TypeError(f"{name} is a {kind}; {hint}")
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        message = f'PyTorch finds no device "{device}" here: load to another, such as "cpu"'
+        raise ValueError(message) from error
+
+
+def _check_size(path: Path, blob: bytes) -> None:
+    """A forged file may hold little that unpacks to much; ours are not packed."""
+    try:
+        members = zipfile.ZipFile(io.BytesIO(blob[:-32])).infolist()
+    except Exception as error:  # whatever a forged file makes it stumble over
+        raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: not an archive") from error
+    if sum(member.file_size for member in members) > len(blob):
+        raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: it unpacks to more bytes")
