@@ -16,11 +16,11 @@ import axe_playwright_python
 import pytest
 from bs4 import BeautifulSoup
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="No chromium found: pages are not opened.")
-INSPECT = (ROOT / "tests" / "inspect_page.js").read_text(encoding="utf-8")
+INSPECT = Path(__file__).with_name("inspect_page.js").read_text(encoding="utf-8")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RUN_AXE = "() => axe.run(document, {resultTypes: ['violations'], preload: false})"
 

@@ -15,7 +15,7 @@ import pytest
 
 import ddpm_lite
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WRONG = ROOT / "tests" / "wrong_answers"
 SOLUTION = re.compile(r"\{dropdown\} Solution (\d+)\n.*?~~~python\n(.*?)~~~", re.S)
