@@ -7,8 +7,6 @@ a library that counts timesteps from 0, pass ``t - 1``.
 DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +34,9 @@ class Schedule(nn.Module):
     def __init__(self, beta: Tensor):
         super().__init__()
         beta = torch.as_tensor(beta, dtype=torch.float64)
-        well = beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
-        _check(well and (1 - beta).prod().float() > 0, f"beta is {beta.tolist()[:3]} …; "
-               "expected T numbers in (0, 1), so few and small that alpha_bar stays above 0")
+        well = ((beta > 0) & (beta < 1)).all() and (1 - beta).prod().float() > 0
+        _check(beta.ndim == 1 and len(beta) and well, "beta[:3]", beta.flatten()[:3].tolist(),
+               "T numbers in (0, 1), so few and small that alpha_bar stays above 0")
         beta = torch.cat([beta.new_zeros(1), beta])
         self.register_buffer("beta", beta.float())
         self.register_buffer("alpha", (1 - beta).float())
@@ -63,8 +61,7 @@ class Schedule(nn.Module):
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
     """beta grows linearly (DDPM, section 4). The end points suit T = 1000. With fewer steps some
     signal is left at T, so sampling would start from the wrong noise. Built in chapter 1."""
-    _check(type(T) is int and beta_1 <= beta_T, f"expected a whole T and rising betas, not {T}, "
-           f"{beta_1:g} … {beta_T:g}")
+    _check(type(T) is int and beta_1 <= beta_T, "T", T, "a whole number, and beta_1 <= beta_T")
     return Schedule(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
@@ -78,7 +75,7 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
 
     Built in chapter 1.
     """
-    _check(type(T) is int and T > 0, f"T is {T!r}; expected a whole number of steps")
+    _check(type(T) is int and T > 0, "T", T, "a whole number of steps, 1 or more")
     t = torch.arange(T + 1, dtype=torch.float64)
     f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
     return Schedule((1 - f[1:] / f[:-1]).clamp(max=max_beta))
@@ -104,16 +101,16 @@ def predict_x0(schedule: Schedule, xt: Tensor, t: Time, eps: Tensor) -> Tensor:
 def predict_eps(schedule: Schedule, xt: Tensor, t: Time, x0: Tensor) -> Tensor:
     """The noise that ``x0`` implies: Eq. 4 solved for eps; t >= 1. Built in chapter 2."""
     _check_like(x0, xt)
-    _check_later(t, 0)
     alpha_bar = schedule.at(t, xt)
+    _check_later(t, 0)
     return (xt - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 
 def posterior_variance(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> Tensor:
     """Variance of q(x_s | x_t, x0) for s < t, in a shape that multiplies ``xt`` (DDPM, Eq. 7, where
     s = t - 1). It is 0 at s = 0, so the last step adds no noise. Built in chapter 2."""
-    _check_later(t, s)
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
+    _check_later(t, s)
     return (1 - alpha_bar_s) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_s)
 
 
@@ -122,6 +119,7 @@ def q_posterior(schedule: Schedule, x0: Tensor, xt: Tensor, t: Time, s: Time) ->
 
     At s = 0 the variance is 0 and the mean is x0. Built in chapter 2.
     """
+    _check_like(x0, xt)
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     alpha = alpha_bar / alpha_bar_s
     mean = alpha_bar_s.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - alpha_bar_s) * xt
@@ -143,6 +141,7 @@ def v_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
     """v-prediction: v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho 2022,
     arXiv 2202.00512, section 4). To sample, wrap the network with ``from_v``.
     Built in chapter 3."""
+    _check_like(eps, x0)
     alpha_bar = schedule.at(t, x0)
     return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x0
 
@@ -175,6 +174,7 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
 def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
     """The same model, but its prediction of x0 is clipped to [-limit, limit], the range of the
     data; it returns the eps that belongs to the clipped x0. Built in chapter 6."""
+    _check(limit > 0, "clip", limit, "the largest value of the data, such as 1")
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
         x0 = predict_x0(schedule, x, t, model(x, t, *args, **kwargs))
@@ -188,6 +188,7 @@ def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Te
 
     The variance is the posterior's, so the step to s = 0 adds no noise. Built in chapter 6.
     """
+    _check_like(eps, xt)
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     alpha = alpha_bar / alpha_bar_s
     mean = (xt - (1 - alpha) / (1 - alpha_bar).sqrt() * eps) / alpha.sqrt()
@@ -199,7 +200,7 @@ def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
               eta: float = 0.0) -> Tensor:  # fmt: skip
     """From x_t to x_s (DDIM, Eq. 12 and 16): deterministic at eta = 0; eta = 1 is ``ddpm_step``.
     Built in chapter 7."""
-    _check(0 <= eta <= 1, f"eta is {eta}; expected 0 (deterministic) to 1 (as random as DDPM)")
+    _check(0 <= eta <= 1, "eta", eta, "0 (deterministic) to 1 (as random as DDPM)")
     x0, alpha_bar_s = predict_x0(schedule, xt, t, eps), schedule.at(s, xt)
     sigma = eta * posterior_variance(schedule, xt, t, s).sqrt()
     mean = alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s - sigma**2).clamp(min=0).sqrt() * eps
@@ -230,7 +231,7 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
     for t, s in pairwise(times):
         eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
         _check_like(eps, xt)
-        _check(eps.is_cuda or eps.isfinite().all(), "the model predicts NaN; check its weights")
+        _check(eps.is_cuda or eps.isfinite().all(), "eps", math.nan, "numbers: check the weights")
         xt = step(schedule, xt, t, s, eps)
         yield s, xt
 
@@ -247,8 +248,8 @@ def spaced(T: int, n: int, power: float = 1.0) -> list[int]:
     """n + 1 falling timesteps from T to 0, near T (i / n)^power: power 1 is even, power 2 is
     quadratic, with short steps near the data (DDIM, appendix D.2). Where rounding makes two equal,
     there are fewer. Built in chapter 7."""
-    _check(type(n) is int and 1 <= n <= T and power > 0,
-           f"steps is {n}, power {power}; expected 1 … T = {T} steps and a power above 0")
+    _check(type(n) is int and 1 <= n <= T, "steps", n, f"a whole number from 1 to T = {T}")
+    _check(power > 0, "power", power, "a number above 0, such as 1 (even) or 2 (quadratic)")
     return sorted({round(T * (i / n) ** power) for i in range(n)} | {T}, reverse=True)
 
 
@@ -256,61 +257,54 @@ def _times(T: int, steps: Steps) -> list[int]:
     """The timesteps to visit, falling to 0."""
     if steps is None or isinstance(steps, int):
         return spaced(T, T if steps is None else steps)
-    times = list(steps) if isinstance(steps, Sequence) else []
-    falls = all(type(t) is int for t in times) and all(t > s for t, s in pairwise(times))
-    _check(falls and times[1:] and times[-1] == 0,
-           f"steps is {steps!r}; expected 1 … T = {T}, or whole numbers that fall to 0")
-    return times
+    whole = isinstance(steps, Sequence) and all(type(t) is int for t in steps) and len(steps) > 1
+    falls = whole and [*steps] == sorted({*steps, 0}, reverse=True)
+    _check(falls, "steps", steps, f"a number up to T = {T}, or whole numbers that fall to 0")
+    return [*steps]
 
 
 # Checks: one sentence on what was given, what was expected, and what to do
+
+FLOATS = "floats; for bytes, use x.float() / 127.5 - 1"
 
 
 def check_data(x0: Tensor) -> None:
     """Refuse training data (B, …) that is empty, has a NaN, or isn't scaled to about [-1, 1].
 
     Raises:
-        TypeError: it is no tensor of floats.
-        ValueError: it is empty, or has a NaN or values such as 0 … 255.
+        TypeError: it isn't a tensor of floats with at least one row.
+        ValueError: it has a NaN or values such as 0 … 255.
     """
-    _check(isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel(),
-           f"x0 is {_kind(x0)}; expected floats, and for bytes x.float() / 127.5 - 1", TypeError)
-    if x0.is_cuda:  # reading a value would stop the GPU's queue
-        return
-    low, high = (value.item() for value in x0.aminmax())
+    well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
+    _check(well, "x0", x0, "B >= 1 rows of " + FLOATS, TypeError)
+    low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
-    _check(max(-low, high) < (1.5 if unscaled else 20), f"x0 has values {low:g} … {high:g}; "
-           "expected no NaN and about -1 … 1: for 0 … 255, x / 127.5 - 1")
+    _check(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
+           "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
     if unscaled:
         warnings.warn(f"x0 has values {low:g} … {high:g}: scale 0 … 1 by 2 * x - 1", stacklevel=3)
 
 
 def _check_time(T: int, t: Time, x: Tensor) -> None:
     """Every time passes here."""
-    _check(isinstance(x, Tensor) and x.is_floating_point(),
-           f"x is {_kind(x)}; expected floats, and for bytes x.float() / 127.5 - 1", TypeError)
+    _check(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
-    _check(rows or type(t) is int,
-           f"t is {_kind(t)}; expected an int, or {len(x)} int64, one for each row of x", TypeError)
-    for value in [t] if not rows else [] if t.is_cuda else t.tolist():
-        _check(0 <= value <= T, f"t is {value}; expected 0 … T = {T}")
+    _check(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one a row", TypeError)
+    if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue
+        low, high = map(int, t.aminmax()) if rows else (t, t)
+        _check(0 <= low <= high <= T, "t", low if low < 0 else high, f"0 … T = {T}")
 
 
 def _check_later(t: Time, s: Time) -> None:
-    _check((torch.as_tensor(s) < torch.as_tensor(t)).all(), f"t is {_kind(t)} and s is {_kind(s)}; "
-           "expected s < t in every row, since sampling goes from t back to s")
+    well = getattr(t, "is_cuda", False) or torch.as_tensor(s < t).all()
+    _check(well, "(t, s)", (t, s), "s < t in every row: sampling goes from t back to s")
 
 
 def _check_like(a: Tensor, x: Tensor) -> None:
-    _check(getattr(a, "shape", None) == x.shape,
-           f"the noise or prediction is {_kind(a)}; expected the shape of x, {tuple(x.shape)}")
+    _check(getattr(a, "shape", None) == x.shape, "eps or x0", a, f"the shape {tuple(x.shape)}")
 
 
-def _check(well: object, sentence: str, kind: type[Exception] = ValueError) -> None:
+def _check(well: object, name: str, given: object, expected: str, kind=ValueError) -> None:
     if not well:
-        raise kind(sentence)
-
-
-def _kind(a: object) -> str:
-    """How an error names a value."""
-    return f"{a.dtype} of shape {tuple(a.shape)}" if isinstance(a, Tensor) else repr(a)
+        kind_of = isinstance(given, Tensor) and f"{given.dtype} of shape {tuple(given.shape)}"
+        raise kind(f"{name} is {kind_of or repr(given)}; expected {expected}")

@@ -152,8 +152,8 @@ def ddim_invert(
 
     Built in chapter 7.
     """
-    if any(t <= s for t, s in pairwise(steps)):
-        raise ValueError(f"steps is {list(steps)}; expected falling timesteps, such as [T, …, 0]")
+    if not isinstance(steps, Sequence) or any(t <= s for t, s in pairwise(steps)):
+        raise ValueError(f"steps is {steps!r}; expected falling timesteps, such as spaced(T, 50)")
     xt = x0
     for s, t in pairwise(reversed(steps)):
         xs = xt
