@@ -9,13 +9,12 @@ from torch import Tensor
 
 from ddpm_lite import (
     Schedule,
+    clipped,
     cosine_schedule,
     ddim_step,
     ddpm_loss,
     ddpm_step,
     eps_target,
-    from_v,
-    from_x0,
     linear_schedule,
     predict_eps,
     predict_x0,
@@ -96,18 +95,18 @@ def test_a_short_linear_schedule_leaves_signal_at_T():
 
 @pytest.mark.parametrize(
     "beta",
-    [[1.0], [0.5, 1.5], [0.0, 0.1], [-0.1], [math.nan], [], [[0.1, 0.2]], 0.1],
+    [[1.0], [0.5, 1.5], [0.0, 0.1], [-0.1], [math.nan], [], [[0.1, 0.2]], 0.1, [0.999] * 99],
     ids=str,
 )
 def test_a_beta_that_is_no_variance_is_refused(beta):
-    """0 < beta < 1, or alpha_bar turns 0 or negative and the square roots NaN."""
+    """0 < beta < 1 and alpha_bar > 0, or the square roots and quotients are NaN."""
     with pytest.raises(ValueError, match="beta"):
         Schedule(torch.tensor(beta))
 
 
 def test_a_linear_schedule_rescaled_to_few_steps_is_refused():
     """beta_T = 0.02 * 1000 / T passes 1 for T <= 20 (guided-diffusion, issue 137)."""
-    with pytest.raises(ValueError, match="larger T"):
+    with pytest.raises(ValueError, match="in \\(0, 1\\)"):
         linear_schedule(10, 1e-4 * 100, 0.02 * 100)
 
 
@@ -205,11 +204,27 @@ def zero_model(x, t):
     return torch.zeros_like(x)
 
 
-def test_a_model_that_always_answers_zero_has_loss_1():
+def test_a_model_that_always_predicts_zero_has_loss_1():
     """E[eps^2] = 1; the mean of n squares is within five of its standard errors sqrt(2 / n)."""
     x0 = torch.rand(5000, 4) * 2 - 1
     loss = ddpm_loss(zero_model, SCHEDULES["linear"], x0)
     assert abs(loss - 1) < 5 * math.sqrt(2 / x0.numel())
+
+
+def test_the_loss_takes_given_times_and_noise():
+    """With t and eps given nothing is drawn, and the loss is the mean squared error by hand."""
+    schedule, x0, eps, t = SCHEDULES["cosine"], torch.randn(3, 2), torch.randn(3, 2), [1, 50, 900]
+    before, seen = torch.get_rng_state(), []
+
+    def spy(x, t):
+        seen.append((x, t))
+        return 0.5 * x
+
+    loss = ddpm_loss(spy, schedule, x0, t=torch.tensor(t), eps=eps)
+    assert torch.equal(before, torch.get_rng_state())
+    ((xt, times),) = seen
+    assert times.tolist() == t and torch.equal(xt, q_sample(schedule, x0, times, eps))
+    assert loss.item() == pytest.approx((0.5 * xt - eps).square().mean().item())
 
 
 @each_schedule
@@ -280,18 +295,9 @@ def test_the_three_targets_are_linear_maps_of_one_another(schedule):
     assert torch.allclose(xt**2 + v**2, x0**2 + eps**2)  # a rotation keeps the length
 
 
-@each_exact
-def test_wrapped_networks_guess_the_exact_noise(schedule):
-    """from_x0 and from_v turn the true x0 and the true v into the true eps."""
-    x0, eps, t = normal(9, 2), normal(9, 2), torch.arange(1, 1001, 120)
-    xt, v = q_sample(schedule, x0, t, eps), v_target(schedule, x0, t, eps)
-    assert torch.allclose(from_x0(lambda x, t: x0, schedule)(xt, t), eps)
-    assert torch.allclose(from_v(lambda x, t: v, schedule)(xt, t), eps)
-
-
 @pytest.mark.parametrize("target", [eps_target, x0_target, v_target])
-def test_the_loss_compares_the_guess_with_its_target(target):
-    """A model that knows x0 and answers with the target has loss 0, one that negates it has not."""
+def test_the_loss_compares_the_prediction_with_its_target(target):
+    """A model that knows x0 and predicts the target has loss 0. If it negates it, it doesn't."""
     schedule, x0 = EXACT["linear"], torch.full((32, 2), 0.5, dtype=torch.float64)
 
     def oracle(x, t):
@@ -378,12 +384,12 @@ def test_the_noise_of_a_step_is_gaussian_with_the_posterior_variance(schedule):
 @each_schedule
 def test_every_jump_is_finite_in_float32(schedule):
     """1 - alpha_bar_s - sigma^2 is >= 0, and must not round to less: its root is taken."""
-    x = torch.ones(1)
     for t in (1, 2, 1000):
-        for s in range(0, t, 3):
-            for eta in (0.0, 0.5, 1.0):
-                assert ddim_step(schedule, x, t, s, x, eta).isfinite(), (t, s, eta)
-            assert ddpm_step(schedule, x, t, s, x).isfinite(), (t, s)
+        s, x = torch.arange(t), torch.ones(t, 1)  # all s < t at once, a row for each
+        rows = torch.full((t,), t)
+        for eta in (0.0, 0.5, 1.0):
+            assert ddim_step(schedule, x, rows, s, x, eta).isfinite().all(), (t, eta)
+        assert ddpm_step(schedule, x, rows, s, x).isfinite().all(), t
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan])
@@ -424,7 +430,8 @@ def mixture_eps(schedule, means, stds, weights):
 def test_for_gaussian_data_the_exact_eps_makes_that_gaussian(schedule, step, steps):
     """N(2, 0.5^2) comes back from pure noise, without a network (Algorithm 2; DDIM, Eq. 12)."""
     n = 10_000
-    x0 = sample(gaussian_eps(schedule, 2.0, 0.5), schedule, torch.randn(n, 1), steps, step)
+    eps = gaussian_eps(schedule, 2.0, 0.5)
+    x0 = sample(eps, schedule, torch.randn(n, 1), steps, step, clip=None)
     assert abs(x0.mean() - 2) < 5 * 0.5 / math.sqrt(n) + 0.01  # chance, and finite steps
     assert abs(x0.std() - 0.5) < 5 * 0.5 / math.sqrt(2 * n) + 0.005
 
@@ -440,7 +447,7 @@ def test_for_a_mixture_the_exact_eps_makes_that_mixture(schedule, step, steps):
         torch.tensor([0.3, 0.7]),
     )
     eps = mixture_eps(schedule, means, stds, weights)
-    x0 = sample(eps, schedule, torch.randn(n, 1), steps, step)
+    x0 = sample(eps, schedule, torch.randn(n, 1), steps, step, clip=None)
     cdf = (weights * torch.special.ndtr((edges[:, None] - means) / stds)).sum(1)
     counts = torch.histogram(x0, edges).hist / n
     assert (counts - cdf.diff()).abs().sum() / 2 < 0.04
@@ -459,12 +466,12 @@ def test_the_posterior_variance_is_exact_when_the_data_are_one_point():
 # How the samplers walk
 
 
-def broken(x, t):
-    raise AssertionError("the model was called")
-
-
 def test_a_trajectory_is_lazy():
-    """A generator: (T, xT) comes before the model is asked anything."""
+    """A generator: (T, xT) comes before the model is called."""
+
+    def broken(x, t):
+        raise AssertionError("the model was called")
+
     xT = torch.randn(3, 2)
     t, xt = next(trajectory(broken, SCHEDULES["linear"], xT))
     assert t == 1000 and xt is xT
@@ -477,33 +484,33 @@ def test_a_trajectory_starts_at_T_ends_at_0_and_visits_steps_plus_1_times(T):
     for steps in {1, 2, 3, T // 3, T - 1, T, None} - {0}:
         if steps is not None and steps > T:
             continue
-        times = [t for t, _ in trajectory(zero_model, schedule, torch.ones(1, 1), steps)]
+        walk = trajectory(zero_model, schedule, torch.ones(1, 1), steps, clip=None)
+        times = [t for t, _ in walk]
         strides = [t - s for t, s in pairwise(times)]
         assert times[0] == T and times[-1] == 0
         assert len(strides) == (steps or T)
         assert min(strides) >= 1 and max(strides) - min(strides) <= 1
 
 
-def test_a_trajectory_asks_the_model_for_the_times_it_visits():
+def test_a_trajectory_calls_the_model_at_the_times_it_visits():
     """The model gets x_t and t (B,), int64, for each state but the last."""
-    asked = []
+    calls = []
 
     def spy(x, t):
-        asked.append((x, t))
+        calls.append((x, t))
         return torch.zeros_like(x)
 
     states = list(trajectory(spy, SCHEDULES["linear"], torch.randn(3, 2), 4))
     assert [t for t, _ in states] == [1000, 750, 500, 250, 0]
-    for (x, t), (time, state) in zip(asked, states[:-1], strict=True):
+    for (x, t), (time, state) in zip(calls, states[:-1], strict=True):
         assert torch.equal(x, state) and t.tolist() == [time] * 3 and t.dtype == torch.int64
 
 
 def test_a_trajectory_visits_just_the_times_of_a_list():
     """One that starts below T edits a noised x_t (SDEdit)."""
     schedule, x = SCHEDULES["linear"], torch.randn(2, 2)
-    for times in ([1000, 10, 0], [300, 200, 0], (5, 0), range(4, -1, -1), torch.tensor([9, 0])):
-        visited = [t for t, _ in trajectory(zero_model, schedule, x, times)]
-        assert visited == [int(t) for t in times]
+    for times in ([1000, 10, 0], [300, 200, 0], (5, 0), range(4, -1, -1)):
+        assert [t for t, _ in trajectory(zero_model, schedule, x, times)] == [*times]
 
 
 @pytest.mark.parametrize("step", [ddpm_step, ddim_step])
@@ -527,7 +534,10 @@ def test_sampling_records_no_gradients_and_leaves_xT_alone():
 
 
 @pytest.mark.parametrize(
-    "steps", [0, -1, 1001, [], [0], [5, 3], [3, 5, 0], [5, 5, 0], [1001, 0]], ids=str
+    "steps",
+    [0, -1, 1001, True, 9.0, "950", [], [0], [5, 3], [3, 5, 0], [5, 5, 0], [1001, 0], [9.5, 0]]
+    + [[True, 0], torch.tensor([9, 0])],
+    ids=str,
 )
 def test_steps_that_lead_nowhere_are_refused(steps):
     """Times must fall, end at 0, and lie in 0 … T; a number must be 1 … T."""
@@ -535,9 +545,39 @@ def test_steps_that_lead_nowhere_are_refused(steps):
         sample(zero_model, SCHEDULES["linear"], torch.ones(1, 1), steps)
 
 
-def test_mixing_two_noises_linearly_shrinks_them_and_slerp_does_not():
-    """Var((a + b) / 2) = 1/2, so a midpoint of two x_T is no x_T; (a + b) / sqrt(2) is one."""
-    a, b = torch.randn(2, 20_000)
-    linear, slerp = (a + b) / 2, (a + b) / math.sqrt(2)
-    assert linear.std().item() == pytest.approx(math.sqrt(0.5), abs=0.02)
-    assert is_normal(slerp)
+# Clipping
+
+
+def test_a_clipped_model_predicts_no_x0_outside_the_data():
+    """predict_x0 of its eps is clamp(predict_x0 of the model's eps, -limit, limit)."""
+    x, eps = 3 * torch.randn(2, 4, 3)
+    t, schedule = torch.tensor([1, 300, 700, 990]), SCHEDULES["cosine"]
+    model = clipped(lambda x, t: eps, schedule, 0.5)
+    before, after = (predict_x0(schedule, x, t, e) for e in (eps, model(x, t)))
+    assert (before.abs() < 0.5).any() and before.abs().max() > 1
+    assert torch.allclose(after, before.clamp(-0.5, 0.5), atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [ddim_step, ddpm_step])
+def test_clipping_changes_the_step_and_not_only_what_follows_it(step):
+    """Clipped after the mean is built, it would do nothing: the means must differ where x0 does."""
+    x, eps, schedule = 3 * torch.randn(8), torch.zeros(8), SCHEDULES["cosine"]
+    model = clipped(lambda x, t: eps, schedule)
+    outside = predict_x0(schedule, x, 500, eps).abs() > 1.01
+    torch.manual_seed(1)
+    plain = step(schedule, x, 500, 480, eps)
+    torch.manual_seed(1)
+    moved = (step(schedule, x, 500, 480, model(x, torch.full((8,), 500))) - plain).abs() > 1e-4
+    assert outside.any() and torch.equal(moved, outside)
+
+
+@each_schedule
+@pytest.mark.parametrize("step", [ddim_step, ddpm_step])
+def test_samples_are_clipped_unless_one_says_otherwise(schedule, step):
+    """By default x0 stays in [-1, 1], with clip in [-clip, clip], and with None anywhere: for the
+    model eps = 0, x0 = x_T / sqrt(alpha_bar_T) is far outside."""
+    xT = torch.randn(64, 2)
+    largest = {clip: sample(zero_model, schedule, xT, 20, step, clip).abs().max()
+               for clip in (1.0, 2.5, None)}  # fmt: skip
+    assert sample(zero_model, schedule, xT, 20, step).abs().max() == pytest.approx(1, abs=1e-3)
+    assert largest[1.0] < 1.001 and 2 < largest[2.5] < 2.501 and largest[None] > 100
