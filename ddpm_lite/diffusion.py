@@ -306,5 +306,6 @@ def _check_like(a: Tensor, x: Tensor) -> None:
 
 def _check(well: object, name: str, given: object, expected: str, kind=ValueError) -> None:
     if not well:
-        kind_of = isinstance(given, Tensor) and f"{given.dtype} of shape {tuple(given.shape)}"
-        raise kind(f"{name} is {kind_of or repr(given)}; expected {expected}")
+        tensor = isinstance(given, Tensor) and f"{given.dtype} of shape {tuple(given.shape)}"
+        given = tensor or " ".join(repr(given).split())[:60]
+        raise kind(f"{name} is {given}; expected {expected}")

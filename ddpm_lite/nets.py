@@ -295,11 +295,11 @@ class UNet(nn.Module):
 
     def second_image(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The condition (B, cond_channels, …), with zeros where there is none."""
-        shape = (len(x), self.cond_channels, *x.shape[2:])
+        expected = x.new_zeros(len(x), self.cond_channels, *x.shape[2:])
         if y is None:
-            return x.new_zeros(shape)
-        if y.shape != shape:
-            raise ValueError(f"y has shape {tuple(y.shape)}; expected a second image {shape}")
+            return expected
+        if _kind(y) != _kind(expected):
+            raise TypeError(f"y is {_kind(y)}; expected a second image, {_kind(expected)}")
         return y.masked_fill(y.isnan(), 0)
 
 
@@ -309,9 +309,10 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     if net.dropout and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
-    if _kind(x)[0] != weight.dtype or x.ndim != weight.ndim or x.shape[1] != net.channels:
-        expected = f"expected {weight.dtype} (B, {net.channels}{sides})"
-        raise ValueError("x is {} of shape {}; {}".format(*_kind(x), expected))
+    fits = isinstance(x, Tensor) and x.dtype == weight.dtype and x.ndim == weight.ndim
+    if not fits or x.shape[1] != net.channels:
+        expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
+        raise ValueError(f"x is {_kind(x)}; expected {expected}")
     if net.image_size and x.shape[2:] != net.image_size:
         hint = f"these weights are for images of size {net.image_size}"
         raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
@@ -321,9 +322,9 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
 
 
 def _check_time(t: Tensor, rows: int) -> None:
-    if _kind(t)[1] != (rows,) or t.dtype == torch.bool:
+    if not isinstance(t, Tensor) or t.shape != (rows,) or t.dtype == torch.bool:
         hint = f"expected {rows} timesteps 1 … T, one for each row of x"
-        raise TypeError("t is {} of shape {}; {}".format(*_kind(t), hint))
+        raise TypeError(f"t is {_kind(t)}; {hint}")
     if t.is_floating_point() and not t.is_cuda and t.max() <= 1:
         raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")
 
@@ -331,15 +332,18 @@ def _check_time(t: Tensor, rows: int) -> None:
 def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
     if not num_classes and not cond_dim:
         raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
-    expected = (torch.int64, (rows,)) if num_classes else (torch.float32, (rows, cond_dim))
+    shape = (rows,) if num_classes else (rows, cond_dim)
+    expected = f"{'torch.int64' if num_classes else 'torch.float32'} of shape {shape}"
     if _kind(y) != expected:
-        raise TypeError("y is {} of shape {}; expected {} of shape {}".format(*_kind(y), *expected))
+        raise TypeError(f"y is {_kind(y)}; expected {expected}")
     if num_classes and not y.is_cuda and not 0 <= y.min() <= y.max() <= num_classes:
         hint = f"expected 0 … {num_classes - 1}, or {num_classes} for no label"
         raise ValueError(f"labels are {y.min()} … {y.max()}; {hint}")
 
 
 def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: int, dims: int) -> None:
+    if isinstance(mults, int) or isinstance(attention, int):
+        raise TypeError(f"mults is {mults}, attention {attention}; expected tuples such as (1, 2)")
     if not mults or min(mults) < 1 or blocks < 1 or dims not in CONV:
         given = f"mults is {mults}, blocks {blocks}, dims {dims}"
         raise ValueError(f"{given}; expected numbers from 1 on, and dims 1, 2 or 3")
@@ -349,6 +353,7 @@ def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: int, dims: int
         raise ValueError("expected one of num_classes, cond_dim and cond_channels, not several")
 
 
-def _kind(a: object) -> tuple:
-    """What an error says of a tensor: its type and its shape."""
-    return (a.dtype, tuple(a.shape)) if isinstance(a, Tensor) else (type(a).__name__, "(no tensor)")
+def _kind(a: object) -> str:
+    """How an error names a value, in a few words."""
+    tensor = isinstance(a, Tensor)
+    return f"{a.dtype} of shape {tuple(a.shape)}" if tensor else " ".join(repr(a).split())[:60]
