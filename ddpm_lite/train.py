@@ -72,18 +72,10 @@ def adamw(net: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.opt
     return torch.optim.AdamW(net.parameters(), lr=0.0, betas=betas, fused=True)
 
 
-def train(
-    net: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor | None]],
-    loss_fn: Callable[[nn.Module, Tensor, Tensor | None], Tensor],
-    steps: int,
-    lr: LearningRate = 1e-3,
-    ema: EMA | None = None,
-    clip: float = 1.0,
-    amp: bool = False,
-    optimizer: torch.optim.Optimizer | None = None,
-    start: int = 0,
-) -> Iterator[tuple[int, float]]:
+def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], steps: int,
+          lr: LearningRate = 1e-3, ema: EMA | None = None, clip: float = 1.0, amp: bool = False,
+          optimizer: torch.optim.Optimizer | None = None, start: int = 0
+          ) -> Iterator[tuple[int, float]]:  # fmt: skip
     """Yield (step, loss) after each training step. A generator: iterate over it, or nothing runs.
 
     Args:
@@ -150,9 +142,8 @@ def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -
         raise ValueError("gradients are off: call train outside torch.no_grad()")
     if not any(weight.requires_grad for weight in net.parameters()):
         raise ValueError("every weight of net is frozen: call net.requires_grad_(True) first")
-    rate = lr(0.5) if callable(lr) else lr
-    if steps < 1 or not rate > 0 or not clip > 0:
-        raise ValueError(f"steps is {steps}, lr {rate}, clip {clip}; expected numbers above 0")
+    if steps < 1 or not (callable(lr) or lr > 0) or not clip > 0:
+        raise ValueError(f"steps is {steps}, lr {lr}, clip {clip}; expected numbers above 0")
 
 
 def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:
