@@ -33,7 +33,7 @@ def write_atomic(path: str | os.PathLike, data: bytes) -> None:
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
-        raise FileExistsError(errno.EEXIST, "This is no regular file", str(path))
+        raise FileExistsError(errno.EEXIST, "This is not a regular file", str(path))
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
@@ -100,12 +100,13 @@ def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
         ValueError: x is no batch of images, holds a NaN, or the suffix is unknown.
     """
     path = Path(path)
-    _check_images(path, x)
+    suffix = path.suffix.lower()
+    _check_images(path, suffix, x)
     small = ((x.detach().cpu().float().clamp(-1, 1) + 1) * 127.5).round().byte()  # (N, C, H, W)
-    if path.suffix in (".npy", ".npz"):
-        write_atomic(path, _array_file(small.permute(0, 2, 3, 1).numpy(), path.suffix))
-    elif path.suffix:
-        write_atomic(path, _image_file(_grid(small, pixels), path.suffix))
+    if suffix in (".npy", ".npz"):
+        write_atomic(path, _array_file(small.permute(0, 2, 3, 1).numpy(), suffix))
+    elif suffix:
+        write_atomic(path, _image_file(_grid(small, pixels), suffix))
     else:
         path.mkdir(parents=True, exist_ok=True)
         for i, image in enumerate(small):
@@ -138,11 +139,11 @@ def _array_file(array: Any, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _check_images(path: Path, x: Tensor) -> None:
-    if path.suffix not in ("", ".npy", ".npz", ".png", ".jpg", ".jpeg", ".webp"):
-        raise ValueError(f"{path} ends in {path.suffix}; expected .png, .jpg, .webp, .npy, .npz, "
+def _check_images(path: Path, suffix: str, x: Tensor) -> None:
+    if suffix not in ("", ".npy", ".npz", ".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"{path} ends in {suffix}; expected .png, .jpg, .webp, .npy, .npz, "
                          "or a folder without a suffix")  # fmt: skip
-    array = path.suffix in (".npy", ".npz")
+    array = suffix in (".npy", ".npz")
     if x.ndim != 4 or not len(x) or not (array or x.shape[1] in (1, 3)):
         raise ValueError(f"x has shape {tuple(x.shape)}; expected images (N, 1 or 3, H, W)")
     if not x.isfinite().all():

@@ -10,8 +10,11 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
+try:
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+except ImportError:
+    raise ImportError("figures need matplotlib: run `pip install matplotlib`") from None
 
 DATA, NOISE, MODEL, EXACT = "#0072B2", "#E69F00", "#009E73", "#000000"
 
@@ -29,6 +32,8 @@ def draw_images(ax: Axes, x, columns: int = 8) -> None:
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         shape = tuple(x.shape)
         raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
+    if not x.isfinite().all():
+        raise ValueError("x has NaN or infinite values, so there is no image to draw")
     b, c, h, w = x.shape
     rows = -(-b // columns)
     grid = x.new_ones(rows * columns, c, h + 1, w + 1)  # a white line between the images
