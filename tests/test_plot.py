@@ -112,6 +112,18 @@ def test_what_is_no_batch_of_images_is_refused(shape):
     plt.close()
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_an_image_with_a_hole_is_not_drawn(bad):
+    """matplotlib would draw NaN as white, like the brightest pixel."""
+    _, ax = plt.subplots()
+    x = IMAGES.clone()
+    x[3, 0, 2, 2] = bad
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        plot.draw_images(ax, x)
+    assert not ax.images
+    plt.close()
+
+
 def test_a_label_for_each_state():
     """One too few is an error, not a state that is silently left out."""
     for show in (plot.show_strip, plot.show_points):
@@ -122,10 +134,10 @@ def test_a_label_for_each_state():
 
 def test_a_widget_redraws_for_each_state(figures):
     """The slider picks (label, value); each value is drawn under its label."""
-    widgets = pytest.importorskip("ddpm_lite.plot")
+    pytest.importorskip("ipywidgets")
     drawn = []
     states = [(0, "first"), (500, "second")]
-    box = widgets.explore(lambda ax, value: drawn.append(value), states)
+    box = plot.explore(lambda ax, value: drawn.append(value), states)
     box.update()
     box.children[0].index = 1
     box.update()
@@ -135,9 +147,9 @@ def test_a_widget_redraws_for_each_state(figures):
 
 def test_the_schedule_widget_draws_what_is_chosen(figures):
     """A curve over t = 1 … T for each chosen schedule; the SNR on a logarithmic axis."""
-    widgets = pytest.importorskip("ddpm_lite.plot")
+    pytest.importorskip("ipywidgets")
     schedule = ddpm_lite.linear_schedule(10)
-    box = widgets.explore_schedules({"linear": schedule, "cosine": ddpm_lite.cosine_schedule(10)})
+    box = plot.explore_schedules({"linear": schedule, "cosine": ddpm_lite.cosine_schedule(10)})
     box.children[0].value = "snr"
     box.children[1].value = ("linear",)
     box.update()

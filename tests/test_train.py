@@ -1,25 +1,17 @@
-"""Theorems about the loop, the average of the weights, and checkpoints that survive anything."""
+"""Theorems about the training loop and the average of the weights."""
 
-import builtins
 import copy
-import hashlib
-import io
 import math
-import os
-import pickle
-import signal
-import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
 
 from ddpm_lite import (
     EMA,
     MLP,
-    CheckpointError,
     NonFiniteLossError,
     adamw,
     batches,
@@ -102,7 +94,7 @@ def test_a_long_gradient_is_cut_to_the_length_clip():
         assert min(bound, 0.05) * 0.99 < length < bound * 1.001
 
 
-def test_an_annealed_rate_rises_in_a_line_and_falls_as_a_half_cosine():
+def test_a_warmed_up_rate_rises_in_a_line_and_falls_as_a_half_cosine():
     """peak p / warmup, then peak (1 + cos(pi q)) / 2 (arXiv 1608.03983, Eq. 5)."""
     rate = warmup_cosine(4e-3, warmup=0.1)
     assert [rate(0.0), rate(0.05), rate(0.1)] == pytest.approx([0, 2e-3, 4e-3])
@@ -165,7 +157,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights():
     """amp=True: activations of linear layers are bfloat16, weights and their average are not."""
     net, kinds = MLP(2, 8, 1), []
     ema = EMA(net)
-    net.conv_out.register_forward_hook(lambda module, args, out: kinds.append(out.dtype))
+    net.proj_out.register_forward_hook(lambda module, args, out: kinds.append(out.dtype))
     for amp in (True, False):
         next(train(net, batches(X), loss_fn, 1, ema=ema, amp=amp))
     assert kinds == [torch.bfloat16, torch.float32]
@@ -203,6 +195,46 @@ def test_a_loss_function_may_add_up_gradients_of_parts_itself():
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     pairs = zip(state(nets[0]), state(nets[1]), strict=True)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in pairs)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda b: DataLoader(b, batch_size=None)])
+def test_batches_begin_again_at_their_end(kind):
+    """A list or a DataLoader of three batches serves seven steps."""
+    seen, sets = [], [(X[i : i + 8], torch.tensor([i])) for i in range(3)]
+
+    def spy(net, x, y):
+        seen.append(int(y))
+        return loss_fn(net, x, y)
+
+    assert len(list(train(MLP(2, 8, 1), kind(sets), spy, 7))) == 7
+    assert seen == [0, 1, 2, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: (X for _ in range(3)), lambda: zip([X] * 3, [None] * 3, strict=True),
+])  # fmt: skip
+def test_a_generator_that_ends_too_early_is_refused(make):
+    """It cannot begin again: one sentence after its last batch, not a run that is too short."""
+    steps = train(MLP(2, 8, 1), make(), loss_fn, 7)
+    assert [next(steps)[0] for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="the batches ended after 3; expected a DataLoader"):
+        next(steps)
+
+
+def test_a_generator_that_is_long_enough_may_end():
+    """No batch is drawn beyond the last step."""
+    assert len(list(train(MLP(2, 8, 1), (X for _ in range(3)), loss_fn, 3))) == 3
+
+
+@pytest.mark.parametrize("batch", [X, [X], (X,), (X, None), [X, None]], ids=str)
+def test_a_batch_may_come_without_labels(batch):
+    """x, (x,) and (x, None) are the same batch, in a list or a tuple."""
+
+    def spy(net, x, y):
+        assert torch.equal(x, X) and y is None
+        return loss_fn(net, x, y)
+
+    assert len(list(train(MLP(2, 8, 1), [batch], spy, 2))) == 2
 
 
 def test_training_puts_the_network_into_training_mode():
@@ -289,7 +321,7 @@ def test_a_decay_that_averages_nothing_is_refused(decay):
         EMA(nn.Linear(1, 1), decay)
 
 
-# Checkpoints
+# Resuming
 
 
 def seeded(net, x, y):
@@ -330,202 +362,3 @@ def test_a_resumed_run_is_bit_for_bit_the_run_that_never_stopped(tmp_path):
     again, ema_again, losses_again = run(tmp_path / "b.pt", [4, 7, 9])
     assert same(net, again) and same(ema.model, ema_again.model)
     assert losses == losses_again and ema.n == ema_again.n == 9
-
-
-STATE = {"net": {"w": torch.arange(12.0).view(3, 4)}, "step": 7, "lr": 1e-3, "names": ["a", None]}
-
-
-@pytest.fixture
-def saved(tmp_path):
-    path = tmp_path / "model.pt"
-    save_checkpoint(path, **STATE)
-    return path
-
-
-def refused(path) -> str:
-    """The one sentence with which a bad file is refused."""
-    with pytest.raises(CheckpointError) as error:
-        load_checkpoint(path)
-    message = str(error.value)
-    assert str(path) in message and "\n" not in message and "weights_only" not in message
-    return message
-
-
-def test_a_checkpoint_comes_back_as_it_was(saved):
-    """Tensors to the bit, and numbers, strings, lists and dicts."""
-    back = load_checkpoint(saved)
-    assert torch.equal(back["net"].pop("w"), STATE["net"]["w"])
-    assert back == {**STATE, "net": {}}
-
-
-def test_a_cut_checkpoint_is_refused_at_every_length(saved):
-    """The last 32 bytes are the SHA-256 of the rest: no shorter file has it."""
-    whole = saved.read_bytes()
-    for length in [
-        *range(0, 80),
-        *range(80, len(whole) - 80, 37),
-        *range(len(whole) - 80, len(whole)),
-    ]:
-        saved.write_bytes(whole[:length])
-        assert "checksum" in refused(saved)
-
-
-def test_a_checkpoint_with_one_wrong_bit_is_refused(saved):
-    """torch alone loads a flipped bit in a weight silently."""
-    whole = saved.read_bytes()
-    for bit in range(0, 8 * len(whole), 131):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
-        saved.write_bytes(damaged)
-        refused(saved)
-
-
-def test_a_foreign_file_is_refused(saved):
-    """What torch.save, a text editor or git-lfs wrote is not ours."""
-    torch.save(STATE, saved)
-    refused(saved)
-    for text in (b"", b"version https://git-lfs.github.com/spec/v1\n", b"<!DOCTYPE html>" * 9):
-        saved.write_bytes(text)
-        refused(saved)
-
-
-class Canary:
-    """Unpickling it in full writes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def attacks(canary: Canary) -> list[bytes]:
-    files = [pickle.dumps(canary, protocol) for protocol in range(6)]
-    for zipped in (True, False):
-        for state in (canary, {"net": {"w": canary}}, {"optimizer": [{"state": canary}]}):
-            buffer = io.BytesIO()
-            torch.save(state, buffer, _use_new_zipfile_serialization=zipped)
-            files.append(buffer.getvalue())
-    return files
-
-
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_a_malicious_checkpoint_is_never_executed(saved, tmp_path):
-    """Not even with a valid checksum behind it: weights_only=True unpickles no code."""
-    canary = tmp_path / "executed"
-    for attack in attacks(Canary(canary)):
-        for data in (attack, attack + hashlib.sha256(attack).digest()):
-            saved.write_bytes(data)
-            refused(saved)
-            assert not canary.exists()
-    pickle.loads(pickle.dumps(Canary(canary)))
-    assert canary.exists()  # the canary itself works
-
-
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_a_forged_checksum_lets_nothing_but_a_checkpoint_error_out(saved):
-    """Damage under a valid checksum: loaded, or refused; never an IndexError from the unpickler."""
-    pickled = pickle.dumps({"step": [1, 2.5, "x"]}, 2)
-    for data in (pickled, saved.read_bytes()[:-32]):
-        for i in range(0, len(data), 1 + len(data) // 40):
-            forged = data[:i] + bytes([(data[i] + 83) % 256]) + data[i + 1 :]
-            for file in (forged, forged[: i + 1]):
-                saved.write_bytes(file + hashlib.sha256(file).digest())
-                try:
-                    load_checkpoint(saved)
-                except CheckpointError:
-                    pass
-
-
-@pytest.mark.parametrize("bad, words", [
-    ({"loss": pytest.importorskip("numpy").float64(0.5)}, "['loss'] is a numpy.float64"),
-    ({"net": {"parts": [1, {2}]}}, "['net']['parts'][1] is a builtins.set"),
-    ({"file": Path("x")}, "['file'] is a pathlib"),
-    ({"by": {(1, b"x"): 2}}, "a key of the state['by'][1] is a builtins.bytes"),
-])  # fmt: skip
-def test_what_could_not_be_loaded_is_not_saved(saved, bad, words):
-    """It is named, with its place, before the old checkpoint is touched."""
-    with pytest.raises(TypeError) as error:
-        save_checkpoint(saved, **STATE | bad)
-    assert words in str(error.value) and "float(x)" in str(error.value)
-    assert load_checkpoint(saved)["step"] == 7 and os.listdir(saved.parent) == ["model.pt"]
-
-
-def test_a_device_that_is_not_there_is_not_the_fault_of_the_file(saved, monkeypatch):
-    """Whatever PyTorch says then."""
-    empty = torch.empty
-    for kind in (AssertionError, RuntimeError):
-
-        def refuse(*size, device="cpu", kind=kind, **how):
-            if device == "cuda":
-                raise kind("Torch not compiled with CUDA enabled")
-            return empty(*size, device=device, **how)
-
-        monkeypatch.setattr(torch, "empty", refuse)
-        with pytest.raises(ValueError, match='no device "cuda" here') as error:
-            load_checkpoint(saved, device="cuda")
-        assert not isinstance(error.value, CheckpointError)
-    with pytest.raises(ValueError, match='no device "tpu" here'):
-        load_checkpoint(saved, device="tpu")
-
-
-def test_a_small_file_that_unpacks_to_a_large_one_is_refused(saved):
-    """A forged checkpoint of 100 MB of zeros, packed into a thousandth of that."""
-    torch.save({"w": torch.zeros(25_000_000)}, buffer := io.BytesIO())
-    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(packed := io.BytesIO(), "w") as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name), zipfile.ZIP_DEFLATED)
-    data = packed.getvalue()
-    assert len(data) < 1_000_000
-    saved.write_bytes(data + hashlib.sha256(data).digest())
-    assert "unpacks to more" in refused(saved)
-
-
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    """FileNotFoundError with the path and how to make a checkpoint."""
-    for path in (tmp_path / "none.pt", tmp_path):
-        with pytest.raises(FileNotFoundError, match="is not a file; `python -m ddpm_lite train`"):
-            load_checkpoint(path)
-
-
-@pytest.mark.parametrize("where", ["torch.save", "os.fsync", "os.replace"])
-def test_a_failed_write_leaves_the_old_checkpoint_and_no_litter(saved, monkeypatch, where):
-    """Disk full, at any stage: the old file loads, and no .part is left."""
-
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr({"torch.save": torch, "os.fsync": os, "os.replace": os}[where],
-                        where.split(".")[1], full)  # fmt: skip
-    with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(saved, step=8)
-    assert load_checkpoint(saved)["step"] == 7
-    assert os.listdir(saved.parent) == ["model.pt"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 1.0])
-def test_a_process_killed_while_it_writes_leaves_the_old_checkpoint(saved, share):
-    """kill -9 after that share of the bytes: the old file is whole, being replaced at the end."""
-    child = os.fork()
-    if child == 0:  # the writer dies inside write()
-
-        class Dying(io.FileIO):
-            def write(self, data):
-                super().write(data[: int(len(data) * share)])
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        builtins.open = lambda path, mode: Dying(path, mode)
-        try:
-            save_checkpoint(saved, step=8)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert load_checkpoint(saved)["step"] == 7
-
-
-def test_a_saved_checkpoint_replaces_the_old_one(saved):
-    """The other side of atomic: when it returns, the new one is there, alone."""
-    save_checkpoint(str(saved), step=8)
-    assert load_checkpoint(str(saved)) == {"step": 8}
-    assert os.listdir(saved.parent) == ["model.pt"]
