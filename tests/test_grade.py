@@ -37,7 +37,7 @@ class StubClass:
 
 @pytest.mark.parametrize("answer", [stub, stub_with_docstring, StubClass, None, ...])
 def test_an_untouched_stub_is_not_tried_yet(chapter, capsys, answer):
-    assert grade("99.1", answer) is False
+    grade("99.1", answer)
     assert capsys.readouterr().out == "⬜ exercise 99.1: not tried yet.\n"
 
 
@@ -51,7 +51,7 @@ def test_an_untouched_stub_is_not_tried_yet(chapter, capsys, answer):
     ],
 )
 def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):
-    assert grade("99.1", answer) is said.startswith("✅")
+    grade("99.1", answer)
     assert capsys.readouterr().out == said
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_function_is_told_by_how_much():
         alpha_bar = schedule.at(t, x0)
         return alpha_bar.sqrt() * x0 + (1 - alpha_bar) * eps
 
-    with pytest.raises(ValueError, match=r"q_sample differs from ddpm_lite.q_sample by up to 0\.\d"):
+    with pytest.raises(ValueError, match=r"q_sample differs from .* by up to 0\.\d"):
         same_as_package(q_sample)
 
 

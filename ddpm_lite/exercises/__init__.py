@@ -16,37 +16,34 @@ from .same import same_as_package
 __all__ = ["grade", "same_as_package"]
 
 
-def grade(exercise: str | Callable[[], None], *answers: Any) -> bool:
+def grade(exercise: str | Callable[[], None], *answers: Any) -> None:
     """Print whether the answer to an exercise is right, not tried yet, or what is wrong with it.
 
     Args:
         exercise: its number, such as "3.1".
         answers: what the exercise asks for, such as the function that you wrote.
 
-    Returns:
-        Whether it is right. As a decorator above a function without arguments, ``grade`` runs its
-        asserts at once.
+    As a decorator above a function without arguments, ``grade`` runs its asserts at once.
     """
     if callable(exercise):
         return _verdict(exercise.__name__.replace("_", " "), exercise)
     chapter, _, number = exercise.partition(".")
     if any(_is_stub(answer) for answer in answers):
         print(f"⬜ exercise {exercise}: not tried yet.")
-        return False
+        return
     checks = importlib.import_module(f"ddpm_lite.exercises.chapter_{int(chapter):02d}")
     check = getattr(checks, f"exercise_{number}")
-    return _verdict(f"exercise {exercise}", lambda: check(*answers))
+    _verdict(f"exercise {exercise}", lambda: check(*answers))
 
 
-def _verdict(name: str, check: Callable[[], None]) -> bool:
+def _verdict(name: str, check: Callable[[], None]) -> None:
     """An answer that raises is not right yet."""
     try:
         check()
     except Exception as error:
         print(f"❌ {name}: not yet. {error or type(error).__name__}")
-        return False
-    print(f"✅ {name}: right.")
-    return True
+    else:
+        print(f"✅ {name}: right.")
 
 
 def _stub(*args: Any) -> None: ...
