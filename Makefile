@@ -48,8 +48,9 @@ clean:  ## remove what was built; for a fresh start remove .venv and .cache too
 	rm -rf _build .pytest_cache .ruff_cache .coverage .cache/tmp
 
 $(STAMP): requirements.txt pyproject.toml | .cache/tmp
+	@echo "Setting up .venv: 3 GB to download, 7 GB on disk, a few minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install -r requirements.txt
 	$(BIN)/python -c "import matplotlib.font_manager"  # its font cache, before a strict test looks
 	@touch $@
 

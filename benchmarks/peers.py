@@ -5,7 +5,7 @@ so that the numbers of parameters agree within a tenth. Dropout is 0 everywhere.
 not installed is left out with a line. They need no place in the project's environment:
 
     pip install --target /tmp/peers --no-deps denoising-diffusion-pytorch smalldiffusion \\
-        accelerate ema-pytorch datasets psutil
+        accelerate ema-pytorch datasets psutil labml-nn labml labml-helpers
     PYTHONPATH=/tmp/peers python benchmarks/training.py
 """
 
@@ -56,17 +56,19 @@ class Contestant:
 
 # Sizes at equal parameters: width of ours, then what the peers need for the same number.
 SIZES = {
-    "S": {"ours": 16, "diffusers": 16, "lucidrains": 12, "smalldiffusion": (1,)},  # 0.16M
-    "M": {"ours": 32, "diffusers": 32, "lucidrains": 28, "smalldiffusion": (1, 2)},  # 0.65M
-}
+    "S": {"ours": 16, "diffusers": 16, "lucidrains": 12, "smalldiffusion": (1,), "labml": (1,)},
+    "M": {"ours": 32, "diffusers": 32, "lucidrains": 28, "smalldiffusion": (1, 2), "labml": (1, 2)},
+}  # S is 0.16M parameters, M 0.65M
 
 
 def contestants(
-    size: str, shape: tuple[int, int, int], classes: int = 0, seed: int = 0
+    size: str, shape: tuple[int, int, int], classes: int = 0, seed: int = 0, only: str = ""
 ) -> list[Contestant]:
-    """Ours and every installed peer. Labels are used by those networks that can take them."""
+    """Ours and every installed peer, or ``only`` one. Labels are used by the networks that can."""
     found = []
-    for make in (ours, diffusers, lucidrains, smalldiffusion):
+    for make in (ours, diffusers, lucidrains, smalldiffusion, labml):
+        if only not in ("", make.__name__):
+            continue
         torch.manual_seed(seed)
         try:
             found.append(make(SIZES[size][make.__name__], shape, classes))
@@ -172,6 +174,30 @@ def smalldiffusion(mults: tuple, shape: tuple[int, int, int], classes: int = 0) 
         return net(x, schedule[t[0] - 1])
 
     return Contestant("smalldiffusion", net, loss, call, draw)
+
+
+def labml(mults: tuple, shape: tuple[int, int, int], classes: int = 0) -> Contestant:
+    """labml_nn's UNet (widths are multiples of 32) and DenoiseDiffusion: noise prediction, linear
+    schedule, all 1,000 steps. It has no sampler with fewer."""
+    from labml_nn.diffusion.ddpm import DenoiseDiffusion
+    from labml_nn.diffusion.ddpm.unet import UNet as Library
+
+    net = Library(shape[0], 32, mults, (False,) * len(mults), 1)
+    for layer in net.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    chain = DenoiseDiffusion(net, 1000, torch.device("cpu"))
+
+    def loss(x: Tensor, y: Tensor | None = None) -> Tensor:
+        return chain.loss(x)
+
+    def draw(x: Tensor, steps: int, kind: str, y: Tensor | None = None) -> Tensor:
+        with torch.no_grad():
+            for t in reversed(range(steps)):  # of a benchmark's few steps, only the time counts
+                x = chain.p_sample(x, torch.full((len(x),), t))
+        return x
+
+    return Contestant("labml", net, loss, net, draw)
 
 
 # Measuring

@@ -22,6 +22,11 @@ from peers import Contestant, contestants, interleaved, median_ratio
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+LEVERS = {  # of our network: what each of them gains, as images/s over those of plain float32
+    "channels_last": {"channels_last": True},
+    "bfloat16": {"amp": True},
+    "both": {"channels_last": True, "amp": True},
+}
 CASES = [
     ("S", (1, 8, 8), 64),
     ("M", (1, 8, 8), 64),
@@ -50,14 +55,28 @@ def main() -> None:
                 "x".join(map(str, shape)), batch, name, f"{stepper.parameters / 1e6:.3f}M",
                 f"{image / 1e6:.1f}", f"{speed:.0f}", f"{ratio:.2f}", f"{image * speed / peak:.0%}",
             ))  # fmt: skip
+    print("\nlevers of ddpm_lite, times as fast as plain float32")
+    for size, shape, batch in CASES[1:]:
+        ours = {"plain": {}} | LEVERS
+        steppers = {k: Stepper(contestants(size, shape, only="ours")[0], shape, batch, **how)
+                    for k, how in ours.items()}  # fmt: skip
+        seconds = interleaved(steppers, rounds)
+        gains = [f"{k} {median_ratio(seconds['plain'], seconds[k]):.2f}" for k in LEVERS]
+        print("x".join(map(str, shape)), *gains)
 
 
 class Stepper:
     """Some training steps on one batch."""
 
-    def __init__(self, contestant: Contestant, shape: tuple[int, ...], batch: int, steps: int = 2):
+    def __init__(
+        self, contestant: Contestant, shape: tuple[int, ...], batch: int, steps: int = 2,
+        channels_last: bool = False, amp: bool = False,
+    ):  # fmt: skip
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        contestant.net.to(memory_format=layout)
         self.loss, self.parameters, self.steps = contestant.loss, contestant.parameters, steps
-        self.x = torch.rand(batch, *shape) * 2 - 1
+        self.amp = torch.autocast("cpu", torch.bfloat16, enabled=amp)
+        self.x = (torch.rand(batch, *shape) * 2 - 1).to(memory_format=layout)
         self.optimizer = torch.optim.AdamW(contestant.net.parameters(), lr=1e-4, fused=True)
         with FlopCounterMode(display=False) as counter:
             self.loss(self.x).backward()
@@ -66,7 +85,9 @@ class Stepper:
     def __call__(self) -> None:
         for _ in range(self.steps):
             self.optimizer.zero_grad()
-            self.loss(self.x).backward()
+            with self.amp:
+                loss = self.loss(self.x)
+            loss.backward()
             self.optimizer.step()
 
 

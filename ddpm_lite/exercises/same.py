@@ -1,0 +1,148 @@
+"""Hold what a chapter builds against the package: both run on the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import ddpm_lite
+from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
+
+TOLERANCE = 1e-5
+
+
+def same_as_package(*built: Any) -> None:
+    """Compare functions or classes with the package's of the same name, and print the result.
+
+    Raises:
+        ValueError: one of them gives other numbers, or was imported instead of built.
+    """
+    for mine in built:
+        name = mine.__name__
+        theirs = getattr(ddpm_lite, name)
+        if mine is theirs:
+            raise ValueError(f"{name} is the package's own: run the cell that builds it first")
+        _compare(name, _numbers(name, mine), _numbers(name, theirs))
+        print(f"{name} agrees with ddpm_lite.{name}")
+
+
+def _compare(name: str, mine: list[Tensor], theirs: list[Tensor]) -> None:
+    shapes = [[tuple(x.shape) for x in numbers] for numbers in (mine, theirs)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"{name} gives shapes {shapes[0]}; expected {shapes[1]}, as ddpm_lite has")
+    for a, b in zip(mine, theirs, strict=True):
+        if not torch.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            off = (a - b).abs().max()
+            raise ValueError(f"{name} differs from ddpm_lite.{name} by up to {off:.2g}")
+
+
+def _numbers(name: str, thing: Any) -> list[Tensor]:
+    """What its use computes, from the same seed each time."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        return [torch.as_tensor(x, dtype=torch.float64) for x in _flat(USES[name](thing))]
+
+
+def _flat(result: Any) -> Iterator[Any]:
+    """The tensors and numbers in a result, whatever it is made of."""
+    if isinstance(result, Schedule) or hasattr(result, "alpha_bar"):
+        yield from (result.beta, result.alpha, result.alpha_bar)
+    elif isinstance(result, Iterable) and not isinstance(result, Tensor):
+        for part in result:
+            yield from _flat(part)
+    else:
+        yield result
+
+
+S = cosine_schedule(100)
+T = torch.tensor([1, 7, 50, 100])
+Y = torch.tensor([0, 1, 2, 3])
+
+
+def x(*shape: int) -> Tensor:
+    """Numbers like data and noise, for images (4, 1, 8, 8) unless another shape is given."""
+    return torch.randn(shape or (4, 1, 8, 8))
+
+
+def model(x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    """Some eps(x, t) that depends on x, on t, and on y where there is one."""
+    label = 0 if y is None else y.reshape(-1, *[1] * (x.ndim - 1)) / 10
+    return (0.5 * x + label).tanh() * (t.reshape(-1, *[1] * (x.ndim - 1)) / 100 + 0.1)
+
+
+def wrapped(wrap: Callable) -> Tensor:
+    """What a model answers after it was wrapped."""
+    return wrap(model, S)(x(), T)
+
+
+def network(make: Callable, *inputs: Tensor) -> Iterator[Tensor]:
+    """What a network answers when its weights, also those that start at zero, are the same."""
+    torch.manual_seed(0)
+    net = make()
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    yield net.eval()(*inputs)
+
+
+def steps(make: Callable, **how: Any) -> Tensor:
+    """Where a sampler ends."""
+    return sample(model, S, x(), 5, make, **how)
+
+
+def averaged(EMA: Any) -> list[Tensor]:
+    """The average of the weights after three updates."""
+    net = torch.nn.Linear(3, 2)
+    ema = EMA(net, 0.5)
+    for _ in range(3):
+        net.weight.data.add_(torch.randn(2, 3))
+        ema.update(net)
+    return list(ema.model.parameters())
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
+    "linear_schedule": lambda f: [f(), f(50)],
+    "cosine_schedule": lambda f: [f(), f(50)],
+    "q_sample": lambda f: [f(S, x(), T, x()), f(S, x(4, 2), 0, x(4, 2))],
+    "predict_x0": lambda f: f(S, x(), T, x()),
+    "predict_eps": lambda f: f(S, x(), T, x()),
+    "posterior_variance": lambda f: [f(S, x(), T, T - 1), f(S, x(), 50, 20)],
+    "q_posterior": lambda f: [f(S, x(), x(), T, T - 1), f(S, x(), x(), 50, 0)],
+    "eps_target": lambda f: f(S, x(), T, x()),
+    "x0_target": lambda f: f(S, x(), T, x()),
+    "v_target": lambda f: f(S, x(), T, x()),
+    "ddpm_loss": lambda f: [f(model, S, x()), f(model, S, x(), ddpm_lite.v_target)],
+    "clipped": wrapped,
+    "from_x0": wrapped,
+    "from_v": wrapped,
+    "guided": lambda f: f(model, Y, 1.5)(x(), T),
+    "classifier_guided": lambda f: f(model, S, lambda x, t: -(x**2).flatten(1).sum(1), 2.0)(x(), T),
+    "drop_labels": lambda f: f(Y.repeat(100), 0.3, 4),
+    "ddpm_step": lambda f: [f(S, x(), 50, 20, x()), steps(f)],
+    "ddim_step": lambda f: [f(S, x(), 50, 20, x()), f(S, x(), 50, 20, x(), 0.5), steps(f)],
+    "heun": lambda f: sample(model, S, x(), 5, f(model), clip=None),
+    "dpmpp_2m": lambda f: steps(f()),
+    "trajectory": lambda f: [xt for _, xt in f(model, S, x(), 5, ddim_step)],
+    "sample": lambda f: [f(model, S, x()), f(model, S, x(), 5, ddim_step)],
+    "spaced": lambda f: [f(1000, 50), f(1000, 20, 2.0)],
+    "ddim_invert": lambda f: f(model, S, x(), [100, 60, 20, 0], 2),
+    "slerp": lambda f: f(x(), x(), 0.3),
+    "time_embedding": lambda f: f(T, 16),
+    "ResBlock": lambda f: network(partial(f, 8, 16, 12), x(4, 8, 6, 6), x(4, 12)),
+    "Attention": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
+    "Downsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
+    "Upsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
+    "MLP": lambda f: network(partial(f, 2, 16, 2), x(4, 2), T),
+    "UNet": lambda f: network(partial(f, 1, 8, (1, 2), num_classes=4), x(), T, Y),
+    "EMA": averaged,
+    "warmup_cosine": lambda f: [f(0.004)(p / 10) for p in range(11)],
+    "frechet_distance": lambda f: f(x(50, 3), x(60, 3) + 1),
+    "frechet_gaussians": lambda f: f(x(3), torch.eye(3), x(3), 2 * torch.eye(3)),
+    "mmd": lambda f: f(x(50, 3), x(60, 3)),
+    "precision_recall": lambda f: f(x(50, 3), x(60, 3)),
+    "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
+}

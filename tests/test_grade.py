@@ -1,0 +1,96 @@
+"""The two lines of a reader: the comparison with the package, and the verdict on an exercise."""
+
+import sys
+import types
+
+import pytest
+import torch
+
+import ddpm_lite
+from ddpm_lite.exercises import grade, same_as_package
+from ddpm_lite.exercises.same import USES
+
+
+@pytest.fixture
+def chapter(monkeypatch):
+    """A chapter 99 whose exercise 1 asks for a function that doubles."""
+    module = types.ModuleType("chapter_99")
+
+    def exercise_1(double):
+        if double(3) != 6:
+            raise ValueError(f"twice 3 is 6, not {double(3)}")
+
+    module.exercise_1 = exercise_1
+    monkeypatch.setitem(sys.modules, "ddpm_lite.exercises.chapter_99", module)
+
+
+def stub(x): ...
+
+
+def stub_with_docstring(x):
+    """What it should do."""
+
+
+class StubClass:
+    def forward(self, x): ...
+
+
+@pytest.mark.parametrize("answer", [stub, stub_with_docstring, StubClass, None, ...])
+def test_an_untouched_stub_is_not_tried_yet(chapter, capsys, answer):
+    grade("99.1", answer)
+    assert capsys.readouterr().out == "⬜ exercise 99.1: not tried yet.\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x: 2 * x, "✅ exercise 99.1: right.\n"),
+        (lambda x: x, "❌ exercise 99.1: not yet. twice 3 is 6, not 3\n"),
+        (lambda x: 0, "❌ exercise 99.1: not yet. twice 3 is 6, not 0\n"),
+        (lambda x: {}[x], "❌ exercise 99.1: not yet. 3\n"),
+    ],
+)
+def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):
+    grade("99.1", answer)
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("name", USES)
+def test_the_package_agrees_with_itself_and_not_with_what_is_off_by_a_little(name, capsys):
+    """A function or class of that name whose first number is off by a thousandth is refused."""
+    theirs = getattr(ddpm_lite, name)
+    with pytest.raises(ValueError, match="is the package's own"):
+        same_as_package(theirs)
+
+    def renamed(use):
+        use.__name__ = name
+        return use
+
+    if isinstance(theirs, type):
+        same_as_package(renamed(type(name, (theirs,), {})))
+    else:
+        same_as_package(renamed(lambda *a, **k: theirs(*a, **k)))
+    assert capsys.readouterr().out == f"{name} agrees with ddpm_lite.{name}\n"
+
+
+def test_a_wrong_function_is_told_by_how_much():
+    def q_sample(schedule, x0, t, eps):
+        alpha_bar = schedule.at(t, x0)
+        return alpha_bar.sqrt() * x0 + (1 - alpha_bar) * eps
+
+    with pytest.raises(ValueError, match=r"q_sample differs from .* by up to 0\.\d"):
+        same_as_package(q_sample)
+
+
+def test_a_wrong_shape_is_named():
+    def time_embedding(t, dim):
+        return torch.zeros(len(t), dim + 1)
+
+    with pytest.raises(ValueError, match=r"\(4, 17\).*\(4, 16\)"):
+        same_as_package(time_embedding)
+
+
+def test_nothing_random_changes_outside(chapter):
+    before = torch.get_rng_state()
+    same_as_package(type("EMA", (ddpm_lite.EMA,), {}))
+    assert torch.equal(before, torch.get_rng_state())
