@@ -265,7 +265,7 @@ def _times(T: int, steps: Steps) -> list[int]:
 
 # Checks: one sentence on what was given, what was expected, and what to do
 
-FLOATS = "floats; for bytes, use x.float() / 127.5 - 1"
+FLOATS = "a tensor of floats; for bytes, use x.float() / 127.5 - 1"
 
 
 def check_data(x0: Tensor) -> None:
@@ -276,7 +276,7 @@ def check_data(x0: Tensor) -> None:
         ValueError: it has a NaN or values such as 0 … 255.
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
-    _check(well, "x0", x0, "B >= 1 rows of " + FLOATS, TypeError)
+    _check(well, "x0", x0, "a row or more in " + FLOATS, TypeError)
     low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
     _check(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
