@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WRONG = ROOT / "tests" / "wrong_answers"
 SOLUTION = re.compile(
-    r"(?:\{dropdown\} |<summary>)Solution (\d+)(?:</summary>)?\n.*?(?:~~~|```)python\n(.*?)(?:~~~|```)",
+    r"(?:\{dropdown\} |<summary>)Solution (\d+)(?:</summary>)?\n"
+    r".*?(?:~~~|```)python\n(.*?)(?:~~~|```)",
     re.S,
 )
 
