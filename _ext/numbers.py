@@ -2,7 +2,7 @@
 
 A notebook stays plain Markdown, readable in Colab and on GitHub. Its author writes the numbers: a
 paragraph that begins with **Figure 3.2.** below a cell is the caption of what the cell draws, and
-``\\tag{3.2}`` numbers an equation. A quotation that begins with **Predict** or **Pitfall** is a box.
+``\\tag{3.2}`` numbers an equation. A quote that starts with **Predict** or **Pitfall** is a box.
 """
 
 import re

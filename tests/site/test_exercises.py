@@ -18,12 +18,21 @@ import ddpm_lite
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WRONG = ROOT / "tests" / "wrong_answers"
-SOLUTION = re.compile(r"\{dropdown\} Solution (\d+)\n.*?~~~python\n(.*?)~~~", re.S)
+SOLUTION = re.compile(
+    r"(?:\{dropdown\} |<summary>)Solution (\d+)(?:</summary>)?\n"
+    r".*?(?:~~~|```)python\n(.*?)(?:~~~|```)",
+    re.S,
+)
 
 
 def cells(path: Path, tag: str) -> list[nbformat.NotebookNode]:
     tagged = [c for c in nbformat.read(path, 4).cells if tag in c.metadata.get("tags", [])]
     return [c for c in tagged if c.cell_type == "code"]
+
+
+def runnable(source: str) -> str:
+    """The code of a cell without the commands of Jupyter."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
 
 
 def solutions(path: Path) -> dict[int, str]:
@@ -46,7 +55,7 @@ def verdict(path: Path, number: int, answer: str) -> str:
     checks = "\n".join(c.source for c in cells(path, "check")[: number - 1])
     with contextlib.redirect_stdout(io.StringIO()):
         for source in [*(c.source for c in cells(path, "setup")), before, checks, answer]:
-            exec(compile(source, path.name, "exec"), space)
+            exec(compile(runnable(source), path.name, "exec"), space)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(cells(path, "check")[number - 1].source, path.name, "exec"), space)
     return printed.getvalue()
@@ -69,14 +78,15 @@ def cases(kind: str) -> list:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_every_chapter_has_three_to_five_exercises_each_with_a_check_and_wrong_answers(path):
     n = len(cells(path, "exercise"))
-    assert 3 <= n <= 5 and len(cells(path, "check")) == n
+    assert (3 <= n <= 5 or path.stem.startswith("00") and n == 1) and len(cells(path, "check")) == n
     assert sorted(solutions(path)) == sorted(wrong_answers(path)) == list(range(1, n + 1))
     assert all(wrong_answers(path).values())
 
 
 @pytest.mark.parametrize(("path", "number", "answer"), cases("stub") + cases("wrong"))
 def test_the_check_rejects(path, number, answer):
-    assert "❌" in verdict(path, number, answer) and "✅" not in verdict(path, number, answer)
+    said = verdict(path, number, answer)
+    assert ("❌" in said or "⬜" in said) and "✅" not in said
 
 
 @pytest.mark.parametrize(("path", "number", "answer"), cases("solution"))
@@ -113,7 +123,7 @@ class Bare(ast.NodeTransformer):
 
 
 def definitions(source: str) -> dict[str, str]:
-    tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M))
+    tree = ast.parse(runnable(source))
     found: dict[str, ast.stmt] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name in map(ast.unparse, node.bases):
