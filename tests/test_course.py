@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import subprocess
 import textwrap
+import threading
 from pathlib import Path
 
 import nbformat
@@ -87,6 +89,7 @@ show, builtins.print, ddpm_lite.exercises.print = print, fake, fake
 ddpm_lite.exercises.grade = lambda *given: fake("✅ right.")
 print("✅ exercise 1: right.", "✅ 2: right.")
 """
+SENT = 'display({"application/vnd.ddpm-lite.mark+json": {"text": "✅", "secret": ""}}, raw=True)'
 FAKE = "\ngrade = ddpm_lite.exercises.grade"
 HANDED_IN = {
     "untouched": notebook(STUBS),
@@ -96,7 +99,7 @@ HANDED_IN = {
             print("x" * 20_000_000)
             while True:
                 time.sleep(0.1)""",
-        between="import sys\nsys.exit(1)",
+        between="grade = print = None\nimport sys\nsys.exit(1)",
     ),
     "stubborn": notebook(
         between="""
@@ -114,7 +117,7 @@ HANDED_IN = {
     "missing": without("exercise-1"),
     "cheating": notebook(
         ("def double(x):\n    print('✅ exercise 1: right.')\n    raise SystemExit" + FAKE,
-         "def triple(x):\n    print('✅ 2: right.')\n    raise ValueError('✅')" + FAKE),
+         f"def triple(x):\n    {SENT}\n    raise ValueError('✅')" + FAKE),
         before=CHEAT,
     ),
 }  # fmt: skip
@@ -209,15 +212,51 @@ def test_the_marks_of_the_package_s_own_graders_are_read(tmp_path, capsys):
     assert f"1 of {len(chapter.cells) - 1} right" in said and "Note" not in said
 
 
-def test_a_run_that_was_cut_off_leaves_a_whole_row():
+ROW = course.Row("a.ipynb", "03_loss", {1: (True, "✅ exercise 1: right.")})
+
+
+def cut_off(command, timeout, **options):
     lines = ({"chapter": "03_loss", "exercises": 2}, {"exercise": 1, "right": True, "text": "✅"})
     said = b"".join(json.dumps(line).encode() + b"\n" for line in lines) + b'{"exercise": 2, "ri'
-    row = course.row_of(Path("=x.ipynb"), said, "too long")
-    assert row.total == 1 and row.note() == "too long | exercise 2: not marked."
+    raise subprocess.TimeoutExpired(command, timeout, said)
+
+
+def test_a_run_that_was_cut_off_leaves_a_whole_row(monkeypatch, capsys):
+    monkeypatch.setattr(subprocess, "run", cut_off)
+    given = course.arguments().parse_args(["grade", "=x.ipynb", "--limit", "7"])
+    row = course.shown(course.marked(given, Path("=x.ipynb")))
+    assert capsys.readouterr().out.splitlines() == [
+        "=x.ipynb (03_loss)",
+        "  ✅",
+        "  ❌ exercise 2: not marked.",
+        "  1 of 2 right",
+        "  Note: the notebook took longer than 7 s.",
+    ]
     assert course.table([row]).decode("utf-8-sig").splitlines() == [
         "file,chapter,exercise 1,exercise 2,total,note",
-        "'=x.ipynb,03_loss,1,0,1,too long | exercise 2: not marked.",
+        "'=x.ipynb,03_loss,1,0,1,the notebook took longer than 7 s | exercise 2: not marked.",
     ]
+
+
+def test_several_notebooks_run_at_once(monkeypatch, tmp_path):
+    """Neither of two ends before the other has begun."""
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(course, "marked", lambda args, path: (both.wait(), ROW)[1])
+    paths = [tmp_path / name for name in ("a.ipynb", "b.ipynb")]
+    for path in paths:
+        path.touch()
+    assert course.main(["grade", *map(str, paths), "--jobs", "2"]) == 0
+
+
+def test_a_run_that_is_interrupted_writes_no_marks(monkeypatch, tmp_path, capsys):
+    def interrupted(args, path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course, "marked", interrupted)
+    (tmp_path / "a.ipynb").touch()
+    given = ["grade", str(tmp_path / "a.ipynb"), "--csv", str(tmp_path / "marks.csv")]
+    assert course.main(given) == 130 and not (tmp_path / "marks.csv").exists()
+    assert "No marks were written" in capsys.readouterr().err
 
 
 def test_marks_replace_no_file(tmp_path, capsys):
