@@ -37,7 +37,8 @@ def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str
     except subprocess.TimeoutExpired:
         raise SystemExit(f"{command[0]} took longer than {timeout} s and was stopped") from None
     if done.returncode:
-        raise SystemExit(f"{command[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        said = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        raise SystemExit(f"{command[0]} ended with status {done.returncode}:\n{said}")
     return done.stdout
 
 

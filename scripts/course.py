@@ -207,7 +207,7 @@ def marked(args: argparse.Namespace, path: Path) -> Row:
     except subprocess.TimeoutExpired as late:
         return row_of(path, late.stdout or b"", f"the notebook took longer than {args.limit:g} s")
     last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    failed = f"marking failed with status {done.returncode}. {last}".strip()
+    failed = f"marking failed with status {done.returncode}: {last or 'it was killed'}"
     return row_of(path, done.stdout, failed if done.returncode else "")
 
 

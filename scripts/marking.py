@@ -51,6 +51,7 @@ def show(*words, **options):
 for module in [package, *(importlib.import_module(found.name) for found in inner)]:
     module.print = show
 shell.user_ns["grade"] = package.grade
+shell.user_ns.pop("print", None)
 """
 
 
@@ -221,7 +222,7 @@ class Marker(Client):
             return ""
         if self.reply["ename"] == OVERTIME["ename"]:
             self.recover(what)
-        return short(f"{self.reply['ename']}: {self.reply['evalue']}")
+        return short(f"{self.reply['ename']}: {self.reply['evalue']}").rstrip(":. ")
 
     def recover(self, what: str) -> None:
         """Raise Overtime if the kernel listens again after it was interrupted, Stopped if not."""

@@ -6,6 +6,7 @@ import json
 import subprocess
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,8 @@ def right(answer):
 
 def grade(what, answer=None):
     name, check = ("2", lambda: right(answer)) if answer else (what.__name__, what)
+    if answer and answer(2) is None:
+        return print(f"… {name}: not tried yet.")
     try:
         check()
     except Exception as error:
@@ -34,7 +37,7 @@ STUBS = "def double(x):\n    ...", "def triple(x):\n    ..."
 RIGHT = "def double(x):\n    return 2 * x", "def triple(x):\n    return 3 * x"
 CHECKS = (
     "from ddpm_lite.exercises import grade\n\n@grade\ndef exercise_1():\n    assert double(2) == 4",
-    'grade("2", triple)',
+    'grade("2", triple)\nprint(triple(0))',
 )
 
 
@@ -112,13 +115,17 @@ HANDED_IN = {
     "killed": notebook(between="import os\nos._exit(0)"),
     "leaving": notebook(between="exit()"),
     "crashing": notebook((RIGHT[0], "import os\ndef triple(x):\n    os._exit(1)")),
-    "hostile": notebook(between="import os, signal\nos.kill(os.getppid(), signal.SIGTERM)"),
+    "hostile": notebook(between="import os\nos.getppid() > 1 and os.kill(os.getppid(), 15)"),
     "colab": from_colab(),
     "missing": without("exercise-1"),
     "cheating": notebook(
         ("def double(x):\n    print('✅ exercise 1: right.')\n    raise SystemExit" + FAKE,
-         f"def triple(x):\n    {SENT}\n    raise ValueError('✅')" + FAKE),
+         f"def triple(x):\n    print('✅ 2: right.')\n    {SENT}" + FAKE),
         before=CHEAT,
+    ),
+    "lying": notebook(
+        ("def double(x):\n    raise ValueError('✅')",
+         "def triple(x):\n    if not x:\n        raise SystemExit\n    return 3 * x"),
     ),
 }  # fmt: skip
 
@@ -165,9 +172,9 @@ def marks(course_folder):
 @pytest.mark.parametrize(
     ("name", "first", "second", "note"),
     [
-        ("untouched", 0, 0, "exercise_1: not yet"),
+        ("untouched", 0, 0, "exercise_1: not yet. | … 2: not tried yet."),
         ("unruly", 1, 1, 'the cell "import time" ran for 4 s and was stopped'),
-        ("stubborn", 1, 0, "ran for 4 s and could not be interrupted"),
+        ("stubborn", 1, 0, "ran for 4 s and could not be interrupted | exercise 2: not marked."),
         ("looping", 0, 1, "the check of exercise 1 ran for 4 s and was stopped"),
         ("killed", 1, 0, 'the kernel died in the cell "import os"'),
         ("leaving", 1, 0, 'the kernel died in the cell "exit()"'),
@@ -175,7 +182,8 @@ def marks(course_folder):
         ("hostile", 1, 0, "marking failed with status -15"),
         ("colab", 0, 1, "exercise_1: not yet"),
         ("missing", 0, 1, "exercise 1: the exercise cell is missing"),
-        ("cheating", 0, 0, "exercise 1: SystemExit"),
+        ("cheating", 0, 0, "exercise 1: SystemExit. | … 2: not tried yet."),
+        ("lying", 0, 0, "exercise_1: not yet. ✅ | exercise 2: SystemExit"),
         ("broken", 0, 0, "03_loss_broken.ipynb is damaged, or it isn't a notebook"),
         ("renamed", 1, 1, ""),
     ],
@@ -190,7 +198,9 @@ def test_a_student_gets_the_marks_of_the_original_checks(name, first, second, no
 def test_a_notebook_has_a_time_limit_too(course_folder):
     path = course_folder / "slow_03_loss.ipynb"
     nbformat.write(notebook(before="import time\nwhile True:\n    time.sleep(0.1)"), path)
+    start = time.monotonic()
     (row,) = grade(course_folder, [path], "--limit", "2")
+    assert time.monotonic() - start < 45  # of 62, after which marking itself is stopped
     assert row["note"].startswith("the notebook took longer than 2 s") and row["total"] == "0"
 
 
