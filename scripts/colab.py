@@ -4,6 +4,8 @@
     python scripts/colab.py --twice notebooks/*.ipynb           and once more in the same kernel
     python scripts/colab.py --set-up notebooks/01_noise.ipynb   only the two set-up cells
 
+A cell may take 10 minutes, and a notebook an hour. After that it is stopped and reported.
+
 A new virtual environment sees the packages of the one that runs this script, as Colab's sees its
 own torch; the project itself is installed by the notebook's hidden cell, with a wheel that is built
 from the working tree in place of the address on GitHub. Nothing else may be installed or changed.
@@ -21,15 +23,22 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 PACKAGE = ("pyproject.toml", "README.md", "LICENSE", "ddpm_lite")
+CELL_LIMIT, NOTEBOOK_LIMIT, TOOL_LIMIT = 600, 3600, 300  # seconds
 
 
-def run(*command: str | Path, **options) -> str:
+def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str:
     """The output of a command, or an error with what it said."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
+    command = [str(c) for c in command]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{command[0]} took longer than {timeout} s and was stopped") from None
     if done.returncode:
-        raise SystemExit(f"{command[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        said = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        raise SystemExit(f"{command[0]} ended with status {done.returncode}:\n{said}")
     return done.stdout
 
 
@@ -64,54 +73,10 @@ def execute(path: Path, python: Path, package: Path, set_up: bool, twice: bool) 
         shutil.copy(path, content)
         env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         env |= {"COLAB_RELEASE_TAG": "stub", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        arguments = [path.name, str(package), str(int(set_up)), str(int(twice))]
-        program = f"{RUNNER}\nmain(*sys.argv[1:])"
-        lines = run(python, "-c", program, *arguments, cwd=content, env=env)
+        runner = [python, HERE / "colab_runner.py", path.name, package]
+        options = [int(set_up), int(twice), CELL_LIMIT]
+        lines = run(*runner, *options, timeout=NOTEBOOK_LIMIT, cwd=content, env=env)
     return json.loads(lines.splitlines()[-1])
-
-
-RUNNER = '''
-import json, re, subprocess, sys, time
-import nbformat
-from nbclient import NotebookClient
-
-STATE = """import importlib.metadata as _m, json as _j, sys as _s, numpy, torch
-print(_j.dumps({"torch": [torch.__version__, torch.__file__],
-  "numpy": [numpy.__version__, numpy.__file__],
-  "own": sorted(d.metadata["Name"] for d in _m.distributions(path=[p for p in _s.path
-                if p.startswith(_s.prefix)])),
-  "package": getattr(_s.modules.get("ddpm_lite"), "__file__", ""), "prefix": _s.prefix}))"""
-
-
-def main(name, wheel, set_up, twice):
-    book = nbformat.read(name, as_version=4)
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    install = next(cell for cell in code if cell.id == "install")
-    install.source, count = re.subn(r"git\\+https://[^\\"]+", wheel, install.source)
-    assert count == 1, "the install cell names no address"
-    code = code[:2] if int(set_up) else code
-    state = nbformat.v4.new_code_cell(STATE)
-    client, seconds = NotebookClient(book, timeout=600, kernel_name="python3"), []
-    book.cells.append(state)
-
-    def run(cell, index):
-        start = time.monotonic()
-        client.execute_cell(cell, index)
-        return time.monotonic() - start
-
-    def seen():
-        state.outputs = []
-        run(state, len(book.cells) - 1)
-        return json.loads("".join(o.text for o in state.outputs if o.get("name") == "stdout"))
-
-    before = json.loads(subprocess.check_output([sys.executable, "-c", STATE], text=True))
-    with client.setup_kernel():
-        for again in range(1 + int(twice)):
-            seconds += [run(cell, book.cells.index(cell)) for cell in code]
-        after = seen()
-    said = "".join(o.get("text", "") for o in install.outputs)
-    print(json.dumps({"seconds": seconds, "before": before, "after": after, "said": said}))
-'''
 
 
 def faults(result: dict) -> list[str]:

@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from kernels import Client
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
@@ -35,7 +36,7 @@ def execute(path: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    Client(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     path.write_text(normal(notebook), encoding="utf-8")
 
 

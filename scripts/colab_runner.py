@@ -1,0 +1,68 @@
+"""Run the cells of a notebook in this environment. `colab.py` starts this file in one like Colab's.
+
+    python scripts/colab_runner.py 01_noise.ipynb WHEEL SET_UP TWICE LIMIT
+
+The last three are 0 or 1, 0 or 1, and the seconds for a cell. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import nbformat
+from nbclient.exceptions import CellTimeoutError
+from nbformat import NotebookNode
+
+from kernels import Client
+
+STATE = """import importlib.metadata as _m, json as _j, sys as _s, numpy, torch
+print(_j.dumps({"torch": [torch.__version__, torch.__file__],
+  "numpy": [numpy.__version__, numpy.__file__],
+  "own": sorted(d.metadata["Name"] for d in _m.distributions(path=[p for p in _s.path
+                if p.startswith(_s.prefix)])),
+  "package": getattr(_s.modules.get("ddpm_lite"), "__file__", ""), "prefix": _s.prefix}))"""
+
+
+def with_wheel(book: NotebookNode, wheel: str) -> NotebookNode:
+    """Put the wheel in the place of the address in the install cell; returns this cell."""
+    install = next(cell for cell in book.cells if cell.get("id") == "install")
+    install.source, count = re.subn(r"git\+https://[^\"]+", lambda _: wheel, install.source)
+    if count != 1:
+        raise SystemExit("the install cell names no address")
+    return install
+
+
+def timed(client: Client, cell: NotebookNode) -> float:
+    """The seconds that a cell takes."""
+    start = time.monotonic()
+    try:
+        client.execute_cell(cell, client.nb.cells.index(cell))
+    except CellTimeoutError:
+        text = f"the cell {cell.get('id')!r} took longer than {client.timeout} s and was stopped"
+        raise SystemExit(text) from None
+    return time.monotonic() - start
+
+
+def main(name: str, wheel: str, set_up: str, twice: str, limit: str) -> None:
+    book = nbformat.read(name, as_version=4)
+    install = with_wheel(book, wheel)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    code = code[:2] if int(set_up) else code
+    state = nbformat.v4.new_code_cell(STATE)
+    book.cells.append(state)
+    before = json.loads(subprocess.check_output([sys.executable, "-c", STATE], text=True))
+    client = Client(book, timeout=int(limit), kernel_name="python3", shutdown_kernel="immediate")
+    with client.setup_kernel():
+        seconds = [timed(client, cell) for _ in range(1 + int(twice)) for cell in code]
+        timed(client, state)
+    after = json.loads("".join(o.text for o in state.outputs if o.get("name") == "stdout"))
+    said = "".join(o.get("text", "") for o in install.outputs)
+    print(json.dumps({"seconds": seconds, "before": before, "after": after, "said": said}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
