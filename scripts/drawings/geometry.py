@@ -102,7 +102,7 @@ def whole_map(d: Drawing) -> None:
     q = d.chapter(128, 24, 112, 60, "1", "noise", "`q_sample`", kind="noise")
     loss = d.chapter(272, 24, 108, 60, "3", "loss", "`ddpm_loss`")
     unet = d.chapter(412, 24, 100, 60, "4", "network", "`UNet`", kind="model")
-    score = d.chapter(8, 140, 112, 60, "9", "evaluation", "`score`")
+    score = d.chapter(8, 140, 160, 60, "9", "evaluation", "`frechet_distance`")
     train = d.chapter(272, 140, 240, 60, "5", "training", "`train`, `EMA`")
     samples = d.box(8, 256, 88, 60, "samples", kind="model")
     sampler = d.chapter(128, 256, 112, 60, "2, 6, 7", "sampler", "`sample`")
