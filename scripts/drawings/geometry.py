@@ -1,0 +1,120 @@
+"""Drawings of vectors: the circle of DDIM, Heun's method, guidance; and the map of the book."""
+
+from __future__ import annotations
+
+from math import cos, radians, sin
+
+from .kit import Drawing, Point, drawing
+
+
+@drawing(height=312)
+def ddim_geometry(d: Drawing) -> None:
+    """DDIM and Heun as geometry.
+
+    Left: in the plane of the predicted x_0 and the predicted noise, x_t is a point on the unit
+    circle at the angle phi_t, and a DDIM step turns it along the circle to the smaller angle
+    phi_s. Right: Heun's method follows the velocity to a look-ahead point, asks for the
+    velocity there, and goes with the mean of both, close to the true path.
+    """
+    _circle(d)
+    _heun(d)
+
+
+def _circle(d: Drawing) -> None:
+    d.text(6, 14, "DDIM: rotate", "bold start")
+    t, s = _on_circle(62), _on_circle(26)
+    for name, point in (("t", t), ("s", s)):
+        d.line(_on_circle(0, 0), point, kind="grid")
+        d.line(point, (point[0], 272), kind="grid dash")
+        d.text(point[0], 295, f"$√ᾱ_{name}$", "data")
+    d.arc(_on_circle(90), _on_circle(0), 190, "grid")
+    d.arrow(_on_circle(0, 0), _on_circle(0, 222), kind="data", gap=0)
+    d.arrow(_on_circle(0, 0), _on_circle(90, 222), kind="noise", gap=0)
+    d.text(244, 250, "$x̂_0$", "data")
+    d.text(52, 60, "$ε̂$", "noise")
+    d.arc(_on_circle(62, 46), _on_circle(0, 46), 46)
+    d.text(78, 228, "$φ_t$")
+    d.arc(t, _on_circle(30), 190, "model")
+    d.head(_on_circle(27.5), _on_circle(32, 191), "model")
+    d.arrow(t, (t[0] - 62 * sin(radians(62)), t[1] - 62 * cos(radians(62))), kind="exact")
+    d.text(t[0] - 30, t[1] - 34, "$v$")
+    for name, (x, y) in (("t", t), ("s", s)):
+        d.dot(x, y, "exact")
+        d.text(x + 18, y - 12, f"$x_{name}$")
+
+
+def _on_circle(degrees: float, r: float = 190) -> Point:
+    return 28 + r * cos(radians(degrees)), 272 - r * sin(radians(degrees))
+
+
+def _heun(d: Drawing) -> None:
+    start, ahead, end = (300, 76), (478, 104), (478, 250)
+    d.text(280, 14, "Heun: look ahead", "bold start")
+    d.curve(start, (360, 85.5), (430, 150), (488, 276), "exact")
+    d.arrow(start, ahead, kind="model dash", gap=0)
+    d.arrow(ahead, (510, 184), kind="model", gap=0)
+    d.arrow(start, end, kind="model")
+    for x, y in (start, ahead, end):
+        d.dot(x, y, "exact")
+    d.text(294, 54, "$x_t$")
+    d.text(480, 82, "$x̃_s$")
+    d.text(452, 256, "$x_s$")
+    d.text(386, 64, "1st velocity", "model")
+    d.text(486, 144, "2nd", "model end")
+    d.text(330, 196, "mean of both", "model")
+    d.text(514, 296, "true path", "end")
+
+
+@drawing(height=296)
+def guidance_vectors(d: Drawing) -> None:
+    """Guidance as vectors.
+
+    From one point go two predictions of the noise: without a condition and with it. Their
+    difference, continued beyond the conditional prediction by the guidance scale w, leads to
+    the guided prediction.
+    """
+    x, y = 36, 220
+    ends = {w: (x + 218 + 92 * w, y - 142 + 34 * w) for w in (-1, 0, 1, 2)}
+    d.line(ends[-1], (ends[2][0] + 40, ends[2][1] + 14.8), kind="dash")
+    for w, kind in ((-1, ""), (0, "model"), (2, "model")):
+        d.arrow((x, y), ends[w], kind=kind, gap=5)
+    for w, (px, py) in ends.items():
+        d.dot(px, py, "exact")
+        d.text(px + 12, py - 20, f"$w = {w}$".replace("-", "−"), "muted")
+    d.dot(x, y, "exact")
+    d.text(106, 104, "$ε_∅$: no label", "muted end")
+    d.text(184, 148, "$ε_y$: label $y$", "model start")
+    d.text(330, 200, "$ε_w$: guided, $w = 2$", "model")
+    d.text(36, 246, "$x_t$")
+    d.text(260, 280, "$ε_w = ε_y + w (ε_y − ε_∅)$")
+
+
+@drawing(height=408)
+def whole_map(d: Drawing) -> None:
+    """Where each chapter's functions belong.
+
+    Data goes through q_sample, chapter 1, into the loss, chapter 3, together with the U-Net,
+    chapter 4. Training, chapter 5, gives the trained network. Guidance, chapter 8, steers it,
+    the samplers of chapters 2, 6 and 7 draw samples, and evaluation, chapter 9, compares them
+    with data. Chapter 10 finds bugs in every part.
+    """
+    data = d.box(8, 24, 88, 60, "data", kind="data")
+    q = d.chapter(128, 24, 112, 60, "1", "noise", "`q_sample`", kind="noise")
+    loss = d.chapter(272, 24, 108, 60, "3", "loss", "`ddpm_loss`")
+    unet = d.chapter(412, 24, 100, 60, "4", "network", "`UNet`", kind="model")
+    score = d.chapter(8, 140, 160, 60, "9", "evaluation", "`frechet_distance`")
+    train = d.chapter(272, 140, 240, 60, "5", "training", "`train`, `EMA`")
+    samples = d.box(8, 256, 88, 60, "samples", kind="model")
+    sampler = d.chapter(128, 256, 112, 60, "2, 6, 7", "sampler", "`sample`")
+    guided = d.chapter(272, 256, 100, 60, "8", "guidance", "`guided`")
+    net = d.box(404, 256, 108, 60, "trained", "$ε_θ(x_t, t)$", kind="model")
+    d.chapter(8, 362, 504, 40, "10", "bugs: how each of these fails, and how to tell")
+    d.arrow(unet.left, loss.right, kind="model")
+    d.arrow(loss.bottom, (326, train.y))
+    for a, b in ((data.right, q.left), ((52, 84), (52, score.y))):
+        d.arrow(a, b, kind="data")
+    d.arrow(q.right, loss.left, kind="noise")
+    for a, b in (((462, 84), (462, 140)), ((458, 200), net.top), (samples.top, (52, 200))):
+        d.arrow(a, b, kind="model")
+    for a, b in ((net, guided), (guided, sampler), (sampler, samples)):
+        d.arrow(a.left, b.right, kind="model")

@@ -1,0 +1,48 @@
+"""Real images for the drawings: digits, their noise, and what the shipped networks make of them."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import torch
+from torch import Tensor
+
+from ddpm_lite import load_images, load_pretrained
+from ddpm_lite.diffusion import ddim_step, linear_schedule, predict_x0, q_sample, sample
+from ddpm_lite.sampling import from_v
+
+SEED = 1
+
+
+@cache
+def digit(number: int, which: int = 0) -> Tensor:
+    """A real digit of 8 x 8 pixels, (8, 8) in [-1, 1]."""
+    x, y = load_images("digits")
+    return x[y == number][which, 0]
+
+
+def noise(*shape: int, seed: int = SEED) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def noised(x0: Tensor, *times: int) -> list[Tensor]:
+    """x_t of an image at several timesteps of the linear schedule, all with the same noise."""
+    schedule, eps = linear_schedule(), noise(*x0.shape)
+    return [q_sample(schedule, x0[None], t, eps[None])[0] for t in times]
+
+
+@cache
+def sampled(name: str, label: int, steps: int = 20) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+    """x_t, the predicted noise and the predicted x0 at each t as a shipped network samples."""
+    net, schedule, recipe = load_pretrained(name)
+    states = {}
+
+    def step(schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        x0 = predict_x0(schedule, xt, t, eps)
+        states[t] = xt[0, 0], eps[0, 0], x0[0, 0]
+        return ddim_step(schedule, xt, t, s, eps)
+
+    model = partial(from_v(net, schedule), y=torch.tensor([label]))
+    xT = noise(1, 1, *recipe["image_size"])
+    x0 = sample(model, schedule, xT, steps, step, clip=None)[0, 0]
+    return states | {0: (x0, torch.zeros_like(x0), x0)}

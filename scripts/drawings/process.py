@@ -1,0 +1,156 @@
+"""Drawings of the process: noise forward, samples backward, and the loops around the network."""
+
+from __future__ import annotations
+
+from .images import digit, noised, sampled
+from .kit import WIDTH, Drawing, drawing
+
+
+@drawing(height=252)
+def chain(d: Drawing) -> None:
+    """The chain from data to noise, and back.
+
+    A handwritten digit at six timesteps, from x_0 to x_T. Each arrow to the right, q, adds a
+    little noise. Each arrow to the left, p_theta, removes it and is learned.
+    """
+    times = (0, 100, 200, 300, 500, 1000)
+    names = [f"$x_{{{t}}}$" for t in times[:-1]] + ["$x_T$"]
+    centers = [44 + 86.4 * i for i in range(6)]
+    d.text(WIDTH / 2, 16, "$q(x_t | x_{t−1})$ adds noise: fixed", "noise")
+    for i, (name, x) in enumerate(zip(names, centers, strict=True)):
+        d.tile(x - 35, 74, 70, noised(digit(0), *times)[i])
+        d.text(x, 161, name, {0: "data", 5: "noise"}.get(i, ""))
+        if i < 5:
+            right = centers[i + 1]
+            d.curve((x + 8, 68), (x + 24, 40), (right - 24, 40), (right - 8, 68), "noise")
+            d.curve((right - 8, 178), (right - 24, 206), (x + 24, 206), (x + 8, 178), "model")
+    d.text(WIDTH / 2, 232, "$p_θ(x_{t−1} | x_t)$ removes noise: learned", "model")
+
+
+@drawing(height=344)
+def forward_reverse(d: Drawing) -> None:
+    """The forward and the reverse process.
+
+    Two lanes. In the forward lane a real digit turns into noise by a fixed rule that needs no
+    network. In the reverse lane a trained network turns fresh noise into a new digit.
+    """
+    states = sampled("digits", 4)
+    forward = noised(digit(0), 0, 100, 250, 1000)
+    reverse = [states[t][0] for t in (0, 300, 600, 1000)]
+    _lane(d, 2, "Forward process: fixed, nothing to learn", "noise", forward)
+    _lane(d, 178, "Reverse process: learned by the network", "model", reverse)
+    for i in range(3):
+        x = 92 + 136 * i
+        d.arrow((x, 82), (x + 64, 82), kind="noise")
+        d.text(x + 32, 64, "$q$", "noise")
+        d.arrow((x + 64, 258), (x, 258), kind="model")
+        d.text(x + 32, 240, "$p_θ$", "model")
+    d.text(260, 143, "$x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε$")
+    d.text(260, 319, "$x_s$ from $x_t$ and $ε_θ(x_t, t)$")
+
+
+def _lane(d: Drawing, y: float, title: str, kind: str, images: list) -> None:
+    d.lane(2, y, WIDTH - 4, 164, kind)
+    d.text(20, y + 22, title, "bold start")
+    for i, image in enumerate(images):
+        d.tile(20 + 136 * i, y + 44, 72, image)
+    d.text(56, y + 141, "data $x_0$" if kind == "noise" else "new $x_0$", "data")
+    d.text(464, y + 141, "noise $x_T$", "noise")
+
+
+@drawing(height=340)
+def training_loop(d: Drawing) -> None:
+    """The training loop.
+
+    A batch of data x_0, random timesteps t and noise epsilon go through q_sample to x_t. The
+    network predicts the noise, the loss is the mean squared error, and a gradient step changes
+    the weights. Then the next batch comes. Beside the loop, an exponential moving average of
+    the weights is kept for sampling.
+    """
+    d.text(46, 18, "batch $x_0$", "data")
+    d.tile(12, 34, 68, digit(0))
+    q = d.box(120, 46, 112, 44, "`q_sample`")
+    d.text(306, 18, "$x_t$")
+    d.tile(272, 34, 68, noised(digit(0), 200)[0])
+    net = d.box(384, 36, 128, 64, "network", "$ε_θ(x_t, t)$", kind="model")
+    d.arrow((80, 68), q.left, kind="data")
+    d.arrow(q.right, (272, 68))
+    d.arrow((340, 68), net.left)
+    draw = d.box(112, 148, 128, 56, "random $t$", "random $ε$", kind="noise")
+    d.arrow(draw.top, q.bottom, kind="noise")
+    loss = d.box(352, 148, 160, 56, "loss", "$‖ε − ε_θ(x_t, t)‖^2$")
+    d.arrow(draw.right, loss.left, kind="noise")
+    d.text(296, 162, "$ε$", "noise")
+    d.arrow(net.bottom, (448, 148), kind="model")
+    step = d.box(352, 252, 160, 52, "gradient step", "on the weights")
+    d.arrow((432, 204), step.top)
+    ema = d.box(112, 252, 188, 52, "EMA of the weights,", "for sampling", kind="model")
+    d.arrow(step.left, ema.right, kind="dash")
+    d.arrow((432, 304), (432, 330), (46, 330), (46, 105), gap=0)
+    d.text(58, 226, "next batch", "muted start")
+
+
+@drawing(height=366)
+def sampler_loop(d: Drawing) -> None:
+    """The sampler loop.
+
+    Start with noise x_T. The network predicts the noise in x_t, which implies a prediction of
+    x_0. A step mixes that prediction with x_t, and in DDPM with fresh noise, to x_s. The loop
+    repeats from there until s is 0.
+    """
+    states = sampled("digits", 4)
+    for x, y, name, image, kind in (
+        (12, 34, "noise $x_T$", states[1000][0], "noise"), (136, 34, "$x_t$", states[500][0], ""),
+        (444, 34, "$x̂_0$", states[500][2], "model"), (212, 172, "", states[300][0], ""),
+        (212, 292, "", states[0][0], ""),
+    ):  # fmt: skip
+        d.tile(x, y, 68, image)
+        d.text(x + 34, 18, name, kind) if name else None
+    net = d.box(256, 36, 136, 64, "network", "$ε_θ(x_t, t)$", kind="model")
+    d.arrow((80, 68), (136, 68), kind="noise")
+    d.arrow((204, 68), net.left)
+    d.arrow(net.right, (444, 68), kind="model")
+    step = d.box(340, 174, 172, 64, "step from $t$ to $s$:", "mix $x̂_0$ and $x_t$")
+    d.arrow((478, 102), (478, 174), kind="model")
+    d.arrow(step.left, (280, 206))
+    d.arrow((426, 300), step.bottom, kind="noise")
+    d.text(426, 316, "fresh noise", "noise")
+    d.text(426, 338, "(DDPM)", "noise")
+    d.arrow((212, 206), (170, 206), (170, 102))
+    d.text(246, 154, "$x_s$")
+    d.text(158, 160, "repeat with", "muted end")
+    d.text(158, 182, "$t = s$", "muted end")
+    d.arrow((246, 240), (246, 292), kind="data")
+    d.text(200, 326, "at $s = 0$: the sample $x_0$", "data end")
+
+
+@drawing(height=330)
+def latent_diffusion(d: Drawing) -> None:
+    """Latent diffusion.
+
+    An encoder turns the image into a small latent z_0. Diffusion adds noise to the latent and
+    a network learns to remove it. To sample, noise z_T becomes a new z_0 step by step, and the
+    decoder turns it into an image.
+    """
+    d.lane(212, 2, 306, 326)
+    d.text(365, 24, "small latent space", "bold")
+    d.text(104, 24, "pixels", "bold")
+    for y, image in ((60, digit(0)), (222, sampled("digits", 4)[0][0])):
+        d.tile(16, y, 72, image)
+        d.stack(240, y + 16, 44, 4, "data")
+        d.stack(444, y + 16, 44, 4, "noise")
+        new = "new " * (y > 60)
+        d.text(52, y + 90, f"{new}$x_0$", "data")
+        d.text(268, y + 90, f"{new}$z_0$", "data")
+        d.text(472, y + 90, "$z_T$", "noise")
+    encoder = d.box(116, 74, 88, 44, "encoder", kind="model")
+    decoder = d.box(116, 236, 88, 44, "decoder", kind="model")
+    net = d.box(324, 232, 96, 52, "denoise,", "repeat", kind="model")
+    d.text(372, 78, "`q_sample`")
+    for start, end, kind in (
+        ((88, 96), encoder.left, "data"), (encoder.right, (240, 96), "data"),
+        ((300, 96), (444, 96), "noise"), ((444, 258), net.right, "model"),
+        (net.left, (300, 258), "model"), ((240, 258), decoder.right, "data"),
+        (decoder.left, (88, 258), "data"),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
