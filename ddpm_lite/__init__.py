@@ -3,6 +3,7 @@
 Figures and widgets are in ``ddpm_lite.plot``, which needs matplotlib and ipywidgets.
 """
 
+from .batches import batches
 from .checkpoint import (
     CheckpointError,
     load_checkpoint,
@@ -10,7 +11,7 @@ from .checkpoint import (
     save_images,
     write_atomic,
 )
-from .data import DataError, batches, load_images, load_points
+from .data import DataError, image_folder, load_images, load_points
 from .diagnose import Finding, Report, diagnose
 from .diffusion import (
     Schedule,
@@ -64,7 +65,7 @@ __all__ = [
     "batches", "classifier_guided", "clipped", "cosine_schedule", "ddim_invert", "ddim_step",
     "ddpm_loss", "ddpm_step", "diagnose", "dpmpp_2m", "drop_labels", "eps_target",
     "fit_classifier", "frechet_distance", "frechet_gaussians", "from_v", "from_x0", "guided",
-    "heun", "linear_schedule", "load_checkpoint", "load_classifier", "load_images",
+    "heun", "image_folder", "linear_schedule", "load_checkpoint", "load_classifier", "load_images",
     "load_points", "load_pretrained", "mmd", "nearest", "posterior_variance",
     "precision_recall", "predict_eps", "predict_x0", "q_posterior", "q_sample", "sample",
     "save_checkpoint", "save_images", "slerp", "spaced", "time_embedding", "train",

@@ -1,27 +1,38 @@
-"""Data, all of it in about [-1, 1]: points, digits, and the usual image sets (torch and, inside
-the functions that need them, scikit-learn and torchvision)."""
+"""Data, all of it in about [-1, 1]: points, the usual image sets, and images of your own.
+
+Needs torch, and inside the functions that use them scikit-learn, torchvision, Pillow and NumPy.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset
 
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
+WHITE = (1, 16, 255, 1023, 4095, 65535)  # in arrays where 0 is black
+HIDDEN = (".", "__MACOSX")  # how the names of files begin that systems leave behind
+Size = int | tuple[int, int] | None
 
 
-class DataError(RuntimeError):
-    """A data set that cannot be had."""
+class DataError(ValueError):
+    """The data isn't available, can't be read, or isn't what a network can learn from."""
 
 
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
     of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
-    _check_name(name, POINTS)
+    _check(name in POINTS, f"there is no data set {name!r}; expected one of {', '.join(POINTS)}")
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
         angle = torch.randint(0, 8, (n,), generator=generator) * (math.pi / 4)
@@ -38,29 +49,49 @@ def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     return torch.as_tensor(x, dtype=torch.float32)
 
 
-def load_images(name: str, root: str = "data", train: bool = True) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) in [-1, 1] and labels (N,).
+def load_images(name: str | Path, root: str | Path = "data", train: bool = True, size: Size = None,
+                channels: int | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Images (N, C, H, W) in [-1, 1] and labels (N,), all in memory.
 
     Args:
         name: "digits", scikit-learn's 1,797 scanned digits of 8 x 8 pixels, split here into 1,437
             for training and 360 for testing, needs no download. "mnist" and "fashion_mnist"
-            (28 x 28) and "cifar10" (3 x 32 x 32) come through torchvision.
+            (28 x 28) and "cifar10" (3 x 32 x 32) come through torchvision. Or the path of your own
+            images: a folder (see ``image_folder``), or an array in a ``.npy`` or ``.npz`` file.
         root: where torchvision keeps its files.
-        train: the training part, or the test part.
+        train: the training part, or the held-out part.
+        size: pixels of a side, or (height, width). The images are cropped at the centre to this
+            shape and resized. None means 32 for a folder, and the size they have for the others.
+        channels: 1 for grey, 3 for colour. None means as the images are.
+
+    An array is (N, H, W), (N, H, W, C) or (N, C, H, W), of any kind of number. Its values tell its
+    range: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16 bits. A warning says what was found,
+    unless the values are ordinary bytes or have a sign. In a ``.npz``, the labels are called y,
+    labels or targets. Names such as x_train and x_test give the two parts; otherwise every tenth
+    image is held out, by a fixed seed. Arrays of Python objects are refused, so that nothing in a
+    file is executed.
 
     Raises:
-        ValueError: the name is unknown.
-        DataError: the files are not in ``root`` and cannot be downloaded.
+        DataError: there is no such data set, it can't be downloaded or read, or an argument makes
+            no sense.
 
     Used from chapter 1 on.
     """
-    _check_name(name, IMAGES)
+    size = _check_choice(name, root, train, size, channels)
+    path = Path(name).expanduser()
     if name == "digits":
-        return _digits(train)
-    data = _torchvision(name, root, train)
-    x = torch.as_tensor(data.data)
-    x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)  # (N, C, H, W), bytes
-    return x.float() / 127.5 - 1, torch.as_tensor(data.targets)
+        x, y = _digits(train)
+    elif name in IMAGES:
+        data = _download(name, Path(root).expanduser(), train)
+        x, y = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
+        _check(x.ndim > 2 and len(x) == len(y), f"the files of {name} in {root} don't belong "
+               "together; delete them, and try again")  # fmt: skip
+        x = (x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1
+    elif path.is_dir():
+        return image_folder(path, size, channels, train).read_all()
+    else:
+        x, y = _array(path, train)
+    return _fit(x, size, channels), y
 
 
 def _digits(train: bool) -> tuple[Tensor, Tensor]:
@@ -72,52 +103,278 @@ def _digits(train: bool) -> tuple[Tensor, Tensor]:
     return x[part, None].float() / 8 - 1, y[part].long()
 
 
-def _torchvision(name: str, root: str, train: bool):
+def _download(name: str, root: Path, train: bool):
+    """A data set of torchvision's. A server that is silent for 30 seconds counts as down."""
     from torchvision import datasets
 
     kind = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
-    folder = "cifar-10-batches-py" if name == "cifar10" else f"{kind}/raw"
+    folder = root / ("cifar-10-batches-py" if name == "cifar10" else f"{kind}/raw")
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)
     try:
+        for path in folder.glob("*-ubyte"):
+            _set_aside_if_damaged(path)
         return getattr(datasets, kind)(root, train=train, download=True)
-    except (RuntimeError, OSError) as error:
-        raise DataError(
-            f"{name} could not be downloaded. Put its files into {Path(root) / folder}, or use "
-            '"digits", which needs no download.'
-        ) from error
+    except (RuntimeError, OSError, EOFError) as error:
+        raise DataError(f"{name} could not be downloaded. Put its files into {folder}, or use "
+                        '"digits", which needs no download.') from error  # fmt: skip
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
-def batches(
-    x: Tensor, y: Tensor | None = None, size: int = 64, seed: int = 0, start: int = 0
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """An endless stream of (x, y) with ``size`` rows each: every row once, in a new order, before
-    any comes again; a short rest of an epoch is left out.
+def _set_aside_if_damaged(path: Path) -> None:
+    """Rename a file of MNIST whose length isn't what its header says, so that torchvision fetches
+    it again."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    axes = head[3] if head[:3] == b"\0\0\x08" and head[3:] else 0  # of bytes
+    shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, 4 + 4 * axes, 4)]
+    if not 0 < axes < 4 or path.stat().st_size != 4 + 4 * axes + math.prod(shape):
+        path.replace(f"{path}.damaged")
+        warnings.warn(f"{path} is damaged and was renamed to {path.name}.damaged", stacklevel=4)
 
-    ``start`` leaves out so many batches, to go on where a stream of the same seed was. A
-    generator: it checks its arguments at the first ``next``. Used from chapter 3 on.
+
+def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
+                 train: bool = True) -> ImageFolder:  # fmt: skip
+    """A folder of images as a dataset of (x, y) that reads an image when it's needed, for folders
+    larger than memory. ``load_images`` reads the same images in the same order, all at once.
+
+    Args:
+        path: each sub-folder is a class, and the labels 0, 1, … follow the order of their names.
+            Without sub-folders, all labels are 0. If there is a sub-folder train/ and one called
+            test/ or val/, and no other, these are the two parts. Otherwise every tenth image is
+            held out, by a fixed seed. A folder with only one sub-folder stands for that one.
+        size: pixels of a side, or (height, width). Each image is turned as its EXIF entry says,
+            cropped at the centre to this shape, and resized with antialiasing.
+        channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
+        train: the training part, or the held-out part. Each is in a fixed random order.
+
+    Every format is read that Pillow opens without another program: 8 and 16 bits, palettes, CMYK.
+    Transparent parts become white, and a film is its first frame. Hidden files are skipped, and a
+    warning names other files that aren't images.
+
+    Raises:
+        DataError: there is no such folder, or no image in it, or an argument makes no sense; or
+            some images can't be read: it says how many, and names them.
+
+    A map-style dataset as PyTorch defines it. See the page "Your own data", and chapter 5.
     """
-    _check_batches(x, y, size)
-    per_epoch = len(x) // size
-    while True:
-        epoch, skip = divmod(start, per_epoch)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        order = torch.randperm(len(x), generator=generator)[: per_epoch * size].to(x.device)
-        for rows in order.view(per_epoch, size)[skip:]:
-            yield x[rows], None if y is None else y[rows]
-        start = (epoch + 1) * per_epoch
+    size = _check_choice(path, "", train, 32 if size is None else size, channels)
+    folder = Path(path).expanduser()
+    _check(folder.is_dir(), f"there is no folder {str(folder)!r}; expected one with images")
+    files, classes = _part(folder, train)
+    grey = [*_each(_is_grey, [path for path, _ in files])]  # of all, to find damaged files now
+    return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
 
 
-def _check_batches(x: Tensor, y: Tensor | None, size: int) -> None:
-    if not x.is_floating_point():
-        raise TypeError(f"x is {x.dtype}; expected floats: for bytes, x.float() / 127.5 - 1")
-    if not 1 <= size <= len(x):
-        raise ValueError(f"size is {size}; expected 1 … {len(x)}, the number of rows")
-    if not x.abs().max() < 20:
-        span = f"{x.min():g} … {x.max():g}"
-        raise ValueError(f"x has values {span}; expected about -1 … 1 and no NaN")
-    if y is not None and len(y) != len(x):
-        raise ValueError(f"y has {len(y)} rows and x {len(x)}; expected as many")
+@dataclass
+class ImageFolder(Dataset):
+    """What ``image_folder`` returns: item i is x (C, H, W) in [-1, 1] and its label; ``shape`` is
+    (C, H, W), and ``classes`` are the names of the labels."""
+
+    files: list[tuple[str, int]]
+    classes: list[str]
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        path, label = self.files[i]
+        return next(_each(self.pixels, [path])) / 127.5 - 1, label
+
+    def read_all(self) -> tuple[Tensor, Tensor]:
+        """x (N, C, H, W) in [-1, 1] and the labels (N,)."""
+        paths, labels = zip(*self.files, strict=True)
+        x = torch.stack([*_each(self.pixels, paths)])
+        return x.float().div_(127.5).sub_(1), torch.tensor(labels)
+
+    def pixels(self, path: str) -> Tensor:
+        """One file as bytes (C, H, W)."""
+        from PIL import ImageOps
+        from torchvision.transforms.functional import pil_to_tensor
+
+        channels, h, w = self.shape
+        with _open(path) as image:
+            image.draft(None, (4 * max(h, w),) * 2)  # decodes a large JPEG at a smaller scale
+            ImageOps.exif_transpose(image, in_place=True)
+            flat = _opaque(image).convert("L" if channels == 1 else "RGB")
+            return pil_to_tensor(ImageOps.fit(flat, (w, h)))
 
 
-def _check_name(name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise ValueError(f"there is no data set {name!r}; expected one of {', '.join(known)}")
+def _each(read: Callable, paths: list[str]) -> Iterator:
+    """``read(path)`` for each path. Those where it fails are named together at the end."""
+    failed = []
+    for path in paths:
+        try:
+            yield read(path)
+        except Exception as error:  # a damaged file makes Pillow stumble in any way
+            failed.append(f"{path} ({str(error).replace(f' {path!r}', '')})")
+    names = ", ".join(failed[:5]) + ", …" * (len(failed) > 5)
+    _check(not failed, f"{len(failed)} of {len(paths)} images can't be read, so delete or replace "
+           f"them: {names}")  # fmt: skip
+
+
+def _formats() -> dict[str, str]:
+    """The formats, by suffix, that Pillow reads without calling another program."""
+    from PIL import Image
+
+    others = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+    known = Image.registered_extensions().items()
+    return {suffix: kind for suffix, kind in known if kind in Image.OPEN and kind not in others}
+
+
+def _open(path: str):
+    from PIL import Image
+
+    return Image.open(path, formats=[*dict.fromkeys(_formats().values())])
+
+
+def _is_grey(path: str) -> bool:
+    with _open(path) as image:
+        if image.mode == "P":
+            colours = image.getpalette()
+            return colours[::3] == colours[1::3] == colours[2::3]
+        return len(image.getbands()) < 3  # L, LA, 1, I and F
+
+
+def _opaque(image):
+    """A Pillow image with 8 bits and no transparency."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode[0] == "F":
+        raise ValueError("its floats have no fixed range: save such images as one .npy array")
+    if image.mode[0] == "I":  # 16 bits
+        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA"))
+    return image
+
+
+def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
+    """The (path, label) of each image of a part, in a fixed random order, and the classes."""
+    inside = [path for path in folder.iterdir() if not path.name.startswith(HIDDEN)]
+    names = {path.name for path in inside if path.is_dir()}
+    if len(inside) == len(names) == 1:
+        return _part(inside[0], train)
+    given = {"train"} < names <= {"train", "test", "val"}
+    files, classes = _listing(folder / "train" if given else folder)
+    if given and not train:
+        files, found = _listing(folder / ("test" if "test" in names else "val"))
+        _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
+               f"{', '.join(found)}, and the training part {', '.join(classes)}")  # fmt: skip
+        files = [(path, classes.index(found[label])) for path, label in files]
+    rows = _rows(folder, len(files), train, given)
+    return [files[i] for i in rows], [name or folder.name for name in classes]
+
+
+def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
+    """The (path, label) of each image in a folder, and its classes, [""] without sub-folders."""
+    walk, formats = os.walk(folder, followlinks=True), _formats()
+    found = [Path(place, name).relative_to(folder) for place, _, names in walk for name in names]
+    found = sorted(path for path in found if not any(p.startswith(HIDDEN) for p in path.parts))
+    images = [path for path in found if path.suffix.lower() in formats]
+    classes = sorted({path.parts[0] for path in images if path.parts[1:]}) or [""]
+    images = [path for path in images if path.parts[1:] or classes == [""]]
+    _check(images, f"{folder} has no images; expected files such as .png or .jpg")
+    if left := sorted({*found} - {*images}):
+        names = ", ".join(map(str, left[:5])) + ", …" * (len(left) > 5)
+        warnings.warn(f"in {folder}, {len(left)} files are left out, because they aren't images or "
+                      f"aren't in a folder of a class: {names}", stacklevel=5)  # fmt: skip
+    labels = [classes.index((*path.parts[:-1], "")[0]) for path in images]
+    return [*zip([str(folder / path) for path in images], labels, strict=True)], classes
+
+
+def _rows(path: Path, n: int, train: bool, given: bool) -> list[int]:
+    """The rows of a part in a fixed random order: all of them if the parts are given, or else one
+    tenth to test and the rest to train."""
+    _check(n > 9 or train or given, f"{path} has {n} images, too few to hold out one in ten")
+    rows = torch.randperm(n, generator=torch.Generator().manual_seed(0)).tolist()
+    return rows if given else rows[n // 10 :] if train else rows[: n // 10]
+
+
+def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """The images and labels of a ``.npy`` or ``.npz`` file."""
+    import numpy as np
+
+    _check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
+           f"{str(path)!r}; expected {', '.join(IMAGES)}, or a folder, .npy or .npz file")
+    try:
+        file = np.load(path, allow_pickle=False)
+        arrays = {"x": file} if isinstance(file, np.ndarray) else dict(file)
+    except Exception as error:  # a damaged file makes NumPy stumble in any way
+        raise DataError(f"{path} is no array file, or is damaged, or holds Python objects, which "
+                        "are never loaded") from error  # fmt: skip
+    kinds = [[key for key in arrays if kind in key.lower()] for kind in ("train", "test", "val")]
+    given = bool(kinds[0] and (kinds[1] or kinds[2]))
+    keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
+    x, y = _images_and_labels(path, {key: arrays[key] for key in keys})
+    rows = _rows(path, len(x), train, given)
+    return _scaled(path, x)[rows], y[rows]
+
+
+def _images_and_labels(path: Path, arrays: dict) -> tuple:
+    """The one array of images as (N, C, H, W), and the labels (N,), 0 where there are none."""
+    names = {"y", "label", "labels", "target", "targets"}
+    y = [a for key, a in arrays.items() if a.ndim < 3 and names & {*key.lower().split("_")}]
+    x = [a[:, None] if a.ndim == 3 else a for a in arrays.values() if a.ndim > 2]
+    x = [a if a.ndim != 4 or a.shape[1] in (1, 3) else a.transpose(0, 3, 1, 2) for a in x]
+    found = f"{path} has " + ", ".join(f"{key} {a.dtype} {a.shape}" for key, a in arrays.items())
+    well = len(x) == 1 and len(y) < 2 and x[0].ndim == 4 and x[0].shape[1] in (1, 3) and len(x[0])
+    _check(well and min(x[0].shape[2:]) > 4, f"{found}; expected one array of images (N, H, W), "
+           "(N, H, W, C) or (N, C, H, W) with C = 1 or 3, and at most one of labels")  # fmt: skip
+    y = y[0] if y else x[0][:, 0, 0, 0].astype(bool) * 0
+    _check(y.dtype.kind in "biu" and y.size == len(x[0]) and y.min() >= 0,
+           f"{found}; expected {len(x[0])} labels 0, 1, …")  # fmt: skip
+    return x[0], torch.from_numpy(y.reshape(-1).astype("int64"))
+
+
+def _scaled(path: Path, x) -> Tensor:
+    """An array of any range as float32 in [-1, 1]."""
+    _check(x.dtype.kind in "biuf", f"{path} has images of {x.dtype}; expected numbers")
+    low, high = float(x.min()), float(x.max())
+    if x.dtype.kind == "f" and -1.01 <= low < -0.01 and high <= 1.01:
+        return torch.from_numpy(x.astype("float32"))
+    white = next((top for top in WHITE if high <= 1.01 * top), 0)
+    _check(low >= -0.01 * white and white, f"{path} has values {low:g} … {high:g} ({x.dtype}); "
+           f"expected -1 … 1, or 0 … one of {', '.join(map(str, WHITE))}")  # fmt: skip
+    if x.dtype != "uint8" or high < 128:
+        warnings.warn(f"{path} has values {low:g} … {high:g} ({x.dtype}), so it is read as 0 for "
+                      f"black … {white} for white", stacklevel=4)  # fmt: skip
+    return torch.from_numpy(x.astype("float32")) * (2 / white) - 1
+
+
+def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tensor:
+    """Images (N, C, H, W) in [-1, 1], cropped and resized, grey or in colour."""
+    if size not in (None, x.shape[2:]):
+        from torchvision.transforms.functional import center_crop
+
+        unit = min(x.shape[2] / size[0], x.shape[3] / size[1])
+        x = center_crop(x, [max(1, round(unit * side)) for side in size])
+        x = F.interpolate(x, size, mode="bicubic", antialias=True).clamp(-1, 1)
+    if channels == 1 < x.shape[1]:
+        return (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return x.expand(-1, channels or x.shape[1], -1, -1).contiguous()
+
+
+# Checks: one sentence on what was given, what was expected, and what to do
+
+
+def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> tuple | None:
+    """The size as (height, width)."""
+    paths = isinstance(name, (str, os.PathLike)) and isinstance(root, (str, os.PathLike))
+    _check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
+           "; expected a name or a path, a folder, and train=True or False")  # fmt: skip
+    sides = (size, size) if type(size) is int else size
+    pair = isinstance(sides, (tuple, list)) and [type(side) for side in sides] == [int, int]
+    _check(size is None or pair and min(sides) > 0,
+           f"size is {size!r}; expected pixels such as 32, or (height, width)")  # fmt: skip
+    _check(channels in (None, 1, 3), f"channels is {channels!r}; expected 1 (grey) or 3 (colour)")
+    return sides and tuple(sides)
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise DataError(sentence)

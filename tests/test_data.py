@@ -1,16 +1,22 @@
-"""Theorems about the data: ranges, splits, streams. Nothing is downloaded here."""
+"""Theorems about the data: ranges, splits, folders, arrays. Nothing is downloaded here."""
 
+import gzip
 import hashlib
+import io
+import os
 import pickle
+import re
 import socket
 import struct
-from itertools import islice
+import warnings
+import zlib
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ddpm_lite import DataError, batches, load_images, load_points
+from ddpm_lite import DataError, image_folder, load_images, load_points
 from ddpm_lite.data import POINTS
 
 
@@ -168,59 +174,427 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         load_points("moons")
 
 
-# Batches
-
-X = torch.arange(10.0)[:, None] / 10
-Y = torch.arange(10)
-
-
-def test_an_epoch_has_every_row_once():
-    """10 rows in batches of 5: two batches make a permutation, another one each epoch."""
-    stream = batches(X, Y, size=5)
-    epochs = [torch.cat([next(stream)[1] for _ in range(2)]) for _ in range(4)]
-    assert all(epoch.sort().values.tolist() == list(range(10)) for epoch in epochs)
-    assert len({tuple(epoch.tolist()) for epoch in epochs}) == 4
+def mnist(folder, n=4):
+    """The four files of MNIST with n images each, gzipped, in ``folder``/MNIST/raw."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        images = np.arange(n * 784, dtype=np.uint32).astype(np.uint8).reshape(n, 28, 28)
+        for kind, array in (("images-idx3", images), ("labels-idx1", images[:, 0, 0] % 10)):
+            (raw / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(idx(array)))
+    return raw
 
 
-def test_rows_and_labels_stay_together():
-    """x[i] comes with y[i]; without labels y is None."""
-    for x, y in islice(batches(X, Y, size=3), 9):
-        assert x.shape == (3, 1) and torch.equal(x[:, 0], y / 10)
-    assert next(batches(X, size=3))[1] is None
+@pytest.mark.parametrize("damage", ["cut", "longer", "text", "header", "empty"])
+def test_a_damaged_mnist_file_is_set_aside_and_the_next_try_is_good(tmp_path, monkeypatch, damage):
+    """Without a network: one sentence. With the archive there: unpacked again, nothing deleted."""
+    from torchvision.datasets import MNIST
+
+    raw = mnist(tmp_path)
+    packed = {path.name: path.read_bytes() for path in raw.glob("*.gz")}
+    sums = [(name, hashlib.md5(data).hexdigest()) for name, data in packed.items()]
+    monkeypatch.setattr(MNIST, "resources", sums)
+    for name, data in packed.items():
+        (raw / name[:-3]).write_bytes(gzip.decompress(data))
+        (raw / name).unlink()
+    x, _ = load_images("mnist", tmp_path)
+    broken = raw / "train-images-idx3-ubyte"
+    whole = broken.read_bytes()
+    bad = {"cut": whole[:-9], "longer": whole + b"x", "text": b"<html>moved</html>"}
+    broken.write_bytes({**bad, "header": whole[:7], "empty": b""}[damage])
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="mnist.*raw"):
+        load_images("mnist", tmp_path)
+    assert (raw / f"{broken.name}.damaged").exists() and not broken.exists()
+    for name, data in packed.items():
+        (raw / name).write_bytes(data)
+    assert torch.equal(load_images("mnist", tmp_path)[0], x)
 
 
-def test_a_short_rest_is_left_out():
-    """10 rows in batches of 4: two full batches an epoch, no row twice in it."""
-    stream = batches(X, Y, size=4)
-    for _ in range(3):
-        epoch = torch.cat([next(stream)[1] for _ in range(2)])
-        assert len(epoch.unique()) == 8
+def test_files_of_mnist_that_do_not_belong_together_are_refused(tmp_path):
+    """Five images and four labels, each file whole: one sentence."""
+    raw = mnist(tmp_path)
+    for path in raw.glob("*.gz"):
+        (raw / path.name[:-3]).write_bytes(gzip.decompress(path.read_bytes()))
+    (raw / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(5, np.uint8)))
+    with pytest.raises(DataError, match="mnist.*don't belong together"):
+        load_images("mnist", tmp_path)
 
 
-@pytest.mark.parametrize("start", [0, 1, 2, 3, 7, 20])
-def test_start_goes_on_where_the_stream_was(start):
-    """batches(start=k) is batches() without its first k, across epochs too."""
-    whole = list(islice(batches(X, Y, size=3, seed=5), 25))[start:]
-    rest = list(islice(batches(X, Y, size=3, seed=5, start=start), 25 - start))
-    assert all(torch.equal(a[1], b[1]) for a, b in zip(whole, rest, strict=True))
+def test_a_silent_server_is_waited_for_half_a_minute(tmp_path, monkeypatch):
+    """The limit holds inside the call, and is put back after it, whatever happens."""
+    from torchvision import datasets
 
+    def slow(*args, **kwargs):
+        seen.append(socket.getdefaulttimeout())
+        raise TimeoutError("timed out")
 
-def test_a_stream_depends_on_its_seed_alone():
-    """Another seed, another order; the global generator is not touched."""
-    before = torch.get_rng_state()
-    first, again, other = (next(batches(X, Y, size=10, seed=s))[1] for s in (0, 0, 1))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(before, torch.get_rng_state())
+    seen, before = [], socket.getdefaulttimeout()
+    monkeypatch.setattr(datasets, "MNIST", slow)
+    with pytest.raises(DataError, match="could not be downloaded"):
+        load_images("mnist", tmp_path)
+    assert seen == [30] and socket.getdefaulttimeout() == before
 
 
 @pytest.mark.parametrize(
-    "x, y, size, kind",
-    [(X, Y, 11, ValueError), (X, Y, 0, ValueError), (X, Y[:9], 2, ValueError)]
-    + [(X * 255, Y, 2, ValueError), (X / 0, Y, 2, ValueError), (X[:0], None, 1, ValueError)]
-    + [((X * 10).byte(), Y, 2, TypeError)],
-    ids=["too large", "no rows", "labels missing", "0 … 255", "not finite", "empty", "bytes"],
+    "arguments, words",
+    [({"root": False}, "root False"), ({"train": "test"}, "'test'"), ({"train": 1}, "train 1")]
+    + [({"name": None}, "None"), ({"name": 5}, "5"), ({"name": "no/such"}, "no data set 'no/such'")]
+    + [({"size": 0}, "size is 0"), ({"size": (8, 0)}, "size is"), ({"size": "8"}, "size is '8'")]
+    + [({"size": 8.0}, "size is 8.0"), ({"channels": 4}, "channels is 4")],
 )
-def test_a_stream_that_cannot_be_is_refused(x, y, size, kind):
-    """A batch larger than the data would never come; unscaled data would train and draw grey."""
-    with pytest.raises(kind, match="expected"):
-        next(batches(x, y, size))
+def test_an_argument_that_makes_no_sense_gets_a_sentence(arguments, words):
+    """Not the training part, and not a traceback from the depths of another library."""
+    with pytest.raises(DataError, match=f"{words}.*expected"):
+        load_images(**{"name": "digits", **arguments})
+
+
+def test_any_set_comes_in_the_size_and_the_channels_asked_for(digits):
+    """Twice as large, then averaged back: nearly the same. Grey as three equal channels."""
+    large = load_images("digits", size=16)[0]
+    assert large.shape == (1437, 1, 16, 16) and large.abs().max() <= 1
+    assert (torch.nn.functional.avg_pool2d(large, 2) - digits[0]).abs().mean() < 0.1
+    colour = load_images("digits", channels=3)[0]
+    assert colour.shape == (1437, 3, 8, 8) and (colour == digits[0]).all()
+    assert torch.equal(load_images("digits", size=8)[0], digits[0])
+    wide = load_images("digits", size=(4, 8))[0]
+    assert wide.shape == (1437, 1, 4, 8)
+
+
+# Folders
+
+HALF = np.zeros((40, 60), np.uint8)
+HALF[:20] = 255  # the upper half is white
+BLUE = np.stack([HALF, 0 * HALF, 255 - HALF], 2)  # red above blue
+
+
+def save(path, image, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    image.save(path, **options)
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    return {"exif": exif}
+
+
+def palette():
+    image = Image.fromarray(HALF // 255, "P")
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    return image
+
+
+GREY, COLOUR = [[1.0], [-1.0]], [[1.0, -1.0, -1.0], [-1.0, -1.0, 1.0]]  # above and below
+FORMATS = {
+    "bits": ("a.png", Image.fromarray(HALF).convert("1"), {}, GREY),
+    "grey": ("a.png", HALF, {}, GREY),
+    "16 bits": ("a.png", HALF.astype("uint16") * 257, {}, GREY),
+    "16 bits, big-endian": ("a.tif", (HALF.astype("uint16") * 257).astype(">u2"), {}, GREY),
+    "32 bits": ("a.tif", HALF.astype("int32") * 257, {}, GREY),
+    "grey palette": ("a.png", Image.fromarray(HALF).convert("P"), {}, GREY),
+    "first frame": ("a.gif", HALF, {"save_all": True, "append_images": [palette()]}, GREY),
+    "upside down": ("a.jpg", HALF, turned(), GREY[::-1]),
+    "large": ("a.jpg", Image.fromarray(BLUE).resize((1500, 1000)), {}, COLOUR),
+    "suffix in capitals": ("a.JPG", BLUE, {}, COLOUR),
+    "webp": ("a.webp", BLUE, {}, COLOUR),
+    "tiff": ("a.tiff", BLUE, {}, COLOUR),
+    "palette": ("a.gif", Image.fromarray(BLUE).quantize(4), {}, COLOUR),
+    "CMYK": ("a.jpg", Image.fromarray(BLUE).convert("CMYK"), {}, COLOUR),
+    "alpha": ("a.png", np.dstack([BLUE, HALF]), {}, [[1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]),
+    "grey, alpha": ("a.png", Image.fromarray(np.dstack([0 * HALF, HALF])), {}, GREY[::-1]),
+    "palette, alpha": ("a.png", palette(), {"transparency": 1}, [[1.0] * 3, [1.0, -1.0, -1.0]]),
+    "one colour transparent": (
+        "a.png", Image.fromarray(BLUE), {"transparency": (0, 0, 255)}, [COLOUR[0], [1.0] * 3]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_white_in_a_file_is_one(tmp_path, name):
+    """Above and below: each kind of file, as it looks on a white page."""
+    file, image, options, expected = FORMATS[name]
+    save(tmp_path / file, image, **options)
+    x, y = load_images(tmp_path, size=8)
+    assert x.shape == (1, len(expected[0]), 8, 8) and x.dtype == torch.float32
+    seen = torch.stack([x[0, :, 1, 4], x[0, :, 6, 4]])
+    assert (seen - torch.tensor(expected)).abs().max() < 0.05
+    assert x.abs().max() <= 1 and y.tolist() == [0]
+
+
+def test_images_are_cropped_at_the_centre_and_resized_without_aliasing(tmp_path):
+    """Stripes of one pixel become grey; a wide image keeps its middle, a circle stays one."""
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 255
+    save(tmp_path / "stripes.png", stripes)
+    assert load_images(tmp_path, size=8)[0].abs().max() < 0.1
+    wide = np.zeros((20, 60), np.uint8)
+    wide[:, 20:40] = 255
+    save(tmp_path / "stripes.png", wide)
+    assert (load_images(tmp_path, size=10)[0][..., 1:-1] == 1).all()
+    y, x = np.mgrid[:60, :84]
+    save(tmp_path / "stripes.png", (np.hypot(y - 29.5, x - 41.5) < 20).astype(np.uint8) * 255)
+    disc = load_images(tmp_path, size=(20, 28))[0][0, 0] > 0
+    assert disc.shape == (20, 28) and abs(disc.any(0).sum() - disc.any(1).sum()) <= 1
+
+
+def shapes(folder, classes=("b", "a", "10"), n=7, names=""):
+    """n grey images in a sub-folder for each class; the value says which."""
+    for k, name in enumerate(classes):
+        for i in range(n):
+            value = np.full((8, 8), 10 * k + i, np.uint8)
+            save(folder / name / f"{names}{i}.png", value)
+    return folder
+
+
+def test_each_sub_folder_is_a_class_in_the_order_of_names(tmp_path):
+    """Labels follow the names; the parts are disjoint and complete, with one in ten held out."""
+    data = image_folder(shapes(tmp_path), 8)
+    assert data.classes == ["10", "a", "b"] and data.shape == (1, 8, 8) and len(data) == 19
+    (x, y), (z, w) = load_images(tmp_path, size=8), load_images(tmp_path, size=8, train=False)
+    values = ((torch.cat([x, z])[:, 0, 0, 0] + 1) * 127.5).round().int()
+    kind = torch.tensor([2, 1, 0])[values // 10]
+    assert torch.equal(kind, torch.cat([y, w])) and len(z) == 2
+    assert sorted(values.tolist()) == sorted(10 * k + i for k in range(3) for i in range(7))
+
+
+def test_a_dataset_reads_the_same_images_in_the_same_order(tmp_path):
+    """Lazily and at once, bit for bit; and it can be sent to another process."""
+    data = pickle.loads(pickle.dumps(image_folder(shapes(tmp_path), 6, 3)))
+    x, y = load_images(tmp_path, size=6, channels=3)
+    assert torch.equal(torch.stack([x for x, _ in data]), x) and x.shape[1:] == data.shape
+    assert [y for _, y in data] == y.tolist()
+
+
+def test_without_sub_folders_all_labels_are_zero(tmp_path):
+    for i in range(10):
+        save(tmp_path / "one" / f"{i}.png", HALF)
+    data = image_folder(tmp_path / "one")
+    assert data.classes == ["one"] and {y for _, y in data.files} == {0} and len(data) == 9
+
+
+@pytest.mark.parametrize("held_out", ["test", "val"])
+def test_sub_folders_train_and_test_are_the_parts(tmp_path, held_out):
+    """With the labels of the training part, even if a class is missing, also one folder deeper."""
+    shapes(tmp_path / "set" / "train", ("a", "b", "c"), 3)
+    shapes(tmp_path / "set" / held_out, ("c", "a"), 2, "new")
+    for folder in (tmp_path, tmp_path / "set"):
+        assert len(image_folder(folder)) == 9
+        data = image_folder(folder, train=False)
+        assert data.classes == ["a", "b", "c"] and sorted(y for _, y in data.files) == [0, 0, 2, 2]
+        assert all("new" in path for path, _ in data.files)
+    shapes(tmp_path / "set" / held_out, ("d",), 2)
+    with pytest.raises(DataError, match="a, c, d, and the training part a, b, c"):
+        image_folder(tmp_path, train=False)
+
+
+def test_train_among_other_names_is_a_class(tmp_path):
+    """Of vehicles, say."""
+    data = image_folder(shapes(tmp_path, ("train", "test", "car")))
+    assert data.classes == ["car", "test", "train"]
+
+
+def test_what_is_left_out_is_named_and_what_systems_leave_is_not(tmp_path):
+    """Loose images and other files in one warning; hidden files and __MACOSX without a word."""
+    shapes(tmp_path)
+    for name in ("notes.txt", "b/photo.heic", ".DS_Store", ".cache/x.png", "__MACOSX/._1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("hello")
+    save(tmp_path / "preview.png", HALF)
+    with pytest.warns(UserWarning, match="3 files.*: b/photo.heic, notes.txt, preview.png$"):
+        data = image_folder(tmp_path)
+    assert len(data) == 19 and data.classes == ["10", "a", "b"]
+
+
+def bomb() -> bytes:
+    """A PNG file of 200 bytes that claims to be 60,000 pixels wide and high."""
+
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(bytes(999))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + body
+
+
+def cut() -> bytes:
+    """Half of a JPEG file; its beginning looks fine."""
+    file = io.BytesIO()
+    Image.effect_noise((60, 60), 50).save(file, "jpeg")
+    return file.getvalue()[:900]
+
+
+def floats() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(HALF.astype("float32")).save(file, "tiff")
+    return file.getvalue()
+
+
+BROKEN = {
+    "text": ("x.png", b"hello", "cannot identify image file"),
+    "empty": ("x.png", b"", "cannot identify image file"),
+    "bomb": ("x.png", bomb(), "decompression bomb"),
+    "cut": ("x.jpg", cut(), "truncated"),
+    "floats": ("x.tif", floats(), "no fixed range"),
+    "postscript": ("x.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "identify"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
+    """In one sentence, with its reason: when all are read, and when only this one is."""
+    file, data, reason = BROKEN[name]
+    shapes(tmp_path, ("a",), 5)
+    (tmp_path / "a" / file).write_bytes(data)
+    with pytest.raises(DataError, match=f"1 of 6 .*{file} .*{reason}") as error:
+        load_images(tmp_path)
+    assert len(str(error.value).splitlines()) == 1
+    if reason in ("truncated", "no fixed range"):  # its header is fine
+        data = image_folder(tmp_path)
+        row = [path for path, _ in data.files].index(str(tmp_path / "a" / file))
+        assert data[row - 1][0].shape == data.shape
+        with pytest.raises(DataError, match=f"{file} .*{reason}"):
+            data[row]
+    else:
+        with pytest.raises(DataError, match=f"1 of 6 .*{file} .*{reason}"):
+            image_folder(tmp_path)
+
+
+def test_many_files_that_cannot_be_read_are_counted(tmp_path):
+    shapes(tmp_path, ("a",), 5)
+    for i in range(9):
+        (tmp_path / "a" / f"bad{i}.png").write_text("hello")
+    with pytest.raises(DataError, match=r"9 of 1[34] images.*bad\d.png.*, …$"):
+        load_images(tmp_path)
+
+
+def test_a_folder_that_cannot_be_used_gets_a_sentence(tmp_path):
+    """Missing, empty, without images, a file, or too few to hold any out."""
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("hello")
+    shapes(tmp_path / "few", ("a",), 9)
+    for name, words in {"missing": "no folder", "notes/a.txt": "no folder"}.items():
+        with pytest.raises(DataError, match=f"{words}.*{name}.*expected one with images"):
+            image_folder(tmp_path / name)
+    with pytest.raises(DataError, match="a.txt.*expected digits.*folder.*npy"):
+        load_images(tmp_path / "notes" / "a.txt")
+    for name in ("empty", "notes"):
+        with pytest.raises(DataError, match="no images; expected files such as"):
+            load_images(tmp_path / name)
+    with pytest.raises(DataError, match="few.* 9 images, too few"):
+        load_images(tmp_path / "few", train=False)
+    assert len(load_images(tmp_path / "few")[0]) == 9
+
+
+# Arrays
+
+RAMP = np.linspace(0, 1, 20 * 6 * 8).reshape(20, 6, 8)  # 0 to 1, in this order
+RANGES = {
+    "bytes": ((255 * RAMP).round().astype("uint8"), None),
+    "unit": (RAMP.astype("float32"), "0 … 1 "),
+    "signed": (2 * RAMP - 1, None),
+    "16": ((16 * RAMP).round().astype("int64"), "0 … 16 "),
+    "12 bits": ((4095 * RAMP).round().astype("uint16"), "0 … 4095 "),
+    "16 bits": ((65535 * RAMP).round().astype(">u2"), "0 … 65535 "),
+    "float bytes": (255 * RAMP, "0 … 255 "),
+    "masks": (RAMP > 0.5, "0 … 1 "),
+    "masks as bytes": ((RAMP > 0.5).astype("uint8"), "0 … 1 "),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_range_of_an_array_is_found_and_said(tmp_path, name):
+    """Black is -1 and white is 1, whatever they were, and a guess is told."""
+    array, words = RANGES[name]
+    np.save(tmp_path / "x.npy", array)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        parts = [load_images(tmp_path / "x.npy", train=train)[0] for train in (True, False)]
+    assert [len(part) for part in parts] == [18, 2] and parts[0].dtype == torch.float32
+    if words:
+        assert len(seen) == 2
+        assert re.search(rf"x.npy has values {words}.*black", str(seen[0].message))
+    else:
+        assert not seen
+    x = torch.cat(parts).flatten(1).sort(0).values.flatten()
+    expected = torch.tensor((RAMP > 0.5) * 2.0 - 1 if "masks" in name else 2 * RAMP - 1)
+    assert (x - expected.flatten()).abs().max() < {"16": 0.07}.get(name, 0.005)
+
+
+@pytest.mark.parametrize("layout", ["NHW", "NHWC", "NCHW", "NHW1", "N1HW"])
+def test_the_channels_of_an_array_are_found(tmp_path, layout):
+    """Where a pixel is, it stays."""
+    colour = np.random.default_rng(0).integers(0, 256, (10, 3, 6, 8), dtype=np.uint8)
+    grey = colour[:, :1]
+    array = {"NHW": grey[:, 0], "NHWC": colour.transpose(0, 2, 3, 1), "NCHW": colour,
+             "NHW1": grey.transpose(0, 2, 3, 1), "N1HW": grey}[layout]  # fmt: skip
+    np.savez(tmp_path / "x.npz", images=array, labels=np.arange(10))
+    x, y = load_images(tmp_path / "x.npz")
+    expected = torch.tensor(colour if "C" in layout else grey)[y]
+    assert torch.equal(((x + 1) * 127.5).round().byte(), expected) and len(x) == 9
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["x y x y", "images labels images labels", "x_train y_train x_test y_test"]
+    + ["train_images train_labels test_images test_labels"]
+    + ["X_train targets_train X_val targets_val"],
+)
+def test_the_usual_names_of_arrays_are_known(tmp_path, names):
+    """Keras' names, MedMNIST's, and our own; labels (N, 1) as well."""
+    x, y, z, w = names.split()
+    images = np.arange(30, dtype=np.uint8)[:, None, None] + np.full((30, 6, 6), 200, np.uint8)
+    arrays = {z: images[:10], w: np.arange(10)[:, None], x: images, y: np.arange(30)[:, None]}
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    for train, n in ((True, 30 if z != x else 27), (False, 10 if z != x else 3)):
+        x_, y_ = load_images(tmp_path / "x.npz", train=train)
+        assert len(x_) == n and y_.shape == (n,) and y_.dtype == torch.int64
+        assert ((x_[:, 0, 0, 0] + 1) * 127.5 - 200).round().int().tolist() == y_.tolist()
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def npz(**arrays) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+IMAGES = np.full((9, 6, 6), 200, np.uint8)
+NO_ARRAYS = {
+    "objects": (npz(x=np.array([Evil()], dtype=object)), "objects"),
+    "text": (b"hello", "no array file"),
+    "empty": (b"", "no array file"),
+    "cut": (npz(x=IMAGES)[:-30], "damaged"),
+    "flat": (npz(x=np.zeros((9, 64))), r"x float64 \(9, 64\)"),
+    "a photo": (npz(x=np.zeros((60, 80, 3), np.uint8)), r"\(60, 80, 3\)"),
+    "five channels": (npz(x=np.zeros((9, 5, 8, 8))), r"\(9, 5, 8, 8\)"),
+    "no images": (npz(x=IMAGES[:0]), r"\(0, 6, 6\)"),
+    "two sets": (npz(a=IMAGES, b=IMAGES), r"a uint8 \(9, 6, 6\), b"),
+    "nan": (npz(x=IMAGES * np.nan), "values nan"),
+    "standardized": (npz(x=np.random.default_rng(0).normal(size=(9, 6, 6))), "values -[23]"),
+    "complex": (npz(x=IMAGES * 1j), "complex128"),
+    "text in place of numbers": (npz(x=IMAGES.astype(str)), "<U3"),
+    "short labels": (npz(x=IMAGES, y=np.arange(8)), "expected 9 labels"),
+    "one-hot": (npz(x=IMAGES, y=np.eye(9)), "expected 9 labels"),
+    "negative": (npz(x=IMAGES, y=np.full(9, -1)), "expected 9 labels"),
+    "words": (npz(x=IMAGES, y=np.array(["a"] * 9)), "expected 9 labels"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_an_array_that_is_no_image_set_gets_a_sentence(tmp_path, monkeypatch, name):
+    """Nothing in it is executed."""
+    monkeypatch.chdir(tmp_path)
+    data, words = NO_ARRAYS[name]
+    for suffix in ("npz", "npy")[: 1 + (data[:2] != b"PK")]:
+        (tmp_path / f"x.{suffix}").write_bytes(data)
+        with pytest.raises(DataError, match=f"x.{suffix}.*{words}") as error:
+            load_images(tmp_path / f"x.{suffix}")
+        assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "executed").exists()
