@@ -101,13 +101,17 @@ class Bare(ast.NodeTransformer):
         node.body = [s for s in node.body if not self.is_talk(s)]
         return node
 
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
+        return ast.Assign([node.target], node.value) if node.value else None
+
     @staticmethod
     def is_talk(statement: ast.stmt) -> bool:
         """A docstring, a call of a check, or an if that only raises."""
         if isinstance(statement, ast.Expr):
             value = statement.value
             called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
-            return isinstance(value, ast.Constant) or called.split(".")[-1].startswith("_check")
+            checks = called.split(".")[-1].lstrip("_").startswith("check")
+            return isinstance(value, ast.Constant) or checks
         raises = isinstance(statement, ast.If) and not statement.orelse
         return raises and isinstance(statement.body[-1], ast.Raise)
 
