@@ -34,8 +34,8 @@ class Schedule(nn.Module):
     def __init__(self, beta: Tensor):
         super().__init__()
         beta = torch.as_tensor(beta, dtype=torch.float64)
-        well = ((beta > 0) & (beta < 1)).all() and (1 - beta).prod().float() > 0
-        _check(beta.ndim == 1 and len(beta) and well, "beta[:3]", beta.flatten()[:3].tolist(),
+        _check(beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
+               and (1 - beta).prod().float() > 0, "beta[:3]", beta.flatten()[:3].tolist(),
                "T numbers in (0, 1), so few and small that alpha_bar stays above 0")
         beta = torch.cat([beta.new_zeros(1), beta])
         self.register_buffer("beta", beta.float())

@@ -44,7 +44,7 @@ class Conditioning(nn.Module):
         cond_dim: for vectors y (B, cond_dim), such as a measured value or several labels as 0 and
             1; a row with a NaN is "no condition".
 
-    The row for "no condition" is what classifier-free guidance needs. Built in chapters 4 and 8.
+    The row for "no condition" is what classifier-free guidance needs. Built in chapter 4.
     """
 
     def __init__(self, width: int, out: int, num_classes: int = 0, cond_dim: int = 0):
@@ -85,7 +85,7 @@ class MLP(nn.Module):
         cond_dim: int = 0,
     ):  # fmt: skip
         super().__init__()
-        self.channels, self.factor, self.image_size, self.dropout = dim, 1, None, 0.0
+        self.channels = dim
         self.condition = Conditioning(width, width, num_classes, cond_dim)
         self.proj_in = nn.Linear(dim, width)
         self.inject = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])
@@ -265,8 +265,7 @@ class UNet(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        kinds = sum(map(bool, (num_classes, cond_dim, cond_channels)))
-        _check_unet(mults, blocks, attention, kinds, dims)
+        _check_unet(mults, blocks, attention, (num_classes, cond_dim, cond_channels), dims)
         self.channels, self.cond_channels = channels, cond_channels
         self.dropout, self.factor, conv = dropout, 2 ** (len(mults) - 1), CONV[dims]
         block = partial(Block, c_dim=4 * width, dropout=dropout, conv=conv)
@@ -306,18 +305,19 @@ class UNet(nn.Module):
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """x fits the first layer's weight, its sides can be halved, and t has one number for a row."""
     _check_time(t, len(x))
-    if net.dropout and net.training and not torch.is_grad_enabled():
+    factor, size = getattr(net, "factor", 1), getattr(net, "image_size", None)  # not in an MLP
+    if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
     fits = isinstance(x, Tensor) and x.dtype == weight.dtype and x.ndim == weight.ndim
     if not fits or x.shape[1] != net.channels:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
-    if net.image_size and x.shape[2:] != net.image_size:
-        hint = f"these weights are for images of size {net.image_size}"
+    if size and x.shape[2:] != size:
+        hint = f"these weights are for images of size {size}"
         raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
-    if any(side % net.factor for side in x.shape[2:]):
-        hint = f"expected multiples of {net.factor}: pad or resize the images, or use fewer mults"
+    if any(side % factor for side in x.shape[2:]):
+        hint = f"expected multiples of {factor}: pad or resize the images, or use fewer mults"
         raise ValueError(f"x is {' x '.join(map(str, x.shape[2:]))} pixels; {hint}")
 
 
@@ -341,7 +341,7 @@ def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> N
         raise ValueError(f"labels are {y.min()} … {y.max()}; {hint}")
 
 
-def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: int, dims: int) -> None:
+def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: Ints, dims: int) -> None:
     if isinstance(mults, int) or isinstance(attention, int):
         raise TypeError(f"mults is {mults}, attention {attention}; expected tuples such as (1, 2)")
     if not mults or min(mults) < 1 or blocks < 1 or dims not in CONV:
@@ -349,7 +349,7 @@ def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: int, dims: int
         raise ValueError(f"{given}; expected numbers from 1 on, and dims 1, 2 or 3")
     if not set(attention) <= set(range(len(mults))):
         raise ValueError(f"attention is {attention}; expected levels among 0 … {len(mults) - 1}")
-    if kinds > 1:
+    if sum(map(bool, kinds)) > 1:
         raise ValueError("expected one of num_classes, cond_dim and cond_channels, not several")
 
 

@@ -103,23 +103,23 @@ class Bare(ast.NodeTransformer):
         named = node.args.args + node.args.kwonlyargs
         for argument in filter(None, [*named, node.args.vararg, node.args.kwarg]):
             argument.annotation = None
-        node.body = [s for s in node.body if not self.is_talk(s)] or [ast.Pass()]
+        node.body = node.body or [ast.Pass()]
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
+        return ast.Assign([node.target], node.value) if node.value else None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Leave out a docstring, or a call of a check."""
+        called = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
+        checks = called.split(".")[-1].lstrip("_").startswith("check")
+        return None if checks or isinstance(node.value, ast.Constant) else node
+
+    def visit_If(self, node: ast.If) -> ast.If | None:
+        """Leave out an if that only raises, or only checks."""
+        raises = isinstance(node.body[-1], ast.Raise)
         self.generic_visit(node)
-        node.body = [s for s in node.body if not self.is_talk(s)]
-        return node
-
-    @staticmethod
-    def is_talk(statement: ast.stmt) -> bool:
-        """A docstring, a call of a check, or an if that only raises."""
-        if isinstance(statement, ast.Expr):
-            value = statement.value
-            called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
-            return isinstance(value, ast.Constant) or called.split(".")[-1].startswith("_check")
-        raises = isinstance(statement, ast.If) and not statement.orelse
-        return raises and isinstance(statement.body[-1], ast.Raise)
+        return None if not node.orelse and (raises or not node.body) else node
 
 
 def definitions(source: str) -> dict[str, str]:

@@ -17,15 +17,15 @@ def quadratic_times(T, n):
     },
     2: {
         "the variance of the forward step": """
-def posterior_variance(snr_t, snr_s):
+def variance_from_snr(snr_t, snr_s):
     return 1 - (snr_t / (1 + snr_t)) / (snr_s / (1 + snr_s))
 """,
         "infinity over infinity at s = 0": """
-def posterior_variance(snr_t, snr_s):
+def variance_from_snr(snr_t, snr_s):
     return (snr_s - snr_t) / (snr_s * (1 + snr_s))
 """,
         "the noise of x_t, not of x_s": """
-def posterior_variance(snr_t, snr_s):
+def variance_from_snr(snr_t, snr_s):
     return (1 - snr_t / snr_s) / (1 + snr_t)
 """,
     },
