@@ -1,4 +1,4 @@
-"""Write what the page "Explore" needs: pictures that the model of the digits drew, and a still.
+"""Write what the page "Explore" needs: images that the model of the digits drew, and a still.
 
     python scripts/export_frames.py      about a minute on a free core
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from ddpm_lite import (  # noqa: E402
+from ddpm_lite import (
     clipped,
     cosine_schedule,
     ddim_step,
@@ -37,6 +34,7 @@ from ddpm_lite import (  # noqa: E402
     trajectory,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "explore"
 HEAD = "// The pictures of Explore. Written by scripts/export_frames.py: change nothing here.\n"
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
@@ -60,7 +58,7 @@ def digits() -> Tensor:
 
 
 def model(labels: Tensor, w: float = 0.0):
-    """The trained model that draws these labels, and its schedule."""
+    """The trained model that draws these labels, clipped, and its schedule."""
     net, schedule, _ = load_pretrained("digits")
     net = from_v(net, schedule)
     eps = guided(net, labels, w) if w else partial(net, y=labels)
@@ -68,21 +66,23 @@ def model(labels: Tensor, w: float = 0.0):
 
 
 def way() -> tuple[list[int], Tensor, Tensor]:
-    """Ten digits on their way back: times, states and guesses, (times, 10, 1, 8, 8)."""
+    """Ten digits on their way back: times, states and predictions, (times, 10, 1, 8, 8)."""
     eps, schedule = model(torch.arange(10))
     torch.manual_seed(SEED)
-    states = list(trajectory(eps, schedule, torch.randn(10, 1, 8, 8), 50))[::EVERY]
-    guesses = [
+    xT = torch.randn(10, 1, 8, 8)
+    states = list(trajectory(eps, schedule, xT, 50, clip=None))[::EVERY]
+    predictions = [
         predict_x0(schedule, x, t, eps(x, torch.full((10,), t))) if t else x for t, x in states
     ]
-    return [t for t, _ in states], torch.stack([x for _, x in states]), torch.stack(guesses)
+    return [t for t, _ in states], torch.stack([x for _, x in states]), torch.stack(predictions)
 
 
 def drawn(sampler: str, w: float, steps: int) -> Tensor:
     """A hundred digits, ten of each, from the same noise for every setting."""
     eps, schedule = model(torch.arange(DRAWN) % 10, w)
     torch.manual_seed(SEED)
-    return sample(eps, schedule, torch.randn(DRAWN, 1, 8, 8), steps, SAMPLERS[sampler])
+    xT = torch.randn(DRAWN, 1, 8, 8)
+    return sample(eps, schedule, xT, steps, SAMPLERS[sampler], clip=None)
 
 
 def measured(x: Tensor) -> dict:
@@ -100,10 +100,10 @@ def cell(sampler: str, w: float, steps: int) -> dict:
 
 def script() -> str:
     """All data as a script, which a page can load from a folder too."""
-    times, states, guesses = way()
+    times, states, predictions = way()
     file = {
         "digits": text(digits()),
-        "way": {"times": times, "x": text(states), "x0": text(guesses)},
+        "way": {"times": times, "x": text(states), "x0": text(predictions)},
         "guidance": GUIDANCE,
         "steps": STEPS,
         "cells": {
@@ -114,16 +114,16 @@ def script() -> str:
 
 
 def picture() -> Image.Image:
-    """Four rows: a digit dissolves by both schedules; the way back, and its guesses."""
+    """Four rows: a digit dissolves by both schedules; the way back, and its predictions."""
     x0 = digits()[3:4]
     eps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(SEED))
     rows = [
         [q_sample(schedule, x0, t, eps) for t in range(0, 1001, 100)]
         for schedule in (cosine_schedule(), linear_schedule())
     ]
-    _, states, guesses = way()
+    _, states, predictions = way()
     some = [round(i * (len(states) - 1) / 10) for i in range(11)]
-    rows += [[states[i][3:4] for i in some], [guesses[i][3:4] for i in some]]
+    rows += [[states[i][3:4] for i in some], [predictions[i][3:4] for i in some]]
     still = Image.new("LA", (9 * 11 - 1, 9 * 4 - 1))  # gaps of a pixel, which stay transparent
     for j, row in enumerate(rows):
         for i, image in enumerate(row):

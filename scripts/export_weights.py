@@ -3,7 +3,7 @@
     python scripts/export_weights.py
 
 The weights of `load_pretrained("digits")` as whole numbers of two bytes, in base64, with the name,
-the shape and the unit of each tensor; and the picture that the page shows without JavaScript. Two
+the shape and the unit of each tensor; and the image that the page shows without JavaScript. Two
 bytes with a unit for each tensor are several times nearer to the weights than float16.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +18,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from ddpm_lite import clipped, from_v, load_pretrained, predict_x0, trajectory  # noqa: E402
+from ddpm_lite import clipped, from_v, load_pretrained, predict_x0, trajectory
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "playground"
 HEAD = "// The weights of the digits. Written by scripts/export_weights.py: change nothing here.\n"
 SEED, LABEL, FRAMES = 1, 3, 11
@@ -52,12 +50,12 @@ def script(name: str = "digits") -> str:
 
 
 def picture() -> Image.Image:
-    """One run of 50 steps: x_t above, the guess of x0 below."""
+    """One run of 50 steps: x_t above, the prediction of x0 below."""
     net, schedule, _ = load_pretrained("digits")
     net = partial(net, y=torch.tensor([LABEL]))
     model = clipped(from_v(net, schedule), schedule)
     torch.manual_seed(SEED)
-    states = list(trajectory(model, schedule, torch.randn(1, 1, 8, 8), 50))
+    states = list(trajectory(model, schedule, torch.randn(1, 1, 8, 8), 50, clip=None))
     still = Image.new("LA", (9 * FRAMES - 1, 17))  # gaps of a pixel, which stay transparent
     for i, (t, x) in enumerate(states[:: 50 // (FRAMES - 1)]):
         x0 = predict_x0(schedule, x, t, model(x, torch.tensor([t]))) if t else x

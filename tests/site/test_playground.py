@@ -14,7 +14,6 @@ from PIL import Image
 
 import export_weights
 from ddpm_lite import (
-    clipped,
     cosine_schedule,
     ddim_step,
     ddpm_step,
@@ -26,6 +25,7 @@ from ddpm_lite import (
     nets,
     q_sample,
     sample,
+    spaced,
 )
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
@@ -74,7 +74,7 @@ def far(ours, theirs):
 READ = "const x = {...a.x, data: Float64Array.from(a.x.data)};"
 
 
-@pytest.mark.parametrize("name", ["enter", "down.1.conv", "up.4.res.skip", "up.3.res.conv1"])
+@pytest.mark.parametrize("name", ["conv_in", "down.1.conv", "up.4.res.skip", "up.3.res.conv1"])
 def test_a_convolution_is_that_of_pytorch(js, rounded, name):
     conv = rounded.get_submodule(name)
     x = torch.randn(conv.in_channels, 8, 8)
@@ -87,9 +87,9 @@ def test_a_convolution_is_that_of_pytorch(js, rounded, name):
     "name, call",
     [
         ("up.1.res.norm1", "layer(weights, 'up.1.res.norm1', x, groupNorm)"),
-        ("middle.0.attention", "attention(weights, 'middle.0.attention', x)"),
+        ("mid.0.attention", "attention(weights, 'mid.0.attention', x)"),
         ("up.2", "stage(weights, 'up.2', x)"),
-        ("leave.1", "silu(x)"),
+        ("conv_out.1", "silu(x)"),
     ],
 )
 def test_a_layer_is_that_of_pytorch(js, rounded, name, call):
@@ -99,7 +99,7 @@ def test_a_layer_is_that_of_pytorch(js, rounded, name, call):
     assert far(layer(x[None]), theirs) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["down.0", "down.2", "middle.0", "up.1"])
+@pytest.mark.parametrize("name", ["down.0", "down.2", "mid.0", "up.1"])
 def test_a_block_is_that_of_pytorch(js, rounded, name):
     """Among them one without a skip convolution, and one with attention."""
     block = rounded.get_submodule(name)
@@ -136,7 +136,8 @@ def test_rounding_the_weights_hardly_changes_the_network(rounded):
 
 def test_the_schedule_is_the_package_s(js):
     assert far(cosine_schedule(1000).alpha_bar, js("() => cosineSchedule(1000).alphaBar")) < 1e-7
-    assert js("() => times(1000, 30)") == [1000 * (30 - i) // 30 for i in range(31)]
+    ns = [*range(1, 101), 999, 1000]  # halves are among them: 1000 / 16
+    assert js("ns => ns.map(n => spaced(1000, n))", ns) == [spaced(1000, n) for n in ns]
 
 
 SAMPLERS = {  # on the page: the package's step, eta
@@ -147,7 +148,7 @@ SAMPLERS = {  # on the page: the package's step, eta
 }
 RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
   const ask = laboratory(DIGITS);
-  const ts = times(1000, steps);
+  const ts = spaced(1000, steps);
   for (let i = 0; i < steps; i++) {
     const keep = drawing && {drawing, known, z: fresh[i]};
     x = ask({x, t: ts[i], s: ts[i + 1], y, w, sampler, eta, z: z[i], keep}).x;
@@ -159,7 +160,7 @@ RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
 def drawn(net, step, xT, y, w, z):
     """What ``sample`` draws from xT, where the noise of its steps is z, one after the other."""
     schedule = cosine_schedule(1000).to(xT.dtype)
-    model = clipped(guided(from_v(net, schedule), y, w), schedule)
+    model = guided(from_v(net, schedule), y, w)
     noise = iter(z.to(xT.dtype))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "randn_like", lambda x: next(noise))
@@ -197,16 +198,16 @@ def test_a_sampler_ends_where_the_package_s_does(js, rounded, run, doubles, name
 
 def test_the_solver_begins_anew_where_it_does_not_go_on(js, doubles):
     schedule, step = cosine_schedule(1000).double(), dpmpp_2m()
-    xs, guesses = torch.randn(3, 64), torch.randn(3, 64)
+    xs, eps = torch.randn(3, 64), torch.randn(3, 64)
     jumps = [(1000, 900), (900, 700), (500, 400)]
-    ours = [step(schedule, x, *jump, e) for x, jump, e in zip(xs, jumps, guesses, strict=True)]
-    call = """([xs, jumps, guesses]) => {
-      const [schedule, step] = [cosineSchedule(1000), dpmSolver()];
-      return jumps.map(([t, s], i) => step(schedule, xs[i], t, s, guesses[i])).flat();
+    ours = [step(schedule, x, *jump, e) for x, jump, e in zip(xs, jumps, eps, strict=True)]
+    call = """([xs, jumps, eps]) => {
+      const [schedule, step] = [cosineSchedule(1000), dpmpp2m()];
+      return jumps.map(([t, s], i) => step(schedule, xs[i], t, s, eps[i])).flat();
     }"""
-    theirs = js(call, [xs.tolist(), jumps, guesses.tolist()])
+    theirs = js(call, [xs.tolist(), jumps, eps.tolist()])
     assert far(torch.stack(ours), theirs) < 1e-6
-    assert torch.allclose(ours[2], ddim_step(schedule, xs[2], 500, 400, guesses[2]))
+    assert torch.allclose(ours[2], ddim_step(schedule, xs[2], 500, 400, eps[2]))
 
 
 def test_known_pixels_are_replaced_in_every_step(js, rounded, run, doubles):
@@ -333,7 +334,7 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
     if http:
         sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
         assert 0.4e6 < sum(sizes.values()) < 0.7e6  # bytes of the page and all that it loads
-        assert len(sizes) == 8  # the page, five scripts, a style, a picture
+        assert len(sizes) == 8  # the page, five scripts, a style, an image
 
 
 def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):
@@ -362,20 +363,20 @@ def test_nothing_moves_before_it_is_asked_and_the_end_alone_with_reduced_motion(
 
 
 def test_stop_paint_and_go_on(open_page):
-    """A stroke changes the guess and the end; without it the way back leads to the same end."""
+    """A stroke changes prediction and end; without it the way back leads to the same end."""
     page, address = open_page()
     ready(page, address)
     choose(page, sampler="ddim", steps=10)
     for i in range(1, 6):
         page.click("#pg-step")
         said(page, f"t = {1000 - 100 * i}.")
-    guess = pixels(page, "x0")
+    prediction = pixels(page, "x0")
     page.click("#pg-go")
     finished(page)
     end = pixels(page, "x")
     choose(page, back=5)
     assert page.inner_text("#pg-where") == "t = 500, step 5 of 10"
-    assert torch.equal(pixels(page, "x0"), guess)
+    assert torch.equal(pixels(page, "x0"), prediction)
     page.click("#pg-go")
     finished(page)
     assert torch.equal(pixels(page, "x"), end)
@@ -390,12 +391,12 @@ def test_stop_paint_and_go_on(open_page):
     page.mouse.move(box["x"] + 6.5 * pixel, y, steps=20)
     page.mouse.up()
     wait = time.monotonic() + 20
-    while (pixels(page, "x0") - guess).abs().max() < 0.1 and time.monotonic() < wait:
+    while (pixels(page, "x0") - prediction).abs().max() < 0.1 and time.monotonic() < wait:
         page.wait_for_timeout(50)
     after = pixels(page, "x")
     assert torch.equal(after[..., 1:, :], before[..., 1:, :])  # the first row alone was painted
     assert after[0, 0, 0, 1:7].abs().eq(1).all() and len(after[0, 0, 0, 1:7].unique()) == 1
-    assert (pixels(page, "x0") - guess).abs().max() > 0.1
+    assert (pixels(page, "x0") - prediction).abs().max() > 0.1
     page.click("#pg-go")
     finished(page)
     assert (pixels(page, "x") - end).abs().max() > 0.1
@@ -427,7 +428,7 @@ def test_sixteen_at_once_are_those_of_their_seeds(open_page):
     page.locator("#pg-grid canvas").nth(6).evaluate("c => { c.id = 'pg-seventh' }")
     picture = pixels(page, "seventh")
     assert page.locator("#pg-grid button").count() == 16
-    page.get_by_role("button", name="The picture of seed 7").click()
+    page.get_by_role("button", name="The image of seed 7").click()
     finished(page)
     assert torch.equal(pixels(page, "x"), picture) and page.input_value("#pg-seed") == "7"
 

@@ -1,5 +1,5 @@
 // The sliders of the page "Explore". The cosine schedule, the forward process and the noise are those of
-// ../playground/samplers.js; the pictures of the model are in frames.js.
+// ../playground/samplers.js; the images of the model are in frames.js.
 
 // linear_schedule: alpha_bar at t = 0 ... T, float32 as in PyTorch
 function linearSchedule(T = 1000, beta1 = 1e-4, betaT = 0.02) {
@@ -24,18 +24,18 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
   const number = (value) => (value === Infinity ? "∞" : value !== 0 && (value < 1e-3 || value >= 1e5)
     ? value.toExponential(2).replace("e+", "e").replace("-", "−") : value.toPrecision(3));
 
-  // Draw rows of pictures, greys from 0 to 255, with a pixel between them.
+  // Draw rows of images, greys from 0 to 255, with a pixel between them.
   function paint(canvas, greys, columns) {
     const count = greys.length / n;
     Object.assign(canvas, { width: 9 * columns - 1, height: 9 * Math.ceil(count / columns) - 1 });
     const context = canvas.getContext("2d");
     for (let i = 0; i < count; i++) {
-      const picture = context.createImageData(8, 8);
+      const image = context.createImageData(8, 8);
       for (let j = 0; j < n; j++) {
         const grey = greys[i * n + j];
-        picture.data.set([grey, grey, grey, 255], 4 * j);
+        image.data.set([grey, grey, grey, 255], 4 * j);
       }
-      context.putImageData(picture, 9 * (i % columns), 9 * Math.floor(i / columns));
+      context.putImageData(image, 9 * (i % columns), 9 * Math.floor(i / columns));
     }
   }
 

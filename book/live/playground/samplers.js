@@ -1,6 +1,6 @@
 // The schedule, the wrappers and the samplers of ddpm_lite in plain JavaScript, with the letters of the paper.
 //
-// x, eps and z are rows of pictures, one after the other in one array; z is the fresh noise of a step, which the
+// x, eps and z are rows of images, one after the other in one array; z is the fresh noise of a step, which the
 // Python code draws itself. Like unet.js, this file is functions and nothing else.
 
 // cosine_schedule: alpha_bar at t = 0 ... T, float32 as in PyTorch
@@ -14,7 +14,7 @@ function cosineSchedule(T = 1000, s = 0.008, maxBeta = 0.999) {
   return { T, alphaBar: exact.map(Math.fround) };
 }
 
-// The square roots that stand in nearly every formula
+// The square roots that nearly every formula has
 function roots(schedule, t) {
   const alphaBar = schedule.alphaBar[t];
   return [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
@@ -55,44 +55,49 @@ function guided(net, y, w) {
   };
 }
 
-function clipped(model, schedule, low = -1, high = 1) {
+// What the package's sample does with clip = 1.
+function clipped(model, schedule, limit = 1) {
   return (x, t, y) => {
     const x0 = predictX0(schedule, x, t, model(x, t, y));
-    return predictEps(schedule, x, t, x0.map((value) => Math.min(high, Math.max(low, value))));
+    return predictEps(schedule, x, t, x0.map((value) => Math.min(limit, Math.max(-limit, value))));
   };
 }
 
 // ---- steps from x_t to x_s, s < t ----------------------------------------------------------------------------
 
-function ddpmStep(schedule, xt, t, s, eps, z) {
+function posteriorVariance(schedule, t, s) {
   const [alphaBar, alphaBarS] = [schedule.alphaBar[t], schedule.alphaBar[s]];
-  const alpha = alphaBar / alphaBarS;
-  const sigma = Math.sqrt(((1 - alphaBarS) / (1 - alphaBar)) * (1 - alpha));
+  return ((1 - alphaBarS) / (1 - alphaBar)) * (1 - alphaBar / alphaBarS);
+}
+
+function ddpmStep(schedule, xt, t, s, eps, z) {
+  const alphaBar = schedule.alphaBar[t];
+  const alpha = alphaBar / schedule.alphaBar[s];
+  const sigma = Math.sqrt(posteriorVariance(schedule, t, s));
   const factor = (1 - alpha) / Math.sqrt(1 - alphaBar);
   return xt.map((value, i) => (value - factor * eps[i]) / Math.sqrt(alpha) + sigma * z[i]);
 }
 
 function ddimStep(schedule, xt, t, s, eps, z, eta = 0) {
-  const [alphaBar, alphaBarS] = [schedule.alphaBar[t], schedule.alphaBar[s]];
-  const x0 = predictX0(schedule, xt, t, eps);
-  const sigma = eta * Math.sqrt(((1 - alphaBarS) / (1 - alphaBar)) * (1 - alphaBar / alphaBarS));
+  const [x0, alphaBarS] = [predictX0(schedule, xt, t, eps), schedule.alphaBar[s]];
+  const sigma = eta * Math.sqrt(posteriorVariance(schedule, t, s));
   const direction = Math.sqrt(Math.max(0, 1 - alphaBarS - sigma ** 2));
   return x0.map((value, i) => Math.sqrt(alphaBarS) * value + direction * eps[i] + sigma * z[i]);
 }
 
-// dpmpp_2m: the step of DDIM, with a guess of x0 that also looks at the guess of the step before
-function dpmSolver() {
+// The step of ddimStep with a prediction of x0 that also uses the step before
+function dpmpp2m() {
   let last = null;  // { t, s, x0 } of the step before
   return (schedule, xt, t, s, eps) => {
     const x0 = predictX0(schedule, xt, t, eps);
-    let guess = x0;
+    let prediction = x0;
     if (last?.s === t && s > 0) {
       const r = logSnr(schedule, t, s) / (2 * logSnr(schedule, last.t, last.s));
       const before = last.x0;
-      guess = x0.map((value, i) => value + r * (value - before[i]));
+      prediction = x0.map((value, i) => value + r * (value - before[i]));
     }
     last = { t, s, x0 };
-    return qSample(schedule, guess, s, predictEps(schedule, xt, t, guess));
+    return qSample(schedule, prediction, s, predictEps(schedule, xt, t, prediction));
   };
 }
 
@@ -108,9 +113,10 @@ function keepKnown(schedule, xs, s, drawing, known, z) {
   return xs.map((value, i) => (known[i] ? noisy[i] : value));
 }
 
-// steps + 1 evenly spaced times from T to 0
-function times(T, steps) {
-  return Array.from({ length: steps + 1 }, (_, i) => Math.floor((T * (steps - i)) / steps));
+// n + 1 evenly spaced timesteps from T to 0, rounded as Python rounds: halves to the even number
+function spaced(T, n) {
+  const round = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+  return Array.from({ length: n + 1 }, (_, i) => round(T * ((n - i) / n)));
 }
 
 // n standard normal numbers that depend on the seed, the time and the purpose alone: after going back and changing

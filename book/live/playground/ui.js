@@ -30,7 +30,7 @@
   }
 
   // The time after t: the first of the evenly spaced ones that is earlier.
-  const after = (t) => times(T, settings().steps).find((s) => s < t);
+  const after = (t) => spaced(T, settings().steps).find((s) => s < t);
 
   function showSettings() {
     const { y, w, sampler, eta, steps } = settings();
@@ -51,7 +51,7 @@
     way = [{ t: T, x: begun([seed]), x0: null }];
   }
 
-  // The noise of pictures with these seeds. What is known of them is known there too, under nearly all of the noise.
+  // The noise of images with these seeds. What is known of them is known there too, under nearly all of the noise.
   function begun(seeds) {
     const keep = kept(seeds, T);
     const xT = noise(seeds, T);
@@ -115,7 +115,7 @@
     say(way[at].t ? `Stopped at t = ${way[at].t}.` : `Finished. ${timing()}`);
   }
 
-  // Show where we are, and ask for the guess there, unless it is known and nothing has changed since.
+  // Show where we are, and ask for the prediction there, unless it is known and nothing has changed since.
   async function look(changed = false) {
     show();
     const entry = way[at];
@@ -128,20 +128,20 @@
   // ---- showing it --------------------------------------------------------------------------------------------
 
   function paint(context, x, left = 0, top = 0) {
-    const picture = context.createImageData(size, size);
+    const image = context.createImageData(size, size);
     for (let i = 0; i < n; i++) {
       const grey = Math.round((Math.min(1, Math.max(-1, x[i])) + 1) * 127.5);
-      picture.data.set([grey, grey, grey, 255], 4 * i);
+      image.data.set([grey, grey, grey, 255], 4 * i);
     }
-    context.putImageData(picture, left, top);
+    context.putImageData(image, left, top);
   }
 
   function show() {
     const { t, x } = way[at];
-    const last = way.length - 1 + times(T, settings().steps).filter((s) => s < way.at(-1).t).length;
-    const guess = way[at].x0 ?? way[at - 1]?.x0;
+    const last = way.length - 1 + spaced(T, settings().steps).filter((s) => s < way.at(-1).t).length;
+    const prediction = way[at].x0 ?? way[at - 1]?.x0;
     paint($("x").getContext("2d"), x);
-    if (guess) paint($("x0").getContext("2d"), guess);
+    if (prediction) paint($("x0").getContext("2d"), prediction);
     showWay(last);
     Object.assign($("back"), { max: last, value: at });
     $("back").setAttribute("aria-valuetext", `t = ${t}, step ${at} of ${last}`);
@@ -156,7 +156,7 @@
   const timing = () =>
     `${made} ${made === 1 ? "step" : "steps"} took ${(spent / 1000).toFixed(2)} s of computing here.`;
 
-  // Up to twelve pictures of the way, evenly spaced; places that are still to come stay grey.
+  // Up to twelve images of the way, evenly spaced; places that are still to come stay grey.
   function showWay(last) {
     const columns = Math.min(12, last + 1);
     const strip = Object.assign($("strip"), { width: columns * (size + 1) - 1, height: 2 * size + 1 });
@@ -245,13 +245,13 @@
     const mine = (many += 1);
     const { seed, steps, y, ...how } = settings();
     const seeds = Array.from({ length: 16 }, (_, i) => seed + i);
-    const ts = times(T, steps);
+    const ts = spaced(T, steps);
     let [x, spent] = [begun(seeds), 0];
     running = false;
     $("grid").hidden = false;
     $("grid").replaceChildren(...seeds.map((one) => {
       const button = Object.assign(document.createElement("button"), { type: "button", title: `Seed ${one}` });
-      button.setAttribute("aria-label", `The picture of seed ${one}: watch how it is drawn`);
+      button.setAttribute("aria-label", `The image of seed ${one}: watch how it is drawn`);
       button.append(Object.assign(document.createElement("canvas"), { width: size, height: size }));
       button.onclick = () => { $("seed").value = one; begin(); $("x").scrollIntoView({ block: "center" }); };
       return button;

@@ -1,7 +1,7 @@
 // The U-Net of ddpm_lite/nets.py in plain JavaScript, for one image at a time.
 //
 // An image is { c, h, w, data }: c channels of h rows of w numbers. A vector is an array of numbers.
-// `weights` is PyTorch's state dictionary: weights["enter.weight"] is { shape: [16, 1, 3, 3], data }.
+// `weights` is PyTorch's state dictionary: weights["conv_in.weight"] is { shape: [16, 1, 3, 3], data }.
 // The file is functions and nothing else, because worker.js hands their text to the worker.
 
 function image(c, h, w) {
@@ -137,7 +137,7 @@ function resBlock(weights, name, x, c) {
   return add(changes ? layer(weights, at("skip"), x, conv2d) : x, h);
 }
 
-// Attention: every position looks at every other
+// Attention: every position attends to every other
 function attention(weights, name, x) {
   const area = x.h * x.w;
   const qkv = layer(weights, `${name}.qkv`, layer(weights, `${name}.norm`, x, groupNorm), conv2d);
@@ -177,15 +177,15 @@ function stages(weights, part) {
 // UNet.forward: down, through the middle, up, with skips
 function unet(weights, x, t, y = null) {
   const c = conditioning(weights, t, y);
-  let h = layer(weights, "enter", x, conv2d);
+  let h = layer(weights, "conv_in", x, conv2d);
   const skips = [h];
   for (const name of stages(weights, "down")) skips.push((h = stage(weights, name, h, c)));
-  for (const name of stages(weights, "middle")) h = stage(weights, name, h, c);
+  for (const name of stages(weights, "mid")) h = stage(weights, name, h, c);
   for (const name of stages(weights, "up")) {
     if (`${name}.res.conv1.weight` in weights) h = concatenate(h, skips.pop());
     h = stage(weights, name, h, c);
   }
-  return layer(weights, "leave.2", silu(layer(weights, "leave.0", h, groupNorm)), conv2d);
+  return layer(weights, "conv_out.2", silu(layer(weights, "conv_out.0", h, groupNorm)), conv2d);
 }
 
 // net(x, t, y) for rows of images, as the samplers want it: x holds them one after the other, y a label for each.

@@ -3,11 +3,11 @@
 // A page that was opened from a folder may not load a worker from a file. So the worker is made of the text of the
 // functions that this page has loaded already, which works everywhere.
 
-// One request, one answer: the guess of x0 at time t and, where a time s is given, the state x_s.
+// One request, one answer: the prediction of x0 at time t and, where a time s is given, the state x_s.
 function laboratory(file) {
   const schedule = cosineSchedule(file.T);
   const net = network(readWeights(file), file.size);
-  const solvers = {};  // each remembers its last step: one for a single picture, one for sixteen
+  const solvers = {};  // each remembers its last step: one for a single image, one for sixteen
   return ({ x, t, s, y, w, sampler, eta, z, keep }) => {
     const start = performance.now();
     const model = clipped(guided(fromV(net, schedule), y, w), schedule);
@@ -15,7 +15,7 @@ function laboratory(file) {
     const steps = {
       ddpm: () => ddpmStep(schedule, x, t, s, eps, z),
       ddim: () => ddimStep(schedule, x, t, s, eps, z, eta),
-      dpm: () => (solvers[y.length] ??= dpmSolver())(schedule, x, t, s, eps),
+      dpm: () => (solvers[y.length] ??= dpmpp2m())(schedule, x, t, s, eps),
     };
     let xs = s === undefined ? null : steps[sampler]();
     if (xs && keep) xs = keepKnown(schedule, xs, s, keep.drawing, keep.known, keep.z);
@@ -26,11 +26,11 @@ function laboratory(file) {
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, conditioning,
   resBlock, attention, stage, stages, unet, network, readWeights,
-  cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, ddpmStep, ddimStep, dpmSolver, logSnr,
-  keepKnown, laboratory,
+  cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddpmStep, ddimStep,
+  dpmpp2m, logSnr, keepKnown, laboratory,
 ];
 
-// ask(request) promises the answer. Without a worker the page counts by itself, between two pictures.
+// ask(request) promises the answer. Without a worker the page counts by itself, between two images.
 function startLaboratory(file) {
   const waiting = new Map();
   let worker;
