@@ -26,13 +26,14 @@ Size = int | tuple[int, int] | None
 
 
 class DataError(ValueError):
-    """The data isn't available, can't be read, or isn't what a network can learn from."""
+    """The data can't be downloaded or read, or it isn't what it should be."""
 
 
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
     of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
-    _check(name in POINTS, f"there is no data set {name!r}; expected one of {', '.join(POINTS)}")
+    known = ", ".join(POINTS)
+    _check(name in POINTS, f"there is no data set {name!r}; expected one of {known}", ValueError)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
         angle = torch.randint(0, 8, (n,), generator=generator) * (math.pi / 4)
@@ -72,8 +73,8 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
     file is executed.
 
     Raises:
-        DataError: there is no such data set, it can't be downloaded or read, or an argument makes
-            no sense.
+        ValueError: there is no such data set, or an argument makes no sense.
+        DataError: the data set can't be downloaded or read. It's a ValueError, too.
 
     Used from chapter 1 on.
     """
@@ -154,14 +155,15 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     warning names other files that aren't images.
 
     Raises:
-        DataError: there is no such folder, or no image in it, or an argument makes no sense; or
-            some images can't be read: it says how many, and names them.
+        ValueError: there is no such folder, or an argument makes no sense.
+        DataError: there are no images, or some can't be read. It says how many, and names them.
 
     A map-style dataset as PyTorch defines it. See the page "Your own data", and chapter 5.
     """
     size = _check_choice(path, "", train, 32 if size is None else size, channels)
     folder = Path(path).expanduser()
-    _check(folder.is_dir(), f"there is no folder {str(folder)!r}; expected one with images")
+    sentence = f"there is no folder {str(folder)!r}; expected one with images"
+    _check(folder.is_dir(), sentence, ValueError)
     files, classes = _part(folder, train)
     grey = [*_each(_is_grey, [path for path, _ in files])]  # of all, to find damaged files now
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
@@ -300,7 +302,8 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
     import numpy as np
 
     _check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
-           f"{str(path)!r}; expected {', '.join(IMAGES)}, or a folder, .npy or .npz file")
+           f"{str(path)!r}; expected {', '.join(IMAGES)}, or a folder, .npy or .npz file",
+           ValueError)  # fmt: skip
     try:
         file = np.load(path, allow_pickle=False)
         arrays = {"x": file} if isinstance(file, np.ndarray) else dict(file)
@@ -365,16 +368,17 @@ def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tenso
 def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> tuple | None:
     """The size as (height, width)."""
     paths = isinstance(name, (str, os.PathLike)) and isinstance(root, (str, os.PathLike))
-    _check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
-           "; expected a name or a path, a folder, and train=True or False")  # fmt: skip
     sides = (size, size) if type(size) is int else size
     pair = isinstance(sides, (tuple, list)) and [type(side) for side in sides] == [int, int]
+    _check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
+           "; expected a name or a path, a folder, and train=True or False", ValueError)
     _check(size is None or pair and min(sides) > 0,
-           f"size is {size!r}; expected pixels such as 32, or (height, width)")  # fmt: skip
-    _check(channels in (None, 1, 3), f"channels is {channels!r}; expected 1 (grey) or 3 (colour)")
+           f"size is {size!r}; expected pixels such as 32, or (height, width)", ValueError)
+    _check(channels in (None, 1, 3),
+           f"channels is {channels!r}; expected 1 for grey or 3 for colour", ValueError)
     return sides and tuple(sides)
 
 
-def _check(well: object, sentence: str) -> None:
+def _check(well: object, sentence: str, kind: type[Exception] = DataError) -> None:
     if not well:
-        raise DataError(sentence)
+        raise kind(sentence)

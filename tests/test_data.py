@@ -244,7 +244,7 @@ def test_a_silent_server_is_waited_for_half_a_minute(tmp_path, monkeypatch):
 )
 def test_an_argument_that_makes_no_sense_gets_a_sentence(arguments, words):
     """Not the training part, and not a traceback from the depths of another library."""
-    with pytest.raises(DataError, match=f"{words}.*expected"):
+    with pytest.raises(ValueError, match=f"{words}.*expected"):
         load_images(**{"name": "digits", **arguments})
 
 
@@ -476,9 +476,9 @@ def test_a_folder_that_cannot_be_used_gets_a_sentence(tmp_path):
     (tmp_path / "notes" / "a.txt").write_text("hello")
     shapes(tmp_path / "few", ("a",), 9)
     for name, words in {"missing": "no folder", "notes/a.txt": "no folder"}.items():
-        with pytest.raises(DataError, match=f"{words}.*{name}.*expected one with images"):
+        with pytest.raises(ValueError, match=f"{words}.*{name}.*expected one with images"):
             image_folder(tmp_path / name)
-    with pytest.raises(DataError, match="a.txt.*expected digits.*folder.*npy"):
+    with pytest.raises(ValueError, match="a.txt.*expected digits.*folder.*npy"):
         load_images(tmp_path / "notes" / "a.txt")
     for name in ("empty", "notes"):
         with pytest.raises(DataError, match="no images; expected files such as"):
