@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError
@@ -28,12 +29,14 @@ print(_j.dumps({"torch": [torch.__version__, torch.__file__],
 
 
 def with_wheel(book: NotebookNode, wheel: str) -> NotebookNode:
-    """Put the wheel in the place of the address in the install cell; returns this cell."""
-    install = next(cell for cell in book.cells if cell.get("id") == "install")
-    install.source, count = re.subn(r"git\+https://[^\"]+", lambda _: wheel, install.source)
-    if count != 1:
-        raise SystemExit("the install cell names no address")
-    return install
+    """Put the wheel in the place of the address from which a cell installs; returns this cell."""
+    address, uri = re.compile(r"git\+https://[^\s\"']+"), Path(wheel).as_uri()
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    install = [cell for cell in code if address.search(cell.source)]
+    if len(install) != 1:
+        raise SystemExit(f"{len(install)} cells install from an address, expected one")
+    install[0].source = address.sub(lambda _: uri, install[0].source)
+    return install[0]
 
 
 def timed(client: Client, cell: NotebookNode) -> float:

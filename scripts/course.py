@@ -168,7 +168,7 @@ class Row:
 
     def note(self) -> str:
         wrong = [text for right, text in self.marks.values() if not right]
-        return " | ".join([*self.notes, *(text.removeprefix("❌").strip() for text in wrong)])
+        return " | ".join([*self.notes, *(text.lstrip("❌⬜ ") for text in wrong)])
 
 
 def facts(lines: bytes) -> Iterator[dict]:

@@ -49,7 +49,7 @@ def test_an_endless_second_pass_is_stopped(tmp_path, monkeypatch):
     cells = [v4.new_code_cell(source, id=name) for name, source in sources.items()]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
     with pytest.raises(SystemExit, match="the cell 'loop' took longer than 3 s and was stopped"):
-        colab.execute(tmp_path / "a.ipynb", Path(sys.executable), Path("w.whl"), False, True)
+        colab.execute(tmp_path / "a.ipynb", Path(sys.executable), tmp_path / "w", False, True)
 
 
 def test_a_program_that_hangs_is_stopped():

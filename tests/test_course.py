@@ -26,7 +26,7 @@ def right(answer):
 def grade(what, answer=None):
     name, check = ("2", lambda: right(answer)) if answer else (what.__name__, what)
     if answer and answer(2) is None:
-        return print(f"… {name}: not tried yet.")
+        return print(f"⬜ {name}: not tried yet.")
     try:
         check()
     except Exception as error:
@@ -172,7 +172,7 @@ def marks(course_folder):
 @pytest.mark.parametrize(
     ("name", "first", "second", "note"),
     [
-        ("untouched", 0, 0, "exercise_1: not yet. | … 2: not tried yet."),
+        ("untouched", 0, 0, "exercise_1: not yet. | 2: not tried yet."),
         ("unruly", 1, 1, 'the cell "import time" ran for 4 s and was stopped'),
         ("stubborn", 1, 0, "ran for 4 s and could not be interrupted | exercise 2: not marked."),
         ("looping", 0, 1, "the check of exercise 1 ran for 4 s and was stopped"),
@@ -182,7 +182,7 @@ def marks(course_folder):
         ("hostile", 1, 0, "marking failed with status -15"),
         ("colab", 0, 1, "exercise_1: not yet"),
         ("missing", 0, 1, "exercise 1: the exercise cell is missing"),
-        ("cheating", 0, 0, "exercise 1: SystemExit. | … 2: not tried yet."),
+        ("cheating", 0, 0, "exercise 1: SystemExit. | 2: not tried yet."),
         ("lying", 0, 0, "exercise_1: not yet. ✅ | exercise 2: SystemExit"),
         ("broken", 0, 0, "03_loss_broken.ipynb is damaged, or it isn't a notebook"),
         ("renamed", 1, 1, ""),
@@ -204,22 +204,15 @@ def test_a_notebook_has_a_time_limit_too(course_folder):
     assert row["note"].startswith("the notebook took longer than 2 s") and row["total"] == "0"
 
 
-def test_the_marks_of_the_package_s_own_graders_are_read(tmp_path, capsys):
-    """Chapter 3, cut down to its set-up and exercises, with a right answer to the first."""
-    answer = """
-        def x0_from_v(schedule, xt, t, v):
-            alpha_bar = schedule.at(t, xt)
-            return alpha_bar.sqrt() * xt - (1 - alpha_bar).sqrt() * v"""
-    chapter = nbformat.read(ROOT / "notebooks" / "03_loss.ipynb", 4)
-    tags = {"setup", "exercise"}
-    chapter.cells = [c for c in chapter.cells if tags & set(c.metadata.get("tags", []))]
-    first = next(c for c in chapter.cells if "x0_from_v" in c.source and "def" in c.source)
-    first.source = textwrap.dedent(answer)
-    nbformat.write(chapter, tmp_path / "anna_03_loss.ipynb")
-    assert course.main(["grade", str(tmp_path / "anna_03_loss.ipynb")]) == 1
-    said = capsys.readouterr().out
-    assert said.count("✅") == 1 and said.count("❌") == len(chapter.cells) - 2, said
-    assert f"1 of {len(chapter.cells) - 1} right" in said and "Note" not in said
+def test_the_marks_of_the_package_s_own_graders_are_read(tmp_path):
+    """In both forms: a decorated check, and a line that names a check of the package."""
+    checks = CHECKS[0], 'grade("0.1", triple)'
+    nbformat.write(notebook(STUBS, checks), tmp_path / "original.ipynb")
+    nbformat.write(notebook((RIGHT[0], STUBS[1]), checks), tmp_path / "anna.ipynb")
+    given = ["grade", str(tmp_path / "anna.ipynb"), "--against", str(tmp_path / "original.ipynb")]
+    row = course.marked(course.arguments().parse_args(given), tmp_path / "anna.ipynb")
+    assert row.marks[1] == (True, "✅ exercise 1: right.")
+    assert row.marks[2] == (False, "⬜ exercise 0.1: not tried yet.") and not row.notes
 
 
 ROW = course.Row("a.ipynb", "03_loss", {1: (True, "✅ exercise 1: right.")})
