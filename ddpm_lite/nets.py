@@ -247,7 +247,7 @@ class UNet(nn.Module):
     CIFAR-10, 35,746,307 parameters. Built in chapter 4.
     """
 
-    image_size: Ints | None = None
+    image_size: tuple[int, ...] | None = None
     """The size that trained weights expect, if any; other sizes are refused."""
 
     def __init__(
