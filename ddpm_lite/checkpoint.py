@@ -1,6 +1,6 @@
 """Everything that is written to disk, whole or not at all: checkpoints and images.
 
-Needs torch; images need torchvision, Pillow and NumPy too.
+Needs torch; images need torchvision, Pillow and NumPy too. Chapter 5 builds the checkpoints.
 """
 
 from __future__ import annotations

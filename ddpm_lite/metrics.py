@@ -98,9 +98,8 @@ class Classifier(nn.Module):
             return self.head(features).softmax(1)
 
 
-def fit_classifier(
-    x: Tensor, y: Tensor, steps: int = 600, seed: int = 0, **sizes: int
-) -> Classifier:
+def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
+                   **sizes: int) -> Classifier:  # fmt: skip
     """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), with shifts
     by up to one pixel. On digits: about twenty seconds of one CPU core."""
     with torch.random.fork_rng(devices=[]):
