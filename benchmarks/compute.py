@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-from ddpm_lite import load_images  # noqa: E402
-from ddpm_lite.__main__ import Reference, Run  # noqa: E402
-from pretrain import RECIPES  # noqa: E402
+from ddpm_lite import load_classifier, load_images, load_pretrained, score
+from ddpm_lite.cli.recipes import Recipe
+from ddpm_lite.cli.run import Run
 
-PICTURE = ROOT / "book" / "images" / "compute.png"
+PICTURE = Path(__file__).resolve().parents[1] / "book" / "images" / "compute.png"
+RECIPE = Recipe.of(load_pretrained("digits")[2])
 ROW = "| {:>6} | {:>7} | {:>7} | {} | {:>6} | {:>8} |".format
 
 
@@ -36,43 +34,49 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PICTURE)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    reference = Reference("digits")
-    print(f"real from real: {reference.real.mean():.2f} ± {reference.real.std():.2f}", flush=True)
+    real = scored(load_images("digits", train=False)[0])
+    print(f"real from real: {real['real']:.2f} ± {real['real_std']:.2f}", flush=True)
     names = " | ".join(f"seed {seed}" for seed in args.seeds)
     print(ROW("steps", "images", "CPU s", names, "median", "of real"))
     print("|--:" * (5 + len(args.seeds)) + "|", flush=True)
-    rows = [(steps, *measured(steps, args.seeds, reference)) for steps in args.steps]
-    draw(rows, reference, args.out)
+    rows = [(steps, *measured(steps, args.seeds, real["real"])) for steps in args.steps]
+    draw(rows, real, args.out)
 
 
-def measured(steps: int, seeds: list[int], reference: Reference) -> tuple[float, list[float]]:
+def scored(samples: torch.Tensor) -> dict[str, float]:
+    """As ``evaluate`` scores them."""
+    train, test = (load_images("digits", train=part)[0] for part in (True, False))
+    return score(samples, train, test, load_classifier("digits"))
+
+
+def measured(steps: int, seeds: list[int], real: float) -> tuple[float, list[float]]:
     """Seconds of a run (the median) and the distance of each seed; prints their line."""
-    seconds, distances = zip(*(attempt(steps, seed, reference) for seed in seeds), strict=True)
+    seconds, distances = zip(*(attempt(steps, seed) for seed in seeds), strict=True)
     middle, second = statistics.median(distances), statistics.median(seconds)
     each = " | ".join(f"{distance:6.2f}" for distance in distances)
-    ratio = f"{middle / reference.real.mean():.2f}"
-    images = f"{steps * RECIPES['digits'].batch:,}"
+    ratio = f"{middle / real:.2f}"
+    images = f"{steps * RECIPE.batch:,}"
     print(ROW(f"{steps:,}", images, f"{second:.0f}", each, f"{middle:.2f}", ratio), flush=True)
     return second, list(distances)
 
 
-def attempt(steps: int, seed: int, reference: Reference) -> tuple[float, float]:
+def attempt(steps: int, seed: int) -> tuple[float, float]:
     """Train once: seconds of the processor, and the Fréchet distance of 1,000 samples."""
-    run, (x, y) = Run(replace(RECIPES["digits"], steps=steps, seed=seed)), load_images("digits")
+    run, (x, y) = Run(replace(RECIPE, steps=steps, seed=seed)), load_images("digits")
     start = time.process_time()
     for _ in run.advance(x, y):
         pass
-    return time.process_time() - start, reference.score(run.draw(1000))["distance"]
+    return time.process_time() - start, scored(run.draw(1000))["distance"]
 
 
-def draw(rows: list, reference: Reference, path: Path) -> None:
+def draw(rows: list, real: dict[str, float], path: Path) -> None:
     """The distances over the images seen, with those of real from real images as a band."""
     import matplotlib.pyplot as plt
 
     from ddpm_lite.plot import EXACT, MODEL, STYLE
 
     plt.rcParams.update(STYLE)
-    batch, (low, middle, high) = RECIPES["digits"].batch, limits(reference)
+    batch, (low, middle, high) = RECIPE.batch, limits(real)
     fig, ax = plt.subplots(figsize=(8, 4))
     images = [steps * batch for steps, _, _ in rows]
     for image, (_, _, distances) in zip(images, rows, strict=True):
@@ -89,9 +93,9 @@ def draw(rows: list, reference: Reference, path: Path) -> None:
     fig.savefig(path, dpi=120, bbox_inches="tight")
 
 
-def limits(reference: Reference) -> tuple[float, float, float]:
+def limits(real: dict[str, float]) -> tuple[float, float, float]:
     """The mean distance of real from real images, and a standard deviation to either side."""
-    mean, std = reference.real.mean().item(), reference.real.std().item()
+    mean, std = real["real"], real["real_std"]
     return mean - std, mean, mean + std
 
 

@@ -3,7 +3,7 @@
     python benchmarks/gpu.py --root data             # all of it on one GPU, planned for 25 minutes
     python benchmarks/gpu.py --only speed            # the table alone, a few minutes
     python benchmarks/gpu.py --only training --stop-after 500    # again to go on, until it is done
-    python benchmarks/gpu.py --tiny --seconds 5      # every line of it on a CPU, in half a minute
+    python benchmarks/gpu.py --tiny                  # every line of it on a CPU, within a minute
 
 Where --root has no CIFAR-10 and it cannot be downloaded, random images take its place: the speed is
 the same, losses and scores mean nothing. The contestants take turns, round by round. Read it so:
@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,13 +35,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from ddpm_lite import DataError, EMA, UNet, adamw, fit_classifier  # noqa: E402, I001
-from ddpm_lite import frechet_distance, load_images  # noqa: E402
-from ddpm_lite import __main__ as cli  # noqa: E402
+from ddpm_lite.cli.folder import RunFolder
+from ddpm_lite.cli.recipes import RECIPES, Recipe
+from ddpm_lite.cli.run import Run, plan
+from ddpm_lite.cli.words import device_named
+
+from ddpm_lite import (  # isort: skip
+    EMA, DataError, UNet, adamw, batches, fit_classifier, frechet_distance, load_images,
+    save_images, train, warmup_cosine,
+)  # fmt: skip
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}  # bfloat16
-CIFAR10 = replace(cli.RECIPES["cifar10"], minutes=None, steps=10**9, batch=256)
+CIFAR10 = replace(RECIPES["cifar10"], minutes=None, steps=10**9, batch=256)
 PLAIN = replace(CIFAR10, amp=False, channels_last=False, compile=False)
 TIMED = replace(  # what 20 minutes allow: larger batches and rate, a shorter average, no dropout
     CIFAR10, schedule="cosine", target="v", dropout=0.0, lr=5e-4, ema=0.9995
@@ -52,24 +56,24 @@ TIMED = replace(  # what 20 minutes allow: larger batches and rate, a shorter av
 # The contestants
 
 
-class FromHost(cli.Run):
+class FromHost(Run):
     """Each batch is copied from the memory of the host, as a loader would bring it."""
 
     def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
         recipe = self.recipe
-        stream = cli.batches(x.cpu(), y.cpu(), recipe.batch, recipe.seed)
+        stream = batches(x.cpu(), y.cpu(), recipe.batch, recipe.seed)
         moved = ((a.to(self.device), b.to(self.device)) for a, b in stream)
         rest = {"ema": self.ema, "optimizer": self.optimizer}
-        rate = cli.warmup_cosine(recipe.lr)
-        yield from cli.train(
-            self.net, self.chances(moved, 0), self.loss, recipe.steps, rate, **rest
-        )
+        rate = warmup_cosine(recipe.lr)
+        steps = train(self.net, moved, self.loss, recipe.steps, rate, **rest)
+        for self.step, loss in steps:
+            yield self.step, loss
 
 
 class Diffusers(nn.Module):
     """Its UNet2DModel in the configuration of google/ddpm-cifar10-32: as many parameters."""
 
-    def __init__(self, recipe: cli.Recipe):
+    def __init__(self, recipe: Recipe):
         from diffusers import UNet2DModel
 
         super().__init__()
@@ -86,9 +90,9 @@ class Diffusers(nn.Module):
         return self.net(x, t - 1, return_dict=False)[0]
 
 
-def diffusers(recipe: cli.Recipe, device: str) -> cli.Run:
+def diffusers(recipe: Recipe, device: str) -> Run:
     """Its network in our loop, so that only the networks differ."""
-    run = cli.Run(recipe, device)
+    run = Run(recipe, device)
     run.net = Diffusers(recipe).to(device)
     if recipe.channels_last:
         run.net.to(memory_format=torch.channels_last)
@@ -96,23 +100,23 @@ def diffusers(recipe: cli.Recipe, device: str) -> cli.Run:
     return run
 
 
-def unfused(recipe: cli.Recipe, device: str) -> cli.Run:
+def unfused(recipe: Recipe, device: str) -> Run:
     """The optimiser as a loop over lists of tensors, which is PyTorch's default."""
-    run = cli.Run(recipe, device)
+    run = Run(recipe, device)
     run.optimizer = torch.optim.AdamW(run.net.parameters(), lr=0.0, betas=(0.9, 0.99))
     return run
 
 
 CONTESTANTS: dict[str, tuple[Callable, dict, bool]] = {  # how to make it, with what, and TF32
-    "plain": (cli.Run, {}, True),
-    "no TF32": (cli.Run, {}, False),
+    "plain": (Run, {}, True),
+    "no TF32": (Run, {}, False),
     "AdamW not fused": (unfused, {}, True),
     "data from the host": (FromHost, {}, True),
-    "bfloat16": (cli.Run, {"amp": True}, True),
-    "channels last": (cli.Run, {"channels_last": True}, True),
-    "compiled": (cli.Run, {"compile": True}, True),
-    "in 2 parts": (cli.Run, {"accumulate": 2}, True),
-    "all together": (cli.Run, {"amp": True, "channels_last": True, "compile": True}, True),
+    "bfloat16": (Run, {"amp": True}, True),
+    "channels last": (Run, {"channels_last": True}, True),
+    "compiled": (Run, {"compile": True}, True),
+    "in 2 parts": (Run, {"accumulate": 2}, True),
+    "all together": (Run, {"amp": True, "channels_last": True, "compile": True}, True),
     "diffusers, plain": (diffusers, {}, True),
     "diffusers, all": (diffusers, {"amp": True, "channels_last": True, "compile": True}, True),
 }
@@ -140,10 +144,10 @@ def tf32(on: bool) -> None:
     torch.backends.cudnn.allow_tf32 = on
 
 
-def flops(recipe: cli.Recipe) -> float:
+def flops(recipe: Recipe) -> float:
     """Operations of one image, forward and backward; a multiply and an add are two."""
     with torch.device("meta"):
-        shape = cli.SHAPES[recipe.data]
+        shape = (recipe.channels, *recipe.image_size)
         net = UNet(shape[0], recipe.width, recipe.mults, recipe.blocks, recipe.attention)
         x, t = torch.empty(2, *shape), torch.ones(2, dtype=torch.int64)
         with FlopCounterMode(display=False) as counter:
@@ -236,22 +240,28 @@ class Real:
         return statistics.mean(frechet_distance(features, half) for half, _ in self.halves)
 
 
-def training(train: list[Tensor], real: Real, args: argparse.Namespace) -> None:
+def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None:
     """From where the last call stopped to the end, or for ``--stop-after`` seconds."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    path, begin = args.out / "checkpoint.pt", time.perf_counter()
-    if path.exists():
-        run = cli.Run.load(path, args.device)
+    begin, there = time.perf_counter(), (args.out / "checkpoint.pt").exists()
+    if there:
+        run = Run.load(args.out, args.device)
     else:
         recipe = replace(shrunk(TIMED, args), steps=None, minutes=args.seconds / 60)
-        recipe = replace(recipe, steps=cli.plan(recipe, *train, args.device))
-        run = cli.Run(recipe, args.device)
-    steps, batch = run.recipe.steps, run.recipe.batch
+        recipe = replace(recipe, steps=plan(recipe, *images, args.device))
+        run = Run(recipe, args.device)
+    with RunFolder(args.out, resume=there) as folder:
+        timed(run, images, folder, real, begin, args)
+        folder.save(run)
+
+
+def timed(run: Run, images: list[Tensor], folder: RunFolder, real: Real, begin: float,
+          args: argparse.Namespace) -> None:  # fmt: skip
+    """The steps, with a line at every tenth of the way and scores at the middle and the end."""
+    steps, batch, pause = run.recipe.steps, run.recipe.batch, 0.0
     print(f"training: {steps} steps of {batch} images, from step {run.step}", flush=True)
-    keeper, pause = cli.Keeper(run, args.out), 0.0
     first, losses, went = run.step, [], time.perf_counter()
-    for step, loss in run.advance(*train):
-        keeper.note(step, loss)
+    for step, loss in run.advance(*images):
+        folder.log(run, loss)
         losses.append(loss)
         now = time.perf_counter()
         if 10 * step // steps > 10 * (step - 1) // steps:
@@ -261,18 +271,16 @@ def training(train: list[Tensor], real: Real, args: argparse.Namespace) -> None:
             losses = []
         if step in (steps // 2, steps):
             samples = run.draw(args.n)
-            cli.save_grid(args.out / f"samples-{step:07d}.png", samples[:100])
+            save_images(args.out / f"samples-{step:07d}.png", samples[:100])
             print(f"step {step}: {args.n} samples of 50 steps are {real.distance(samples):.3f} "
                   "from the real images", flush=True)  # fmt: skip
             pause += time.perf_counter() - now
         if time.perf_counter() - begin > args.stop_after and step < steps:
             print(f"stopped at step {step}: the same command goes on")
             break
-    keeper.save()
-    keeper.log.close()
 
 
-def shrunk(recipe: cli.Recipe, args: argparse.Namespace) -> cli.Recipe:
+def shrunk(recipe: Recipe, args: argparse.Namespace) -> Recipe:
     """The recipe; with --tiny a narrow network, small batches, and nothing compiled."""
     small = {"width": 8, "blocks": 1, "batch": 8, "compile": False, "threads": 1, "T": 50}
     return replace(recipe, **small) if args.tiny else replace(recipe, batch=args.batch)
@@ -297,15 +305,16 @@ def main() -> None:
     parser.add_argument("--root", default="data", help="where torchvision keeps CIFAR-10")
     parser.add_argument("--out", type=Path, default="runs/gpu", help="for samples and checkpoint")
     parser.add_argument("--only", choices=["speed", "training"])
-    parser.add_argument("--seconds", type=float, default=1200, help="of training")
+    parser.add_argument("--seconds", type=float, help="of training (1200; 5 with --tiny)")
     parser.add_argument("--stop-after", type=float, default=1e9, help="seconds, to go on later")
     parser.add_argument("--n", type=int, default=5000, help="samples to score")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="every line of it, on a CPU")
     args = parser.parse_args()
-    args.device, begin = cli.device_named("auto"), time.perf_counter()
+    args.device, begin = device_named("auto"), time.perf_counter()
     args.each, args.side, fitting = (1, 512, 5) if args.tiny else (5, 8192, 2000)
+    args.seconds = args.seconds or (5 if args.tiny else 1200)
     if args.tiny:
         args.n, args.rounds = 20, 1
     train, test = ([part.to(args.device) for part in pair] for pair in images(args))

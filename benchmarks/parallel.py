@@ -24,9 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from ddpm_lite import load_checkpoint
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from ddpm_lite import load_checkpoint  # noqa: E402
 
 
 def train(folder: Path, processes: int, steps: int, device: str, *more: str) -> float:

@@ -12,20 +12,17 @@ not installed is left out with a line. They need no place in the project's envir
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from ddpm_lite import (  # noqa: E402
+from ddpm_lite import (
     UNet,
     cosine_schedule,
     ddim_step,

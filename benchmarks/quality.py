@@ -29,8 +29,11 @@ from functools import partial
 import torch
 from peers import Contestant, contestants
 
-from ddpm_lite import EMA, batches, load_images, train, warmup_cosine
-from ddpm_lite.__main__ import CLASSES, RECIPES, Recipe, Reference, Run, plan
+from ddpm_lite import EMA, batches, load_classifier, load_images, score, train, warmup_cosine
+from ddpm_lite.cli.recipes import RECIPES, Recipe
+from ddpm_lite.cli.run import Run, plan
+
+CLASSES = 10
 
 ROW = "{:15} {:>4} {:>6} {:>6} {:>8} {:>8} {:>7} {:>8} {:>10} {:>8} {:>6}".format
 
@@ -42,42 +45,47 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    reference = Reference("digits")
-    real = reference.real
+    real = scored(load_images("digits", train=False)[0])
     print(
-        f"real from real: {real.mean():.3f} ± {real.std():.3f} over 20 pairs of random halves; "
-        f"features of a classifier that is {reference.accuracy:.2%} right on held-out digits\n"
+        f"real from real: {real['real']:.3f} ± {real['real_std']:.3f} over 20 pairs of random "
+        "halves; features of the classifier that comes with the package\n"
     )
     print(ROW("library", "seed", "CPU s", "steps", "distance", "of real", "entropy", "confid.",
               "nearness", "copies", "labels"))  # fmt: skip
     recipe = replace(RECIPES["digits"], minutes=args.seconds / 60)
-    compete("ddpm_lite", args.seeds, reference, partial(ours, recipe))
+    compete("ddpm_lite", args.seeds, partial(ours, recipe))
     if args.peers:
         for number, peer in enumerate(contestants("S", (1, 8, 8), CLASSES)):
             if number:
-                compete(peer.name, args.seeds, reference, partial(theirs, number, recipe))
+                compete(peer.name, args.seeds, partial(theirs, number, recipe))
 
 
-def compete(name: str, seeds: list[int], reference: Reference, attempt: Callable) -> None:
+def scored(samples: torch.Tensor) -> dict[str, float]:
+    """As ``evaluate`` scores them."""
+    train, test = (load_images("digits", train=part)[0] for part in (True, False))
+    return score(samples, train, test, load_classifier("digits"))
+
+
+def compete(name: str, seeds: list[int], attempt: Callable) -> None:
     """A line for every seed, and the median."""
     distances = []
     for seed in seeds:
         samples, seconds, steps, labelled = attempt(seed)
-        score = reference.score(samples)
-        distances.append(score["distance"])
+        result = scored(samples)
+        distances.append(result["distance"])
         print(
-            ROW(name, seed, f"{seconds:.0f}", steps, *scored(score, reference), "yes" * labelled),
+            ROW(name, seed, f"{seconds:.0f}", steps, *cells(result), "yes" * labelled),
             flush=True,
         )
     middle = statistics.median(distances)
-    ratio = middle / reference.real.mean()
+    ratio = middle / result["real"]
     print(f"{name}, median of {len(seeds)}: {middle:.3f}, {ratio:.2f} times real from real\n")
 
 
-def scored(score: dict[str, float], reference: Reference) -> list[str]:
-    ratio = score["distance"] / reference.real.mean()
-    numbers = score["distance"], ratio, score["entropy"], score["confidence"], score["nearness"]
-    return [*(f"{number:.3f}" for number in numbers), str(score["copies"])]
+def cells(result: dict[str, float]) -> list[str]:
+    ratio = result["distance"] / result["real"]
+    numbers = result["distance"], ratio, *(result[k] for k in ("entropy", "confidence", "nearness"))
+    return [*(f"{number:.3f}" for number in numbers), str(result["copies"])]
 
 
 def ours(recipe: Recipe, seed: int) -> tuple[torch.Tensor, float, int, bool]:

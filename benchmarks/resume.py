@@ -28,9 +28,8 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from ddpm_lite import __main__ as cli  # noqa: E402
-from ddpm_lite import load_checkpoint  # noqa: E402
+from ddpm_lite import load_checkpoint, load_images
+from ddpm_lite.__main__ import main as command
 
 TINY = "--width 8 --mults 1 2 --batch 16 --conditional --dropout 0.1 --every 0 --device cpu".split()
 
@@ -47,7 +46,7 @@ def start(folder: Path, steps: int) -> int:
     with open(folder.with_suffix(".txt"), "a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-        os._exit(cli.main(argv))
+        os._exit(command(argv))
 
 
 def ended(child: int, seconds: float, folder: Path | None = None) -> bool:
@@ -92,7 +91,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     chance = random.Random(args.seed)
-    cli.load_images("digits")
+    load_images("digits")
     for module in ("tqdm", "PIL.Image", "torchvision.utils"):  # what a run imports, once
         importlib.import_module(module)
     with tempfile.TemporaryDirectory() as name:

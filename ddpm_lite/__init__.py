@@ -3,6 +3,12 @@
 Figures and widgets are in ``ddpm_lite.plot``, which needs matplotlib and ipywidgets.
 """
 
+import signal
+import sys
+
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # python -m ddpm_lite: quiet until it can answer
+
 from .batches import batches
 from .checkpoint import (
     CheckpointError,
@@ -41,9 +47,10 @@ from .metrics import (
     mmd,
     nearest,
     precision_recall,
+    score,
 )
 from .nets import MLP, Attention, Downsample, ResBlock, UNet, Upsample, time_embedding
-from .pretrained import load_classifier, load_pretrained
+from .pretrained import load_classifier, load_pretrained, load_run
 from .sampling import (
     classifier_guided,
     ddim_invert,
@@ -66,8 +73,8 @@ __all__ = [
     "ddpm_loss", "ddpm_step", "diagnose", "dpmpp_2m", "drop_labels", "eps_target",
     "fit_classifier", "frechet_distance", "frechet_gaussians", "from_v", "from_x0", "guided",
     "heun", "image_folder", "linear_schedule", "load_checkpoint", "load_classifier", "load_images",
-    "load_points", "load_pretrained", "mmd", "nearest", "posterior_variance",
+    "load_points", "load_pretrained", "load_run", "mmd", "nearest", "posterior_variance",
     "precision_recall", "predict_eps", "predict_x0", "q_posterior", "q_sample", "sample",
-    "save_checkpoint", "save_images", "slerp", "spaced", "time_embedding", "train",
+    "save_checkpoint", "save_images", "score", "slerp", "spaced", "time_embedding", "train",
     "trajectory", "v_target", "warmup_cosine", "write_atomic", "x0_target",
 ]  # fmt: skip

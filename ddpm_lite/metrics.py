@@ -5,6 +5,8 @@ Every score depends on N, on the reference and on the features: print them besid
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -120,6 +122,48 @@ def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
 def _shifted(x: Tensor) -> Tensor:
     h, w = torch.randint(3, (2,)).tolist()
     return F.pad(x, (1, 1, 1, 1), value=-1.0)[..., h : h + x.shape[2], w : w + x.shape[3]]
+
+
+def score(
+    samples: Tensor, train: Tensor, test: Tensor, classifier: Classifier, halves: int = 20
+) -> dict[str, float]:
+    """How near samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
+
+    Args:
+        samples, train, test: images (N, C, H, W); the model has learned from ``train``.
+        classifier: its features are compared.
+        halves: the distance is the mean over so many random halves of the real images.
+
+    Returns:
+        distance: Fréchet distance of the samples.
+        real, real_std: distance between two halves of the real images, its mean and spread.
+        nearness: distance to the nearest training image, relative to that of ``test``.
+        copies: samples whose nearest training image is at a third of the next one's distance.
+        entropy, confidence: how evenly the classes are met (1: all equally often), and how sure
+            the classifier is, from 0 to 1.
+    """
+    ours, probabilities = classifier.features(samples), classifier.probabilities(samples)
+    pairs = _halves(classifier.features(torch.cat([train, test])), halves)
+    apart = [(frechet_distance(ours, a), frechet_distance(a, b)) for a, b in pairs]
+    fake, real = torch.tensor(apart).unbind(1)
+    near, usual = nearest(samples, train, 2)[0], nearest(test[:1000], train)[0]
+    shares = probabilities.argmax(1).bincount(minlength=probabilities.shape[1]) / len(samples)
+    return {
+        "distance": fake.mean().item(),
+        "real": real.mean().item(),
+        "real_std": real.std().item(),
+        "entropy": torch.special.entr(shares).sum().item() / math.log(len(shares)),
+        "confidence": probabilities.amax(1).mean().item(),
+        "nearness": (near[:, 0].mean() / usual.mean()).item(),
+        "copies": int((near[:, 0] < near[:, 1] / 3).sum()),
+    }
+
+
+def _halves(x: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
+    """n random halves of the rows of x, each with the other half."""
+    draws = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(len(x), generator=draws) for _ in range(n)]
+    return [(x[order[: len(x) // 2]], x[order[len(x) // 2 :]]) for order in orders]
 
 
 def _sqrt(matrix: Tensor) -> Tensor:

@@ -1,16 +1,17 @@
-"""Trained weights that come with the package, so that a chapter can begin where training ends.
+"""Trained networks: the weights that come with the package, and those of your own runs.
 
-How they were made, and how good they are, is on the page "Results" of the book.
+How the shipped weights were made, and how good they are, is on the page "Results" of the book.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from .checkpoint import load_checkpoint
+from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
 from .nets import UNet
@@ -20,29 +21,85 @@ NAMES = ("digits", "mnist")
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 
-def load_pretrained(name: str = "digits") -> tuple[UNet, Schedule, dict[str, Any]]:
+def load_pretrained(
+    name: str = "digits", frozen: bool = True
+) -> tuple[UNet, Schedule, dict[str, Any]]:
     """A trained network with the averaged weights, its schedule, and the recipe that made it.
 
     Args:
         name: "digits", for images (N, 1, 8, 8), or "mnist", for images (N, 1, 28, 28). Both know
-            labels 0 to 9, and y = None for none.
+            the labels 0 to 9, and y = None for none.
+        frozen: without gradients and in evaluation mode; False to train the network further.
 
-    ``recipe["target"]`` says what the network guesses: of one that guesses "v", as both do,
+    ``recipe["target"]`` says what the network predicts. Both predict "v", so that
     ``from_v(net, schedule)`` is the model. Used from chapter 7 on.
     """
-    state = load_checkpoint(_file(name))
-    recipe = state["recipe"]
+    _file(name)
+    return load_run(name, frozen)
+
+
+def load_run(place: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
+    """The same for a run of yours: ``load_run("runs/digits")``, which
+    ``python -m ddpm_lite train`` wrote. The weights are the averaged ones.
+
+    Raises:
+        FileNotFoundError: there is no run.
+        CheckpointError: the checkpoint is damaged, or written by a newer version.
+    """
+    state = read_run(place)
+    net, schedule = build(state["recipe"])
+    return _loaded(net, state["ema"]["model"], frozen), schedule, state["recipe"]
+
+
+def read_run(place: str | Path, device: str = "cpu") -> dict[str, Any]:
+    """The checkpoint of a run folder, or of the weights of that name, checked.
+
+    Raises:
+        FileNotFoundError, CheckpointError: as for ``load_run``.
+    """
+    if place in NAMES:
+        state = load_checkpoint(_file(place), device)
+        decay, steps = state["recipe"]["ema"], state["recipe"]["steps"]
+        ema = {"decay": decay, "n": steps, "model": state["net"]}
+        return state | {"ema": ema, "step": steps, "about": {}}
+    path = Path(place) / "checkpoint.pt"
+    state = load_checkpoint(path, device)
+    try:
+        _check_run(path, state)
+    except (KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{path} is not a run of this version of ddpm_lite") from None
+    return state
+
+
+def _check_run(path: Path, state: dict[str, Any]) -> None:
+    """Its version, its step and its weights."""
+    from . import __version__
+
+    theirs, step, steps = state["about"]["version"], state["step"], state["recipe"]["steps"]
+    if _version(theirs) > _version(__version__):
+        raise CheckpointError(f"{path} was written by ddpm_lite {theirs}: upgrade ddpm_lite, "
+                              f"which is {__version__} here")  # fmt: skip
+    if type(step) is not int or not 0 <= step <= steps <= 10**9:
+        raise CheckpointError(f"{path} says that it is at step {step} of {steps}")
+    weights = [*state["net"].values(), *state["ema"]["model"].values()]
+    if not all(weight.isfinite().all() for weight in weights):
+        raise CheckpointError(f"the weights in {path} are NaN or infinite")
+
+
+def build(recipe: dict[str, Any]) -> tuple[UNet, Schedule]:
+    """The untrained network and the schedule that a recipe describes."""
     net = UNet(**{size: recipe[size] for size in SIZES})
-    return _frozen(net, state["net"]), SCHEDULES[recipe["schedule"]](recipe["T"]), recipe
+    net.image_size = tuple(recipe["image_size"])
+    return net, SCHEDULES[recipe["schedule"]](recipe["T"])
 
 
 def load_classifier(name: str = "digits") -> Classifier:
     """The classifier whose features the Fréchet distances of the book use, "digits" or "mnist". It
-    was fitted by ``fit_classifier(*load_images(name))``; it ships because a second fit, of another
-    seed or on another machine, has other features, and scores compare only within one set of
-    features. Used from chapter 7 on."""
+    was fitted by ``fit_classifier(*load_images(name))``. It comes with the package because a second
+    fit, with another seed or on another machine, has other features, and scores compare only within
+    one set of features. Used from chapter 7 on."""
     state = load_checkpoint(_file(name, "_classifier"))
-    return _frozen(Classifier(**state["sizes"]), state["net"])
+    return _loaded(Classifier(**state["sizes"]), state["net"])
 
 
 def _file(name: str, kind: str = "") -> Path:
@@ -51,6 +108,11 @@ def _file(name: str, kind: str = "") -> Path:
     return FOLDER / f"{name}{kind}.pt"
 
 
-def _frozen(net: nn.Module, weights: dict[str, Any]) -> Any:
+def _loaded(net: nn.Module, weights: dict[str, Any], frozen: bool = True) -> Any:
     net.load_state_dict(weights)
-    return net.eval().requires_grad_(False)
+    return net.train(not frozen).requires_grad_(not frozen)
+
+
+def _version(text: str) -> list[int]:
+    """Major and minor: a third number changes no file."""
+    return [int(part) for part in re.findall(r"\d+", str(text))[:2]]

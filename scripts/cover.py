@@ -7,16 +7,14 @@ way from pure noise, in 16 frames of one sampling run of 50 steps.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from ddpm_lite import trajectory  # noqa: E402
-from ddpm_lite.__main__ import Run  # noqa: E402
-from ddpm_lite.plot import STYLE, animate, draw_images  # noqa: E402
+from ddpm_lite import trajectory
+from ddpm_lite.cli.run import Run
+from ddpm_lite.plot import STYLE, animate, draw_images
 
 SEED, ROWS, FRAMES = 0, 6, 16
 
@@ -26,7 +24,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("picture", type=Path)
     args = parser.parse_args()
-    run = Run.load(args.run / "checkpoint.pt")
+    run = Run.load(args.run)
     torch.manual_seed(SEED)
     xT = torch.randn(ROWS**2, 1, 8, 8)
     labels = torch.arange(ROWS**2) % 10 if run.recipe.conditional else None

@@ -4,21 +4,24 @@
     python scripts/fid.py --run runs/cifar10 --root data            # 50,000 samples: wants a GPU
     python scripts/fid.py --run runs/digits --features random --n 100 --steps 5   # runs anywhere
 
-With random features every line is the same but for the network that looks at the pictures: it tests
-the way there, and its number is no FID. Both go from floats to 8-bit pixels first, as files would.
+With random features everything is the same except for the network that sees the images: that tests
+the way there, and its number is not an FID. Both go from floats to 8-bit pixels first, as files do.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from ddpm_lite import __main__ as cli  # noqa: E402
-from ddpm_lite import frechet_distance, load_images  # noqa: E402
+from ddpm_lite import ddim_step, ddpm_step, frechet_distance, load_images
+from ddpm_lite.cli.run import Run
+from ddpm_lite.cli.words import device_named
+
+SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -27,7 +30,7 @@ def pixels(images: Tensor) -> Tensor:
 
 
 class RandomFeatures(nn.Module):
-    """16 numbers of each picture, by a network that nobody has trained."""
+    """16 numbers of each image, by an untrained network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,17 +78,23 @@ def score(fid: nn.Module, real: Tensor, samples: Tensor, device: str, size: int 
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = cli.Parser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True, help="the run folder that train wrote")
     parser.add_argument("--features", choices=["inception", "random"], default="inception")
-    parser.add_argument("--root", default="data", help=cli.ROOT)
-    cli.add_drawing(parser, n=50_000)
+    parser.add_argument("--root", default="data", help="where torchvision keeps its files")
+    parser.add_argument("--n", type=int, default=50_000, help="number of samples")
+    parser.add_argument("--steps", type=int, default=50, help="network calls for each image")
+    parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     args = parser.parse_args(argv)
-    device = cli.device_named(args.device)
+    device = device_named(args.device)
     there = "cuda" if device == "cuda" else "cpu"  # sums are in float64, which mps has not
     fid = distance(args.features, there)  # what is missing is missing before hours of drawing
-    run = cli.Run.load(args.run / "checkpoint.pt", device)
+    run = Run.load(args.run, device)
     real, _ = load_images(run.recipe.data, args.root)
-    value = score(fid, real, cli.drawn(args, run), there)
+    samples = run.draw(args.n, args.steps, SAMPLERS[args.sampler], args.seed)
+    value = score(fid, real, samples, there)
     name = "FID" if args.features == "inception" else "Fréchet distance of random features, no FID:"
     print(f"{name} {value:.2f}")
     print(f"protocol: N = {args.n}, {args.steps} steps of {args.sampler}, seed {args.seed}; "

@@ -10,7 +10,6 @@ and with guidance, and samples over their nearest training images.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from ddpm_lite import (  # noqa: E402
+from ddpm_lite import (
     clipped,
     ddim_step,
     from_v,
@@ -32,6 +29,7 @@ from ddpm_lite import (  # noqa: E402
     sample,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "book" / "images"
 N, LABELS, GUIDANCE = 64, torch.arange(64) % 10, (0.0, 0.5)
 

@@ -16,8 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_lite import __main__ as cli
 from ddpm_lite import load_checkpoint
+from ddpm_lite.__main__ import main
+from ddpm_lite.cli import run
+from ddpm_lite.cli.distributed import rank, team
+from ddpm_lite.cli.folder import RunFolder
+from ddpm_lite.cli.recipes import RECIPES
+from ddpm_lite.cli.run import Run
 
 pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +54,7 @@ def start(n, said, arguments):
             os.environ |= dict(zip(names, (str(i), str(i), str(n), "127.0.0.1", port), strict=True))
             with open(f"{said}.{i}", "w", buffering=1) as file:
                 with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-                    code = cli.main(arguments)
+                    code = main(arguments)
         finally:
             os._exit(code)
     return children
@@ -89,7 +94,7 @@ def test_two_processes_train_the_run_of_one(tmp_path):
     """At the same global batch: every loss of 50 steps to 1e-5, and the weights; process 1 writes
     and says nothing."""
     more = ["--steps", 50, "--width", 8, "--device", "cpu"]
-    assert cli.main(argv(tmp_path / "one", *more)) == 0
+    assert main(argv(tmp_path / "one", *more)) == 0
     assert together(2, tmp_path, argv(tmp_path / "two", *more)) == [0, 0]
     assert (losses(tmp_path / "one") - losses(tmp_path / "two")).abs().max() < 1e-5
     assert len(losses(tmp_path / "two")) == 50 and apart(tmp_path / "one", tmp_path / "two") < 1e-3
@@ -103,28 +108,28 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     """Two make 4 steps, one the next 4, four the rest: the run that one makes alone. Checkpoints
     are written by process 0 only."""
     more = [*TINY, "--steps", 12]
-    assert cli.main(argv(tmp_path / "one", *more)) == 0
-    folder, advance, before = tmp_path / "many", cli.Run.advance, cli.Run.save
+    assert main(argv(tmp_path / "one", *more)) == 0
+    folder, advance, before = tmp_path / "many", Run.advance, Run.save
     for n, last in ((2, 4), (1, 8), (4, 99)):
 
-        def until(self, x, y, last=last):
-            for step, loss in advance(self, x, y):
-                if step == last and not cli.rank():
+        def until(self, *data, last=last):
+            for step, loss in advance(self, *data):
+                if step == last and not rank():
                     signal.raise_signal(signal.SIGTERM)
                 yield step, loss
 
         def save(self, path, before=before):
-            (tmp_path / f"saved.{cli.rank()}").touch()
+            (tmp_path / f"saved.{rank()}").touch()
             before(self, path)
 
-        cli.Run.advance, cli.Run.save = until, save
+        Run.advance, Run.save = until, save
         try:
             arguments = (
                 argv(folder, "--resume", "--device", "cpu") if n != 2 else argv(folder, *more)
             )
             codes = together(n, tmp_path, arguments)
         finally:
-            cli.Run.advance, cli.Run.save = advance, before
+            Run.advance, Run.save = advance, before
         assert set(codes) == {0 if n == 4 else 143}, said(tmp_path, 0)
         assert load_checkpoint(folder / "checkpoint.pt")["step"] == min(last, 12)
     assert (losses(tmp_path / "one") - losses(folder)).abs().max() < 1e-5
@@ -180,11 +185,11 @@ def test_processes_share_one_clock(tmp_path, monkeypatch):
     true = time.perf_counter
 
     def tell(arguments):
-        with cli.team("cpu"):
-            print(cli.clock())
+        with team("cpu"):
+            print(run.clock())
         return 0
 
-    monkeypatch.setattr(cli, "main", tell)
+    monkeypatch.setitem(globals(), "main", tell)
     monkeypatch.setattr(time, "perf_counter", lambda: true() * (1 + int(os.environ.get("RANK", 0))))
     assert together(2, tmp_path, []) == [0, 0]
     assert said(tmp_path, 0) == said(tmp_path, 1) != ""
@@ -205,7 +210,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path, n, more):
 @posix
 def test_a_folder_in_use_is_refused_by_all_processes(tmp_path):
     """None of them waits for the one that was refused."""
-    with cli.owned(tmp_path / "run"):
+    with RunFolder(tmp_path / "run"):
         arguments = argv(tmp_path / "run", *TINY, "--steps", 2)
         assert together(2, tmp_path, arguments) == [1, 1]
     assert "in use by process" in said(tmp_path, 0) and said(tmp_path, 1) == ""
@@ -216,29 +221,28 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     for name, value in {"RANK": "2", "LOCAL_RANK": "2", "WORLD_SIZE": "3"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match="2 GPUs here: use --nproc-per-node=2"):
-        with cli.team("cuda"):
+    with pytest.raises(ValueError, match="2 GPUs here, .*--nproc-per-node=2"):
+        with team("cuda"):
             pass
-    with pytest.raises(ValueError, match="not mps"):
-        with cli.team("mps"):
+    with pytest.raises(ValueError, match="--device cpu"):
+        with team("mps"):
             pass
 
 
 @posix
 def test_dropout_differs_from_process_to_process(tmp_path):
     """Times and noise are those of the whole batch; units are dropped in each by itself."""
-    run = cli.Run(replace(cli.RECIPES["digits"], width=8, mults=(1,)))
+    one = Run(replace(RECIPES["digits"], width=8, mults=(1,)))
     drawn = []
     with pytest.MonkeyPatch.context() as patch:
         for i in range(2):
-            patch.setattr(cli, "rank", lambda i=i: i)
-            patch.setattr(cli, "world", lambda: 2)
+            patch.setattr(run, "rank", lambda i=i: i)
+            patch.setattr(run, "world", lambda: 2)
             x, y = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.int64)
-            rows = next(run.chances(iter([(x, y)]), 0))[1]
-            drawn.append((rows, torch.rand(9)))
+            drawn.append((one.chance(x, y, 1), torch.rand(9)))
     torch.manual_seed(1)
     eps = [torch.rand(64), torch.randint(1, 1001, (64,)), torch.randn(64, 1, 8, 8)][2]
-    assert torch.equal(torch.cat([rows[2] for rows, _ in drawn]), eps)
+    assert torch.equal(torch.cat([rows[3] for rows, _ in drawn]), eps)
     assert not torch.equal(drawn[0][1], drawn[1][1])
 
 
@@ -252,7 +256,7 @@ def test_torchrun_starts_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("trained for 4 steps") == 1
     assert done.stderr.count("step 4 of 4") == 1
-    assert cli.main(argv(tmp_path / "one", *TINY, "--steps", 4)) == 0
+    assert main(argv(tmp_path / "one", *TINY, "--steps", 4)) == 0
     assert (losses(tmp_path / "one") - losses(tmp_path / "two")).abs().max() < 1e-5
 
 
@@ -260,7 +264,7 @@ def test_torchrun_starts_it(tmp_path):
 
 
 def trained(tmp_path, name, *more):
-    assert cli.main(argv(tmp_path / name, *TINY, "--steps", 15, *more)) == 0
+    assert main(argv(tmp_path / name, *TINY, "--steps", 15, *more)) == 0
     return losses(tmp_path / name)
 
 
@@ -278,25 +282,25 @@ def test_what_makes_a_gpu_fast_gives_the_same_losses(tmp_path, monkeypatch, more
     assert (plain - fast).abs().max() < tolerance
     assert torch.equal(plain, fast) == (more == ["--compile"])
     assert len(compiled) == ("--compile" in more)
-    cli.Run.load(tmp_path / "fast" / "checkpoint.pt").draw(2, 2)  # its keys are the plain ones
+    Run.load(tmp_path / "fast").draw(2, 2)  # its keys are the plain ones
 
 
 def test_a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, monkeypatch):
     """Also with mixed precision, channels last, mirrored images and parts of batches."""
     more = [*TINY, "--steps", 8, "--amp", "--channels-last", "--flip", "--accumulate", 2]
-    assert cli.main(argv(tmp_path / "whole", *more)) == 0
-    advance = cli.Run.advance
+    assert main(argv(tmp_path / "whole", *more)) == 0
+    advance = Run.advance
 
-    def until(self, x, y):
-        for step, loss in advance(self, x, y):
+    def until(self, *data):
+        for step, loss in advance(self, *data):
             if step == 3:
                 signal.raise_signal(signal.SIGINT)
             yield step, loss
 
-    monkeypatch.setattr(cli.Run, "advance", until)
-    assert cli.main(argv(tmp_path / "parts", *more)) == 130
+    monkeypatch.setattr(Run, "advance", until)
+    assert main(argv(tmp_path / "parts", *more)) == 130
     monkeypatch.undo()
-    assert cli.main(argv(tmp_path / "parts", "--resume", "--device", "cpu")) == 0
+    assert main(argv(tmp_path / "parts", "--resume", "--device", "cpu")) == 0
     assert apart(tmp_path / "whole", tmp_path / "parts") == 0
     assert torch.equal(losses(tmp_path / "whole"), losses(tmp_path / "parts"))
 
@@ -304,8 +308,8 @@ def test_a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, monke
 def test_every_other_image_is_mirrored(tmp_path):
     """Each by its own coin, left for right, and with its own label."""
     x = torch.arange(2.0).view(1, 1, 1, 2).repeat(400, 1, 4, 1) - 0.5
-    run = cli.Run(replace(cli.RECIPES["digits"], width=8, mults=(1,), flip=True))
-    seen, _ = next(run.chances(iter([(x, torch.zeros(400, dtype=torch.int64))]), 0))
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), flip=True))
+    seen = run.chance(x, torch.zeros(400, dtype=torch.int64), 1)[0]
     mirrored = seen[:, 0, 0, 0] > 0
     assert 160 < mirrored.sum() < 240
     assert torch.equal(seen[mirrored], x[mirrored].flip(3))
@@ -320,29 +324,29 @@ def test_a_network_that_cannot_be_compiled_is_one_sentence(tmp_path, capsys, mon
         raise kind("backend='inductor' raised:\nInvalidCxxCompiler")
 
     monkeypatch.setattr(torch.nn.Module, "compile", compile)
-    assert cli.main(argv(tmp_path, *TINY, "--steps", 1, "--compile")) == 1
+    assert main(argv(tmp_path, *TINY, "--steps", 1, "--compile")) == 1
     assert capsys.readouterr().err.strip().endswith("here: add --no-compile")
 
 
 @pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize("name", cli.RECIPES)
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_makes_a_step(name, conditional, monkeypatch):
     """With and without labels, on random images of its size and a network an eighth as wide."""
     monkeypatch.setattr(torch.nn.Module, "compile", lambda net: None)
-    full = cli.RECIPES[name]
+    full = RECIPES[name]
     less = {"width": full.width // 8 * 2, "batch": 4, "minutes": None, "steps": 1, "threads": 1}
-    run = cli.Run(replace(full, conditional=conditional, **less))
-    x, y = torch.rand(4, *cli.SHAPES[name]) * 2 - 1, torch.arange(4)
+    run = Run(replace(full, conditional=conditional, **less))
+    x, y = torch.rand(4, full.channels, *full.image_size) * 2 - 1, torch.arange(4)
     ((step, loss),) = run.advance(x, y)
     assert step == 1 and 0.3 < loss < 3
 
 
 def test_the_benchmark_for_a_gpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
     """Each line of it, with a narrow network, for a second; and the second call goes on."""
-    plan = cli.plan  # on a busy machine a second may be one step, with nothing to go on with
-    monkeypatch.setattr(cli, "plan", lambda *how: max(4, plan(*how)))
     spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
     spec.loader.exec_module(gpu := importlib.util.module_from_spec(spec))
+    plan = gpu.plan  # on a busy machine a second may be one step, with nothing to go on with
+    monkeypatch.setattr(gpu, "plan", lambda *how: max(4, plan(*how)))
     command = ["gpu.py", "--tiny", "--seconds", "1", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [*command, "--stop-after", "0"])
     gpu.main()

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_lite import __main__ as cli
-from ddpm_lite import load_checkpoint
+from ddpm_lite import load_checkpoint, warmup_cosine
+from ddpm_lite.__main__ import main
+from ddpm_lite.cli.folder import RunFolder
+from ddpm_lite.cli.recipes import RECIPES
+from ddpm_lite.cli.run import Run
 
 pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,11 +27,11 @@ posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes")
 
 def train(folder, steps, *more):
     argv = ["train", "--out", str(folder), *TINY, "--steps", str(steps), *map(str, more)]
-    return cli.main(argv)
+    return main(argv)
 
 
 def go_on(folder, *more):
-    return cli.main(["train", "--resume", "--out", str(folder), *more])
+    return main(["train", "--resume", "--out", str(folder), *more])
 
 
 def listing(folder):
@@ -110,35 +113,36 @@ def test_a_run_killed_while_it_writes_a_file_goes_on(tmp_path, name):
 
 def stopped(folder, last, steps=8):
     """A run that Ctrl-C has stopped after so many steps."""
-    advance = cli.Run.advance
+    advance = Run.advance
 
-    def interrupted(self, x, y):
-        for step, loss in advance(self, x, y):
+    def interrupted(self, *data):
+        for step, loss in advance(self, *data):
             if step == last:
                 signal.raise_signal(signal.SIGINT)
             yield step, loss
 
-    cli.Run.advance = interrupted
+    Run.advance = interrupted
     try:
         assert train(folder, steps) == 130
     finally:
-        cli.Run.advance = advance
+        Run.advance = advance
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     """Its .part files, not those of others."""
+    assert train(tmp_path, 1) == 0
     (tmp_path / "mine.part").write_text("mine")
     for name in ("checkpoint.pt.7.part", "log.jsonl.7.part", "samples-0000010.png.7.part"):
         (tmp_path / name).write_text("half")
-    assert train(tmp_path, 1) == 0
+    assert go_on(tmp_path) == 0
     assert [name for name in listing(tmp_path) if "part" in name] == ["mine.part"]
 
 
 def test_the_first_step_is_saved(tmp_path, monkeypatch):
     """So that there is something to go on from as soon as possible; then every so many seconds."""
-    saved, save = [], cli.Run.save
+    saved, save = [], Run.save
     monkeypatch.setattr(
-        cli.Run, "save", lambda run, path: (saved.append(run.step), save(run, path))
+        Run, "save", lambda run, path: (saved.append(run.step), save(run, path))
     )
     assert train(tmp_path, 3) == 0
     assert saved == [1, 3]
@@ -150,7 +154,7 @@ def test_the_first_step_is_saved(tmp_path, monkeypatch):
 def test_the_log_has_every_step_its_loss_and_its_rate(tmp_path):
     """And nothing that depends on the clock or the machine."""
     assert train(tmp_path, 5) == 0
-    rate = cli.warmup_cosine(cli.RECIPES["digits"].lr)
+    rate = warmup_cosine(RECIPES["digits"].lr)
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
     assert [line["lr"] for line in lines(tmp_path)] == [rate(i / 5) for i in range(5)]
     assert {tuple(line) for line in lines(tmp_path)} == {("step", "loss", "lr")}
@@ -169,13 +173,13 @@ def test_lines_of_steps_that_are_made_once_more_are_cut_off(tmp_path):
 
 def test_a_log_is_never_behind_its_checkpoint(tmp_path, monkeypatch):
     """When a checkpoint is written, the lines of its steps are in the file."""
-    seen, save = [], cli.Run.save
+    seen, save = [], Run.save
 
     def spy(run, path):
         seen.append((run.step, len(lines(tmp_path))))
         save(run, path)
 
-    monkeypatch.setattr(cli.Run, "save", spy)
+    monkeypatch.setattr(Run, "save", spy)
     assert train(tmp_path, 3, "--every", 0) == 0
     assert seen == [(1, 1), (2, 2), (3, 3), (3, 3)]
 
@@ -239,7 +243,7 @@ def refusal(folder, capsys):
 @posix
 def test_a_folder_in_use_is_refused_by_name(tmp_path, capsys):
     """Process, host and time; nothing is touched. When the first has ended it is free."""
-    with cli.owned(tmp_path):
+    with RunFolder(tmp_path):
         said = refusal(tmp_path, capsys)
         for word in (tmp_path, os.getpid(), socket.gethostname(), "since 20", "--out"):
             assert str(word) in said
@@ -251,7 +255,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     """Its file remains, and says nothing: even where another process has that number now."""
 
     def hold():
-        with cli.owned(tmp_path):
+        with RunFolder(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert exit_code(forked(hold)) == -signal.SIGKILL

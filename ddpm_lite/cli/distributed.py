@@ -1,0 +1,75 @@
+"""Several processes, as torchrun starts them. Without it, this one is alone."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+
+
+class ProcessError(RuntimeError):
+    """Another process of this run has failed, and says why."""
+
+
+@contextmanager
+def team(device: str) -> Iterator[None]:
+    """Join the processes that torchrun started, each with a GPU of its own."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield
+        return
+    if device != "cpu":
+        local, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= here:
+            raise ValueError(f"there are {here} GPUs here, fewer than processes: use --device cpu, "
+                             f"or --nproc-per-node={here}")  # fmt: skip
+        torch.cuda.set_device(local)  # "cuda" is this one from now on
+    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """The number of this process. Process 0 writes and speaks for all."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def say(text: str) -> None:
+    """Print it, once for all processes."""
+    if not rank():
+        print(text, flush=True)
+
+
+def averaged(value: float) -> float:
+    """The mean of a number over all processes, the same in each. They wait for one another."""
+    if world() == 1:
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return total.item() / world()
+
+
+def first(work: Callable[[], object]) -> None:
+    """Process 0 does the work while the others wait. If it fails, all of them fail."""
+    failed = None
+    try:
+        rank() or work()
+    except Exception as error:  # whatever it is, the others must not wait for ever
+        failed = error
+    if averaged(float(failed is not None)):
+        raise failed or ProcessError("process 0 has failed")
+
+
+def check_shares(batch: int, parts: int) -> None:
+    """Every part of every process has as many rows: a mean of means is then the mean."""
+    if batch % (world() * parts):
+        raise ValueError(f"a batch of {batch} cannot be shared equally by {world()} process(es) of "
+                         f"{parts} part(s): choose another --batch or --accumulate")  # fmt: skip

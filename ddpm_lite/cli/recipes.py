@@ -1,0 +1,103 @@
+"""Recipes: every setting that decides what a run becomes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..data import IMAGES
+from ..diffusion import SCHEDULES, TARGETS
+
+CLOTHES = "t-shirt trouser pullover dress coat sandal shirt sneaker bag boot"
+THINGS = "airplane automobile bird cat deer dog frog horse ship truck"
+ADAPT = ("accumulate", "amp", "compile")  # to the machine: these may change when a run goes on
+
+
+def number(low: float, high: float = 10**9, kind: type = int) -> Callable[[str], float]:
+    """An argument type: a number from ``low`` to ``high``."""
+
+    def number(text: str) -> float:
+        if not low <= (value := kind(text)) <= high:
+            raise argparse.ArgumentTypeError(f"got {text}, expected {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+def place(text: str) -> str:
+    """An argument type: the name of a data set, or the absolute path of a file or folder."""
+    return text if text in IMAGES else str(Path(text).expanduser().absolute())
+
+
+count, real = number(1), number(0, 1e6, float)
+
+
+def option(default: Any, help: str, kind: Any = count, **how: Any) -> Any:
+    """A field of ``Recipe`` that is an option of ``train`` too."""
+    if isinstance(default, bool):
+        how["action"] = argparse.BooleanOptionalAction
+    elif "choices" not in how:
+        how |= {"type": kind} | ({"nargs": "*"} if isinstance(default, tuple) else {})
+    return field(default=default, metadata={"help": help, **how})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting that decides what a run becomes. The weights depend on nothing else."""
+
+    data: str = option("digits", f"{', '.join(IMAGES)}, or a folder, .npy or .npz file", place)
+    image_size: tuple = option((8, 8), "height and width; a folder's images are resized to it")
+    channels: int = option(1, "1 for grey images, 3 for colour")
+    source: str = option("", "start from a run folder's weights, or digits or mnist", place)
+    width: int = option(16, "channels of the first level, an even number")
+    mults: tuple = option((1, 2), "channels of each level, as multiples of the width")
+    blocks: int = option(1, "residual blocks per level")
+    attention: tuple = option((), "levels with attention; 0 is the first", number(0))
+    conditional: bool = option(False, "learn the labels, so that you can choose what to sample")
+    dropout: float = option(0.0, "dropout probability", real)
+    schedule: str = option("cosine", "noise schedule", choices=list(SCHEDULES))
+    T: int = option(1000, "number of noise levels")
+    target: str = option("v", "what the network predicts", choices=list(TARGETS))
+    flip: bool = option(False, "mirror half of the images left to right")
+    batch: int = option(64, "images per step, over all devices")
+    lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", real)
+    ema: float = option(0.99, "decay of the averaged weights, which draw the samples", real)
+    seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
+    threads: int = option(0, "CPU threads; 0: one for a small network, else all", number(0, 1024))
+    accumulate: int = option(1, "split each batch into so many parts to save memory")
+    amp: bool = option(False, "compute in bfloat16 where that is safe: faster on a GPU")
+    channels_last: bool = option(False, "use the channels_last memory format: faster on a GPU")
+    compile: bool = option(False, "compile the network: faster after a slow first step")
+    minutes: float | None = option(1.0, "how long to train", number(1e-3, 1e6, float))
+    steps: int | None = option(None, "how many steps to train, instead of minutes")
+    classes: tuple = tuple("0123456789")
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels the network learns."""
+        return len(self.classes) if self.conditional else 0
+
+    def values(self) -> dict[str, Any]:
+        """What a checkpoint holds of it: plain values."""
+        return asdict(self) | {"num_classes": self.num_classes}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that ``values`` wrote."""
+        return cls(**{k: v for k, v in values.items() if k != "num_classes"})
+
+
+MNIST = Recipe("mnist", (28, 28), width=32, mults=(1, 2, 2), lr=2e-3, ema=0.995, minutes=10)
+RECIPES = {
+    "digits": Recipe(conditional=True, lr=6e-3),
+    "mnist": MNIST,
+    "fashion_mnist": replace(MNIST, data="fashion_mnist", classes=tuple(CLOTHES.split())),
+    "cifar10": Recipe(  # the network of the DDPM paper, for a GPU
+        "cifar10", (32, 32), 3, width=128, mults=(1, 2, 2, 2), blocks=2, attention=(1,),
+        dropout=0.1, schedule="linear", target="eps", flip=True, batch=128, lr=2e-4, ema=0.9999,
+        amp=True, channels_last=True, compile=True, minutes=600, classes=tuple(THINGS.split()),
+    ),
+}  # fmt: skip
