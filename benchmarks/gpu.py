@@ -32,13 +32,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from ddpm_lite.cli.words import device_named
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm_lite.cli.folder import RunFolder
 from ddpm_lite.cli.recipes import RECIPES, Recipe
 from ddpm_lite.cli.run import Run, plan
-from ddpm_lite.cli.words import device_named
 
 from ddpm_lite import (  # isort: skip
     EMA, DataError, UNet, adamw, batches, fit_classifier, frechet_distance, load_images,

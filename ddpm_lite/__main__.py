@@ -5,6 +5,7 @@ python -m ddpm_lite sample --run runs/digits --n 64 --out grid.png
 python -m ddpm_lite evaluate --run runs/digits
 python -m ddpm_lite info --run runs/digits
 
+Your own images: python -m ddpm_lite train --data path/to/folder
 On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
 Each command explains itself: python -m ddpm_lite train --help
 """
@@ -16,17 +17,19 @@ import inspect
 import os
 import signal
 import sys
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .cli.evaluate import evaluate
+from .cli.errors import tell
+from .cli.evaluate import FEATURES, evaluate
 from .cli.info import info
-from .cli.recipes import RECIPES, Recipe, count, number
+from .cli.recipes import RECIPES, Recipe, argument, count, number, place, real, shown
 from .cli.sample import sample
 from .cli.train import train
-from .cli.words import FAILURES, sentence, shown
+from .pretrained import NAMES
 
 
 def path(text: str) -> Path:
@@ -34,33 +37,38 @@ def path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-RUN = {"--run": dict(type=path, help="the run folder that train wrote")}
-ROOT = {"--root": dict(type=path, default="data", help="where torchvision keeps its files (data)")}
-DEVICE = {"--device": dict(choices=("auto", "cuda", "mps", "cpu"), default="auto",
-                           help="where to compute; auto takes the fastest (auto)")}  # fmt: skip
-DRAWING = RUN | {
-    "--n": dict(type=count, default=64, help="number of images (64; evaluate: 1000)"),
-    "--steps": dict(type=count, default=50, help="network calls for each image (50)"),
-    "--sampler": dict(choices=["ddpm", "ddim", "dpm"], default="ddpm", help="(ddpm)"),
-    "--eta": dict(type=number(0, 1, float), default=0.0, help="fresh noise of ddim: 0 none, 1 as much as ddpm"),
-    "--label": dict(type=number(0, 9), nargs="+", help="labels to draw, in turn (all)"),
-    "--guidance": dict(type=number(0, 100, float), default=0.0,
-                       help="guidance scale; larger values follow the label more closely (0)"),
-    "--seed": dict(type=number(0, 2**32 - 1), default=0, help="seed of the noise (0)"),
-} | DEVICE  # fmt: skip
+RUN = [("--run", path, None, "the run folder that train wrote")]
+DATA = [("--data", place, None, "other images: a name, a folder, or a .npy or .npz file")]
+ROOT = [("--root", path, Path("data"), "where torchvision keeps its files")]
+DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "where to compute")]
+DRAWING = RUN + DEVICE + [
+    ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
+    ("--steps", count, None, "network calls for each image; the usual is 50"),
+    ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "how to sample"),
+    ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim, from 0 to 1, which is as ddpm"),
+    ("--label", str, (), "labels to draw, in turn, by name or number; the usual is all"),
+    ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
+    ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
+]  # fmt: skip
 OPTIONS = {
-    train: {
-        "--out": dict(type=path, help="run folder (runs/ and the name of the data)"),
-        "--resume": dict(action="store_true", help="go on with the run in --out"),
-        "--every": dict(type=number(0, 1e6, float), default=60.0, help="seconds between saves (60)"),
-        "--grids": dict(type=count, default=1, help="how many sample grids to save, the last at "
-                        "the end (1)"),
-    } | ROOT | DEVICE,
-    sample: {
-        "--out": dict(type=path, default="grid.png", help="image to write (grid.png)"),
-    } | DRAWING,
-    evaluate: ROOT | DRAWING | {"--n": DRAWING["--n"] | {"default": 1000}},
-    info: RUN,
+    train: ROOT + DEVICE + [
+        ("--out", path, None, "run folder; the usual is runs/ and the name of the data"),
+        ("--resume", bool, False, "go on with the run in --out; a larger --steps prolongs it"),
+        ("--every", real, 60.0, "seconds between saves"),
+        ("--grids", count, 1, "how many sample grids to save, the last at the end"),
+        ("--workers", number(0, 99), None, "processes that read a large folder while it trains; 0 "
+         "loads it first"),
+    ],
+    sample: DRAWING + [
+        ("--n", count, 64, "number of images"),
+        ("--out", path, Path("grid.png"), "what to write: an image, an array, or a folder"),
+        ("--overwrite", bool, False, "replace what is there"),
+    ],
+    evaluate: DRAWING + DATA + ROOT + [
+        ("--n", count, 1000, "number of images"),
+        ("--features", tuple(FEATURES), None, "what to compare"),
+    ],
+    info: RUN + DATA + ROOT,
 }  # fmt: skip
 
 
@@ -84,11 +92,11 @@ def parser() -> Parser:
         summary = text.splitlines()[0].rstrip(".")
         p = commands.add_parser(action.__name__, help=summary, description=text)
         p.set_defaults(action=action)
-        for flag, how in options.items():
-            p.add_argument(flag, **how)
-        if action is train:
-            add_recipe(p)
+        for flag, kind, default, help in options:
+            help += "" if default in (None, ()) else f" ({shown(default)})"
+            p.add_argument(flag, default=default, **argument(default, help, kind))
         p.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_recipe(commands.choices["train"])
     return top
 
 
@@ -99,7 +107,7 @@ def add_recipe(p: Parser) -> None:
     for f in fields(Recipe):
         if how := dict(f.metadata):
             how["help"] += f" ({shown(getattr(RECIPES['digits'], f.name))})"
-            flag = how.pop("flag", f.name).replace("_", "-")
+            flag = {"source": "from"}.get(f.name, f.name.replace("_", "-"))
             where = length if f.name in ("minutes", "steps") else group
             where.add_argument(f"--{flag}", dest=f.name, default=None, **how)
 
@@ -107,6 +115,7 @@ def add_recipe(p: Parser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; 0, or 2 for bad arguments, 1 for a failure, 128 + the signal."""
     args = parser().parse_args(argv)
+    args.line = sys.argv[1:] if argv is None else argv
     try:
         code = args.action(args)
         sys.stdout.flush()
@@ -117,19 +126,15 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
-        if args.debug or not (text := sentence(error)):
+        if args.debug:
             raise
-        if os.environ.get("RANK", "0") == "0":  # one voice for all processes
-            print(f"ddpm_lite {args.command}: {text}", file=sys.stderr)
-        return status(error)
-
-
-def status(error: Exception) -> int:
-    """2 if other arguments would avoid it."""
-    return 2 if isinstance(error, ValueError) and not isinstance(error, FAILURES) else 1
+        return tell(error, f"ddpm_lite {args.command}")
 
 
 if __name__ == "__main__":
-    for stream in sys.stdout, sys.stderr:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see __init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # consoles without é
     sys.exit(main())

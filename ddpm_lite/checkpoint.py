@@ -101,7 +101,7 @@ def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    _check_images(path, suffix, x)
+    _check_images(path, x)
     small = ((x.detach().cpu().float().clamp(-1, 1) + 1) * 127.5).round().byte()  # (N, C, H, W)
     if suffix in (".npy", ".npz"):
         write_atomic(path, _array_file(small.permute(0, 2, 3, 1).numpy(), suffix))
@@ -139,11 +139,23 @@ def _array_file(array: Any, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _check_images(path: Path, suffix: str, x: Tensor) -> None:
-    if suffix not in ("", ".npy", ".npz", ".png", ".jpg", ".jpeg", ".webp"):
-        raise ValueError(f"{path} ends in {suffix}; expected .png, .jpg, .webp, .npy, .npz, "
+def check_image_path(path: Path) -> None:
+    """Refuse a path that ``save_images`` wouldn't write.
+
+    Raises:
+        ValueError: its suffix is unknown.
+        FileExistsError: it is a device or a pipe, or a folder in place of a file.
+    """
+    if path.suffix.lower() not in ("", ".png", ".jpg", ".jpeg", ".webp", ".npy", ".npz"):
+        raise ValueError(f"{path} ends in {path.suffix}; expected .png, .jpg, .webp, .npy, .npz, "
                          "or a folder without a suffix")  # fmt: skip
-    array = suffix in (".npy", ".npz")
+    if path.exists() and not (path.is_file() if path.suffix else path.is_dir()):
+        raise FileExistsError(f"{path} exists and is something else than images: choose another")
+
+
+def _check_images(path: Path, x: Tensor) -> None:
+    check_image_path(path)
+    array = path.suffix.lower() in (".npy", ".npz")
     if x.ndim != 4 or not len(x) or not (array or x.shape[1] in (1, 3)):
         raise ValueError(f"x has shape {tuple(x.shape)}; expected images (N, 1 or 3, H, W)")
     if not x.isfinite().all():

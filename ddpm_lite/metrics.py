@@ -1,4 +1,4 @@
-"""How good are samples? Distances between two sets of features or points (needs torch alone).
+"""How good are samples? Distances between two sets of features or points (needs torch).
 
 Every score depends on N, on the reference and on the features: print them beside it. Chapter 9.
 """
@@ -6,10 +6,15 @@ Every score depends on N, on the reference and on the features: print them besid
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -124,14 +129,13 @@ def _shifted(x: Tensor) -> Tensor:
     return F.pad(x, (1, 1, 1, 1), value=-1.0)[..., h : h + x.shape[2], w : w + x.shape[3]]
 
 
-def score(
-    samples: Tensor, train: Tensor, test: Tensor, classifier: Classifier, halves: int = 20
-) -> dict[str, float]:
+def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | Features,
+          halves: int = 20) -> dict[str, float]:  # fmt: skip
     """How near samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
 
     Args:
         samples, train, test: images (N, C, H, W); the model has learned from ``train``.
-        classifier: its features are compared.
+        features: what is compared: those of a classifier, or a function from images to (N, D).
         halves: the distance is the mean over so many random halves of the real images.
 
     Returns:
@@ -139,24 +143,65 @@ def score(
         real, real_std: distance between two halves of the real images, its mean and spread.
         nearness: distance to the nearest training image, relative to that of ``test``.
         copies: samples whose nearest training image is at a third of the next one's distance.
-        entropy, confidence: how evenly the classes are met (1: all equally often), and how sure
-            the classifier is, from 0 to 1.
+        entropy, confidence: with a classifier, how evenly the classes are met (1: all equally
+            often), and how sure it is, from 0 to 1.
     """
-    ours, probabilities = classifier.features(samples), classifier.probabilities(samples)
-    pairs = _halves(classifier.features(torch.cat([train, test])), halves)
+    known = isinstance(features, Classifier)
+    look = features.features if known else features
+    ours, pairs = look(samples), _halves(look(torch.cat([train, test])), halves)
     apart = [(frechet_distance(ours, a), frechet_distance(a, b)) for a, b in pairs]
     fake, real = torch.tensor(apart).unbind(1)
     near, usual = nearest(samples, train, 2)[0], nearest(test[:1000], train)[0]
-    shares = probabilities.argmax(1).bincount(minlength=probabilities.shape[1]) / len(samples)
     return {
         "distance": fake.mean().item(),
         "real": real.mean().item(),
         "real_std": real.std().item(),
-        "entropy": torch.special.entr(shares).sum().item() / math.log(len(shares)),
-        "confidence": probabilities.amax(1).mean().item(),
         "nearness": (near[:, 0].mean() / usual.mean()).item(),
         "copies": int((near[:, 0] < near[:, 1] / 3).sum()),
-    }
+    } | (_classes(features.probabilities(samples)) if known else {})
+
+
+def coarse_pixels(x: Tensor) -> Tensor:
+    """Features without a network: the means of 8 x 8 fields of images (N, C, H, W)."""
+    return F.adaptive_avg_pool2d(x, 8).flatten(1)
+
+
+def random_features(channels: int, seed: int = 0) -> Features:
+    """Features of an untrained ``Classifier``, for images of any kind."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Classifier(channels).features
+
+
+def inception_features() -> Features:
+    """Features of torchvision's Inception v3 for images (N, 1 or 3, H, W). Its weights aren't those
+    of published FIDs, so the numbers differ a little.
+
+    Raises:
+        FileNotFoundError: torchvision hasn't downloaded the weights yet.
+    """
+    from torchvision import models
+
+    weights = models.Inception_V3_Weights.DEFAULT
+    path = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download it from {weights.url}, or use other "
+                                "features")  # fmt: skip
+    net = models.inception_v3(weights=weights).eval()
+    net.fc, net.transform_input = nn.Identity(), False
+
+    @torch.no_grad()
+    def features(x: Tensor) -> Tensor:
+        large = partial(F.interpolate, size=299, mode="bilinear", antialias=True)
+        return torch.cat([net(large(part.expand(-1, 3, -1, -1))) for part in x.split(50)])
+
+    return features
+
+
+def _classes(probabilities: Tensor) -> dict[str, float]:
+    shares = probabilities.argmax(1).bincount(minlength=probabilities.shape[1]) / len(probabilities)
+    entropy = torch.special.entr(shares).sum().item() / math.log(len(shares))
+    return {"entropy": entropy, "confidence": probabilities.amax(1).mean().item()}
 
 
 def _halves(x: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:

@@ -1,75 +1,78 @@
 """The command line: a run is its recipe, steps and seed; a fault is one sentence and no damage."""
 
+import errno
 import hashlib
 import io
 import itertools
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
-import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ddpm_lite import DataError, NonFiniteLossError, load_checkpoint, save_checkpoint
-from ddpm_lite import __main__ as cli
+from ddpm_lite import (
+    UNet,
+    ddim_step,
+    frechet_distance,
+    load_checkpoint,
+    load_classifier,
+    load_images,
+    sample,
+    save_checkpoint,
+    score,
+)
+from ddpm_lite.__main__ import OPTIONS, main, parser
+from ddpm_lite.cli import distributed, evaluate, folder, images
+from ddpm_lite.cli.recipes import ADAPT, RECIPES, Recipe, recipe_for, shown
+from ddpm_lite.cli.run import Run, plan
 
 PIL = pytest.importorskip("PIL.Image")
+np = pytest.importorskip("numpy")
 ROOT = Path(__file__).resolve().parent.parent
-TINY = ["--width", "8", "--mults", "1", "2", "--batch", "16", "--no-conditional", "--device", "cpu"]
+TINY = "--width 8 --mults 1 2 --batch 16 --T 8 --no-conditional --device cpu"
+posix = pytest.mark.skipif(os.name == "nt", reason="signals and pipes of POSIX")
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """A recipe may set the number of threads; leave it as it was."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def one_thread(monkeypatch):
+    """Some recipe may set the number of threads."""
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a tiny finished run."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert train(folder, "--steps", "3") == 0
-    return folder
+def finished(tmp_path_factory):
+    """A folder with two tiny finished runs: run, and labelled."""
+    place = tmp_path_factory.mktemp("runs")
+    assert call(f"train --out {place}/run {TINY} --steps 3") == 0
+    assert call(f"train --out {place}/labelled {TINY} --steps 3 --conditional") == 0
+    return place
 
 
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
-    """The folder of a tiny conditional run."""
-    folder = tmp_path_factory.mktemp("runs") / "labelled"
-    assert train(folder, "--steps", "3", "--conditional") == 0
-    return folder
+@pytest.fixture
+def tmp(finished, tmp_path):
+    """A copy of it, to spoil."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
-def train(folder, *more):
-    return cli.main(["train", "--out", str(folder), *TINY, *more])
-
-
-def fails(capsys, argv, code, *words):
-    """The command fails with the code and one clear sentence that has these words."""
-    capsys.readouterr()
+def call(line, **names):
+    """The status of a command line."""
     try:
-        assert cli.main([str(a) for a in argv]) == code
+        return main(shlex.split(line.format(**names)))
     except SystemExit as stop:  # from argparse
-        assert stop.code == code
-    said = capsys.readouterr().err.strip()
-    lines = [line for line in said.splitlines() if not line.startswith("step ")]
-    assert len(lines) == 1 and len(lines[0]) <= 400, said
-    assert "Traceback" not in said and "Errno" not in said and "weights_only" not in said
-    for word in words:
-        assert str(word) in said, said
+        return stop.code
 
 
-def listing(folder):
+def listing(place):
     """Every file below the folder with its bytes."""
-    return {p: p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+    return {p: p.read_bytes() for p in Path(place).rglob("*") if p.is_file()}
 
 
 def same(a, b):
@@ -83,615 +86,798 @@ def same(a, b):
     return a == b
 
 
-def log(folder):
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def learned(folder):
-    state = load_checkpoint(folder / "checkpoint.pt")
+def learned(place):
+    state = load_checkpoint(place / "checkpoint.pt")
     return {name: state[name] for name in ("recipe", "step", "net", "ema", "optimizer")}
 
 
-# A run
+def log(place):
+    return [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
 
 
-def test_train_writes_a_checkpoint_and_a_picture(run):
-    assert sorted(p.name for p in run.iterdir()) == [
-        "checkpoint.pt", "log.jsonl", "samples.png"]  # fmt: skip
-    state = load_checkpoint(run / "checkpoint.pt")
-    assert state["step"] == state["recipe"]["steps"] == 3
-    assert state["recipe"]["width"] == 8 and state["recipe"]["mults"] == (1, 2)
-    with PIL.open(run / "samples.png") as picture:
-        assert picture.format == "PNG" and picture.mode == "L"
-        assert picture.size == (8 * 66 + 2, 8 * 66 + 2)  # 64 digits of 8 x 8, magnified 8 times
-        picture.load()
+def picture(path):
+    with PIL.open(path) as image:
+        image.load()
+        return image
 
 
-def test_same_settings_give_the_same_run_and_another_seed_another(run, tmp_path):
-    assert train(tmp_path / "again", "--steps", "3") == 0
-    assert same(learned(run), learned(tmp_path / "again"))
-    assert train(tmp_path / "other", "--steps", "3", "--seed", "1") == 0
-    assert not same(learned(run)["net"], learned(tmp_path / "other")["net"])
+# Faults: one sentence, nothing lost
 
 
-@pytest.mark.parametrize("extra", [[], ["--conditional", "--dropout", "0.3"]])
-def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one_bit_for_bit(
-    tmp_path, extra, monkeypatch
+def forged(**change):
+    """Prepare: the checkpoint of the run with some of its state changed."""
+
+    def prepare(tmp):
+        state = load_checkpoint(tmp / "run" / "checkpoint.pt") | change
+        save_checkpoint(tmp / "run" / "checkpoint.pt", **state)
+
+    return prepare
+
+
+def spoiled(tmp):
+    """NaN in the averaged weights."""
+    state = load_checkpoint(tmp / "run" / "checkpoint.pt")
+    next(iter(state["ema"]["model"].values())).view(-1)[0] = float("nan")
+    save_checkpoint(tmp / "run" / "checkpoint.pt", **state)
+
+
+def cut(keep):
+    """Prepare: only so much of the checkpoint."""
+
+    def prepare(tmp):
+        data = (tmp / "run" / "checkpoint.pt").read_bytes()
+        size = keep if isinstance(keep, int) else int(keep * len(data))
+        (tmp / "run" / "checkpoint.pt").write_bytes(data[:size])
+
+    return prepare
+
+
+def foreign(tmp):
+    """The file of another program."""
+    torch.save({"weight": torch.zeros(3)}, tmp / "run" / "checkpoint.pt")
+
+
+def canary(tmp):
+    """A file that touches another when it's loaded as torch.load once did."""
+
+    class Canary:
+        def __reduce__(self):
+            return (Path(tmp / "canary").touch, ())
+
+    torch.save({"recipe": Canary()}, buffer := io.BytesIO())
+    data = buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest()
+    (tmp / "run" / "checkpoint.pt").write_bytes(data)
+
+
+def write(name, text="mine"):
+    """Prepare: somebody's file."""
+
+    def prepare(tmp):
+        (tmp / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp / name).write_text(text)
+
+    return prepare
+
+
+def fifo(tmp):
+    os.mkfifo(tmp / "pipe.png")
+
+
+SAMPLE = "sample --run {tmp}/run --n 1 --out "
+TRAIN = f"train {TINY} --steps 2 --out "
+RESUME = "train --resume --out {tmp}/run "
+FAULTS = [  # what is there, the command, its status, and what its sentence says
+    # bad arguments
+    (None, "", 2, "command"),
+    (None, "paint", 2, "paint|train"),
+    (None, TRAIN + "{tmp}/new --width many", 2, "--width|many"),
+    (None, TRAIN + "{tmp}/new --width 0", 2, "--width|got 0"),
+    (None, TRAIN + "{tmp}/new --width 7", 2, "width is 7|even"),
+    (None, TRAIN + "{tmp}/new --lr -1", 2, "--lr|-1"),
+    (None, TRAIN + "{tmp}/new --lr nan", 2, "--lr|nan"),
+    (None, TRAIN + "{tmp}/new --steps 0", 2, "--steps|0"),
+    (None, TRAIN + "{tmp}/new --minutes 1", 2, "--steps|--minutes"),
+    (None, TRAIN + "{tmp}/new --device tpu", 2, "--device|tpu"),
+    (None, TRAIN + "{tmp}/new --attention 2", 2, "attention is (2,)|0 … 1"),
+    (None, TRAIN + "{tmp}/new --mults 1 2 2 2 2", 2, "8 x 8|multiples of 16"),
+    (None, TRAIN + "{tmp}/new --mults", 2, "mults"),
+    (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437"),
+    (None, TRAIN + "{tmp}/new --ema 1", 2, "decay"),
+    (None, TRAIN + "{tmp}/new --accumulate 5", 2, "cannot be shared equally"),
+    (None, "sample", 2, "--run|--pretrained"),
+    (None, "sample --run {tmp}/run --pretrained mnist", 2, "--run|--pretrained"),
+    (None, SAMPLE + "{tmp}/x.png --n 0", 2, "--n|got 0"),
+    (None, SAMPLE + "{tmp}/x.png --sampler euler", 2, "euler|ddim"),
+    (None, SAMPLE + "{tmp}/x.png --label 3", 2, "--conditional"),
+    (None, SAMPLE + "{tmp}/x.png --guidance 2", 2, "--conditional"),
+    (None, SAMPLE + "{tmp}/x.png --run {tmp}/labelled --label 10", 2, "no label 10|8, 9"),
+    (None, SAMPLE + "{tmp}/x.png --eta 0.5", 2, "--sampler ddim"),
+    (None, SAMPLE + "{tmp}/x.png --steps 9", 2, "9|T = 8"),
+    (None, "evaluate --run {tmp}/run --features inception", 1, "inception_v3|missing|download"),
+    # data
+    (None, TRAIN + "{tmp}/new --data imagenet", 1, "imagenet|digits|folder"),
+    (write("set/1.txt"), TRAIN + "{tmp}/new --data {tmp}/set", 1, "{tmp}/set has no images"),
+    (write("set/a/1.png"), TRAIN + "{tmp}/new --data {tmp}/set", 1, "{tmp}/set/a/1.png"),
+    (write("set.npz"), TRAIN + "{tmp}/new --data {tmp}/set.npz", 1, "{tmp}/set.npz"),
+    # what is in the way
+    (None, TRAIN + "{tmp}/run", 1, "{tmp}/run holds a run|--resume|--out"),
+    (write("log.jsonl"), TRAIN + "{tmp}", 1, "{tmp} holds other files|--out"),
+    (write("new/log.jsonl"), TRAIN + "{tmp}/new", 1, "{tmp}/new holds other files|--out"),
+    (write("new/samples.png"), TRAIN + "{tmp}/new", 1, "{tmp}/new holds other files|--out"),
+    (write("file"), TRAIN + "{tmp}/file/run", 1, "{tmp}/file"),
+    (write("file"), TRAIN + "{tmp}/file", 1, "{tmp}/file"),
+    (None, SAMPLE + "{tmp}/run/checkpoint.pt", 2, "checkpoint.pt|.pt|.png"),
+    (None, SAMPLE + "{tmp}/run/samples.png", 1, "samples.png exists|--overwrite"),
+    (write("thesis"), SAMPLE + "{tmp}/thesis --overwrite", 1, "thesis"),
+    (write("set/1.png"), SAMPLE + "{tmp}/set", 1, "{tmp}/set exists|--overwrite"),
+    (write("set.png/1.png"), SAMPLE + "{tmp}/set.png --overwrite", 1, "set.png"),
+    (write("file"), SAMPLE + "{tmp}/file/x.png", 1, "{tmp}/file"),
+    (None, SAMPLE + "{tmp}/x.gif", 2, "x.gif|.png"),
+    (None, SAMPLE + os.devnull + " --overwrite", 1, os.devnull),
+    (fifo, SAMPLE + "{tmp}/pipe.png --overwrite", 1, "pipe.png"),
+    # runs
+    (None, "sample --run {tmp}/none --out {tmp}/x.png", 1, "{tmp}/none|train"),
+    (None, "evaluate --run {tmp}/none", 1, "{tmp}/none|train"),
+    (None, "info --run {tmp}/none", 1, "{tmp}/none|train"),
+    (None, "train --resume --out {tmp}/none", 1, "{tmp}/none|train"),
+    (None, TRAIN + "{tmp}/new --from {tmp}/none", 1, "{tmp}/none|train"),
+    (None, TRAIN + "{tmp}/new --from {tmp}/run", 2, "--from|leave out|width"),
+    (None, RESUME + "--steps 2", 2, "at step 3|more --steps"),
+    (spoiled, SAMPLE + "{tmp}/x.png", 1, "checkpoint.pt|NaN"),
+    (spoiled, "evaluate --run {tmp}/run", 1, "checkpoint.pt|NaN"),
+    (forged(step=10**30), SAMPLE + "{tmp}/x.png", 1, "step 1000000000|of 3"),
+    (forged(step=-1), RESUME, 1, "step -1 of 3"),
+    (forged(step=2.5), RESUME, 1, "step 2.5 of 3"),
+    (forged(about={"version": "7.3.1"}), SAMPLE + "{tmp}/x.png", 1, "7.3.1|upgrade"),
+    (forged(ema=None), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
+    (forged(recipe={"depth": 3}), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
+    (forged(optimizer={}), "info --run {tmp}/run", 1, "not a run"),
+    (foreign, "info --run {tmp}/run", 1, "checkpoint.pt"),
+    (canary, "info --run {tmp}/run", 1, "checkpoint.pt"),
+    *[(cut(keep), line, 1, "checkpoint.pt") for keep in (0, 31, 100, 0.5, 0.99)
+      for line in (SAMPLE + "{tmp}/x.png", RESUME)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prepare, line, status, words", FAULTS)
+def test_a_fault_is_one_sentence_and_nothing_is_lost(
+    tmp, capsys, monkeypatch, prepare, line, status, words
 ):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    extra = ["--batch", "128", "--steps", "15", *extra]  # an epoch has 1437 // 128 = 11 batches
-    assert train(whole, *extra) == 0
-    stop_at(monkeypatch, 5, signal.SIGINT)
-    assert train(parts, *extra) == 130
-    assert load_checkpoint(parts / "checkpoint.pt")["step"] == 5
-    stop_at(monkeypatch, 13, signal.SIGTERM)
-    assert cli.main(["train", "--resume", "--out", str(parts)]) == 143
-    monkeypatch.undo()
-    assert cli.main(["train", "--resume", "--out", str(parts)]) == 0
-    assert same(learned(whole), learned(parts))
-    for name in ("log.jsonl", "samples.png"):
-        assert (whole / name).read_bytes() == (parts / name).read_bytes()
-
-
-def stop_at(monkeypatch, last, number):
-    """Send the signal to this process in the middle of a step."""
-    advance = cli.Run.advance
-
-    def interrupted(self, x, y):
-        for step, loss in advance(self, x, y):
-            if step == last:
-                signal.raise_signal(number)
-            yield step, loss
-
-    monkeypatch.setattr(cli.Run, "advance", interrupted)
-
-
-def test_the_handlers_of_signals_are_put_back(run, tmp_path):
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    assert train(tmp_path / "run", "--steps", "2") == 0
-    assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
-
-
-def test_a_second_signal_stops_at_once(tmp_path, monkeypatch):
-    advance = cli.Run.advance
-
-    def impatient(self, x, y):
-        for step, loss in advance(self, x, y):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            yield step, loss
-
-    monkeypatch.setattr(cli.Run, "advance", impatient)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
-    try:
-        assert train(tmp_path / "run", "--steps", "5") == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not (tmp_path / "run" / "checkpoint.pt").exists()
-
-
-def test_minutes_become_the_steps_that_fit():
-    """By a clock that goes on by 0.5 s at each look: steps are timed until more than 90 / 30 = 3 s
-    have gone, which is 7 steps in 4 s after a look too many. 85.5 of 90 s are left for 149."""
-    x, y = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.int64)
-    recipe = cli.replace(cli.RECIPES["digits"], width=4, mults=(1,), batch=2, minutes=1.5)
-    ticks = itertools.count()
-    assert cli.plan(recipe, x, y, clock=lambda: next(ticks) / 2) == int(85.5 * 7 / 4) == 149
-
-
-def test_planning_does_not_change_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "plan", lambda *_, plan=cli.plan: plan(*_) and 4)
-    assert train(tmp_path / "planned", "--minutes", "0.01") == 0
-    assert train(tmp_path / "direct", "--steps", "4") == 0
-    a, b = learned(tmp_path / "planned"), learned(tmp_path / "direct")
-    assert a["step"] == b["step"] == 4 and same(a["net"], b["net"])
-
-
-def test_checkpoints_are_written_on_the_way(tmp_path, monkeypatch):
-    written = []
-    save = cli.Run.save
-    monkeypatch.setattr(
-        cli.Run, "save", lambda self, path: (written.append(self.step), save(self, path))
-    )
-    assert train(tmp_path / "run", "--steps", "3", "--every", "0") == 0
-    assert written == [1, 2, 3, 3]
-
-
-def test_every_recipe_fits_its_images():
-    assert list(cli.RECIPES) == list(cli.SHAPES)
-    for name, recipe in cli.RECIPES.items():
-        assert recipe.data == name
-        factor = 2 ** (len(recipe.mults) - 1)
-        assert all(side % factor == 0 for side in cli.SHAPES[name][1:])
-
-
-def test_the_network_of_the_cifar10_recipe_is_that_of_the_paper():
-    with torch.device("meta"):
-        recipe = cli.RECIPES["cifar10"]
-        net = cli.UNet(
-            3, recipe.width, recipe.mults, recipe.blocks, recipe.attention, dropout=recipe.dropout
-        )
-    assert sum(p.numel() for p in net.parameters()) == 35_746_307
-
-
-def test_resuming_a_finished_run_changes_nothing(run, tmp_path):
-    before = learned(run)
-    assert cli.main(["train", "--resume", "--out", str(run)]) == 0
-    assert same(before, learned(run))
-
-
-def test_averaged_weights_are_drawn_with(run):
-    loaded = cli.Run.load(run / "checkpoint.pt")
-    with torch.no_grad():
-        for parameter in loaded.net.parameters():
-            parameter.fill_(float("nan"))
-    assert loaded.draw(2, steps=2).isfinite().all()
-
-
-# Drawing
-
-
-def png(path):
-    with PIL.open(path) as picture:
-        picture.load()
-        return picture
-
-
-def test_sample_draws_the_same_for_a_seed(run, tmp_path):
-    a, b, c = (tmp_path / f"{name}.png" for name in "abc")
-    for path, seed in ((a, 5), (b, 5), (c, 6)):
-        argv = ["sample", "--run", str(run), "--n", "6", "--steps", "2", "--out", str(path)]
-        assert cli.main([*argv, "--seed", str(seed)]) == 0
-    assert a.read_bytes() == b.read_bytes() != c.read_bytes()
-    assert png(a).size == (3 * 66 + 2, 2 * 66 + 2)
-
-
-def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(run):
-    loaded = cli.Run.load(run / "checkpoint.pt")
-    step = cli.partial(cli.ddim_step, eta=0.0)
-    torch.manual_seed(3)
-    expected = cli.sample(loaded.model(), loaded.schedule, torch.randn(4, 1, 8, 8), 5, step)
-    assert torch.equal(loaded.draw(4, 5, step, seed=3), expected)
-
-
-def test_samplers_are_those_of_the_name(run, tmp_path):
-    pictures = []
-    for more in (["ddpm"], ["ddim"], ["ddim", "--eta", "0.5"], ["dpm"]):
-        argv = ["sample", "--run", run, "--n", 4, "--steps", 4, "--out", tmp_path / "x.png"]
-        assert cli.main([*map(str, argv), "--sampler", *more]) == 0
-        pictures.append((tmp_path / "x.png").read_bytes())
-    assert len(set(pictures)) == 4
-
-
-def test_labels_are_drawn_in_turn_and_guidance_pushes_further(labelled):
-    loaded = cli.Run.load(labelled / "checkpoint.pt")
-    seen = []
-    model = loaded.model
-    loaded.model = lambda y, w: (seen.append((y.tolist(), w)), model(y, w))[1]
-    plain = loaded.draw(5, 2, labels=[3, 7])
-    assert seen == [([3, 7, 3, 7, 3], 0.0)]
-    assert not torch.equal(plain, loaded.draw(5, 2, labels=[4, 8]))
-    assert not torch.equal(plain, loaded.draw(5, 2, labels=[3, 7], w=3.0))
-
-
-def test_a_large_number_is_drawn_in_parts(run):
-    loaded = cli.Run.load(run / "checkpoint.pt")
-    images = loaded.draw(501, steps=1)
-    assert images.shape == (501, 1, 8, 8) and images.isfinite().all()
-
-
-def test_colour_and_odd_numbers_make_a_grid(tmp_path):
-    images = torch.linspace(-2, 2, 5 * 3 * 32 * 32).view(5, 3, 32, 32)
-    cli.save_grid(tmp_path / "x.png", images)
-    picture = png(tmp_path / "x.png")
-    assert picture.mode == "RGB" and picture.size == (3 * 66 + 2, 2 * 66 + 2)
-    assert picture.getpixel((2, 2)) == (0, 0, 0)  # values outside are cut off
-    assert picture.getpixel((3 * 66 - 2, 2 * 66 - 2)) == (255, 255, 255)  # an empty place
-
-
-# Scores
-
-
-@pytest.fixture(scope="module")
-def reference():
-    """The reference of digits."""
-    return cli.Reference("digits")
-
-
-def test_images_without_a_shipped_classifier_get_one_fitted(monkeypatch):
-    """On the training part alone; here images of another name are the digits."""
-    load = cli.load_images
-    monkeypatch.setattr(cli, "load_images", lambda name, *a, **k: load("digits", *a, **k))
-    monkeypatch.setattr(cli, "fit_classifier", cli.partial(cli.fit_classifier, steps=60))
-    assert cli.Reference("fashion_mnist").accuracy > 0.9
-
-
-def test_real_digits_score_as_real_and_noise_does_not(reference):
-    assert reference.accuracy > 0.95
-    everything = torch.cat([reference.train, reference.test])
-    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(5))[:1000]
-    real = reference.score(everything[order])
-    assert real["distance"] < reference.real.mean()
-    assert real["entropy"] > 0.99 and real["confidence"] > 0.9
-    noise = reference.score(torch.rand(1000, 1, 8, 8) * 2 - 1)
-    assert noise["distance"] > 10 * reference.real.mean()
-
-
-def test_copies_and_a_missing_variety_are_found(reference):
-    assert reference.score(reference.test)["copies"] == 0
-    assert reference.score(reference.test)["nearness"] == pytest.approx(1)
-    copies = reference.score(reference.train[:100])
-    assert copies["copies"] == 100 and copies["nearness"] == 0
-    one = reference.train[:1].expand(50, 1, 8, 8)
-    assert reference.score(one)["entropy"] == 0
-
-
-def test_evaluate_prints_scores_with_their_protocol(run, reference, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "Reference", lambda name, root: reference)
-    assert cli.main(["evaluate", "--run", str(run), "--n", "70", "--steps", "2"]) == 0
-    said = capsys.readouterr().out
-    for word in ("Fréchet", "times", "entropy", "confidence", "copies", "N = 70", "2 steps of ddpm",
-                 "1797 real", "1437", "20 random halves", "seed 0"):  # fmt: skip
-        assert word in said
-
-
-# Words
-
-
-def test_info_tells_what_a_run_is(run, capsys):
-    assert cli.main(["info", "--run", str(run)]) == 0
-    said = capsys.readouterr().out
-    net = cli.Run.load(run / "checkpoint.pt").net
-    for word in ("3 of 3", "digits", f"{sum(p.numel() for p in net.parameters()):,}", "cpu", "20"):
-        assert word in said
-
-
-def test_info_alone_tells_the_recipes(capsys):
-    assert cli.main(["info"]) == 0
-    said = capsys.readouterr().out
-    assert torch.__version__ in said and all(name in said for name in cli.RECIPES)
-    assert all(f.name in said for f in fields(cli.Recipe))
-
-
-@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "info"])
-def test_help_teaches(command, capsys):
-    with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
-    said = capsys.readouterr().out
-    assert stop.value.code == 0 and len(said) > 300 and "--debug" in said
-    options = [line for line in said.splitlines() if line.startswith("  -")]
-    explained = said.split("options:")[1]
-    assert len(options) >= 2 and "SUPPRESS" not in explained and "%" not in explained
-
-
-def test_help_shows_the_settings_of_digits(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["train", "--help"])
-    said = " ".join(capsys.readouterr().out.split())
-    for name, value in asdict(cli.RECIPES["digits"]).items():
-        assert f"--{name.replace('_', '-')}" in said
-        assert f"({cli.shown(value)})" in said
-
-
-def test_settings_are_shown_as_one_would_type_them():
-    values = {"1 2": (1, 2), "none": (), "no": False, "yes": True, "1": 1, "0": 0, "0.004": 4e-3}
-    for text, value in values.items():
-        assert cli.shown(value) == text
-
-
-def test_help_names_the_commands_and_examples(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
-    said = capsys.readouterr().out
-    assert "python -m ddpm_lite train --data digits --minutes 1 --out runs/digits" in said
-    assert all(f"    {name} " in said for name in cli.COMMANDS)
-
-
-# Faults: one sentence, nothing overwritten
-
-
-def test_a_second_run_in_a_folder_is_refused(run, capsys):
-    before = listing(run)
-    fails(capsys, ["train", "--out", run, *TINY, "--steps", 3], 1, run, "--resume", "--out")
-    assert listing(run) == before
-
-
-@pytest.mark.parametrize("name, value", [
-    ("data", "mnist"), ("width", "16"), ("mults", "1"), ("blocks", "2"), ("attention", "0"),
-    ("conditional", None), ("dropout", "0.5"), ("schedule", "linear"), ("T", "500"),
-    ("target", "eps"), ("flip", None), ("batch", "32"), ("lr", "0.5"), ("ema", "0.5"),
-    ("seed", "9"), ("threads", "2"), ("channels_last", None), ("minutes", "7"), ("steps", "50"),
-])  # fmt: skip
-def test_resuming_with_other_settings_is_refused_by_name(run, capsys, name, value):
-    before, old = listing(run), load_checkpoint(run / "checkpoint.pt")["recipe"][name]
-    flag = f"--{name.replace('_', '-')}"
-    argv = ["train", "--resume", "--out", run, flag, *([value] if value else [])]
-    fails(capsys, argv, 2, f"{name} {cli.shown(old)}, now {value or 'yes'}")
-    assert listing(run) == before
+    if prepare is fifo and not hasattr(os, "mkfifo"):
+        pytest.skip("pipes of POSIX")
+    monkeypatch.setenv("TORCH_HOME", str(tmp / "hub"))
+    if prepare:
+        prepare(tmp)
+    before = listing(tmp)
+    capsys.readouterr()
+    assert call(line, tmp=tmp) == status
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1 and len(said) <= 400, said
+    assert not any(word in said for word in ("Traceback", "Errno", "weights_only")), said
+    for word in words.format(tmp=tmp).split("|"):
+        assert word in said, said
+    assert listing(tmp) == before
+
+
+CHANGES = [
+    ("data", "mnist"), ("image_size", "16"), ("channels", "3"), ("source", "mnist"),
+    ("width", "16"), ("mults", "1"), ("blocks", "2"), ("attention", "0"), ("conditional", None),
+    ("dropout", "0.5"), ("schedule", "linear"), ("T", "500"), ("target", "eps"), ("flip", None),
+    ("batch", "32"), ("lr", "0.5"), ("ema", "0.5"), ("seed", "9"), ("threads", "2"),
+    ("channels_last", None), ("minutes", "7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, value", CHANGES)
+def test_resuming_with_other_settings_is_refused_by_name(tmp, capsys, name, value):
+    before, old = listing(tmp), load_checkpoint(tmp / "run" / "checkpoint.pt")["recipe"][name]
+    flag = "--from" if name == "source" else f"--{name.replace('_', '-')}"
+    assert call(RESUME + f"{flag} {value or ''}", tmp=tmp) == 2
+    new = "16 16" if name == "image_size" else value or "yes"
+    assert f"{name} {shown(old)}, now {new}: leave" in capsys.readouterr().err
+    assert listing(tmp) == before
 
 
 def test_every_setting_is_compared():
-    marks = test_resuming_with_other_settings_is_refused_by_name.pytestmark
-    compared = {name for name, _ in marks[0].args[1]}
-    assert compared == {f.name for f in fields(cli.Recipe)} - set(cli.ADAPT)
-
-
-def test_what_only_suits_the_machine_may_change_when_a_run_goes_on(tmp_path, monkeypatch):
-    """The same run to rounding, in parts of a batch from the third step on."""
-    stop_at(monkeypatch, 2, signal.SIGINT)
-    assert train(tmp_path / "a", "--steps", "4") == 130
-    monkeypatch.undo()
-    assert cli.main(["train", "--resume", "--out", str(tmp_path / "a"), "--accumulate", "4"]) == 0
-    assert train(tmp_path / "b", "--steps", "4") == 0
-    a, b = learned(tmp_path / "a"), learned(tmp_path / "b")
-    assert a["recipe"] == b["recipe"] | {"accumulate": 4}
-    assert all(torch.allclose(a["net"][k], b["net"][k], atol=1e-4) for k in b["net"])
-
-
-def test_resuming_with_the_same_settings_is_not_refused(run):
-    assert train(run, "--resume", "--steps", "3") == 0
-
-
-def test_there_must_be_something_to_resume(capsys, tmp_path):
-    fails(capsys, ["train", "--resume", "--out", tmp_path / "none"], 1, "none", "train")
-    assert not listing(tmp_path)
-
-
-@pytest.mark.parametrize("argv, words", [
-    (["train", "--data", "imagenet"], ["--data", "imagenet", "digits", "cifar10"]),
-    (["train", "--width", "many"], ["--width", "many", "whole number"]),
-    (["train", "--width", "0"], ["--width", "0"]),
-    (["train", "--width", "7"], ["--width", "7", "even"]),
-    (["train", "--lr", "-1"], ["--lr", "-1"]),
-    (["train", "--lr", "nan"], ["--lr", "nan"]),
-    (["train", "--minutes", "0"], ["--minutes"]),
-    (["train", "--minutes", "1", "--steps", "3"], ["--steps", "--minutes"]),
-    (["train", "--steps", "0"], ["--steps"]),
-    (["train", "--device", "tpu"], ["--device", "tpu"]),
-    (["sample"], ["--run"]),
-    (["sample", "--run", "x", "--n", "0"], ["--n"]),
-    (["sample", "--run", "x", "--label", "10"], ["--label", "10", "9"]),
-    (["sample", "--run", "x", "--sampler", "euler"], ["--sampler", "euler", "ddim"]),
-    (["paint"], ["paint", "train"]),
-    ([], ["command"]),
-])  # fmt: skip
-def test_bad_arguments(capsys, argv, words):
-    fails(capsys, argv, 2, *words, "--help")
-
-
-@pytest.mark.parametrize("more, words", [
-    (["--mults", "1", "2", "2", "2", "2"], ["8 x 8", "multiples of 16"]),
-    (["--batch", "5000"], ["5000", "1437"]),
-    (["--ema", "1"], ["decay"]),
-])  # fmt: skip
-def test_settings_that_do_not_fit(capsys, tmp_path, more, words):
-    argv = ["train", "--out", tmp_path / "run", "--steps", "2", "--device", "cpu", *more]
-    fails(capsys, argv, 2, *words)
-    assert not listing(tmp_path)
+    options = {f.name for f in fields(Recipe) if f.metadata}
+    assert {name for name, _ in CHANGES} == options - {*ADAPT, "steps"}
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_device_that_is_not_there(capsys, tmp_path, device, monkeypatch):
+def test_a_device_that_is_not_there(tmp, capsys, device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    argv = ["train", "--out", tmp_path / "run", "--steps", "2", "--device", device]
-    fails(capsys, argv, 2, device, "cpu")
-    assert not listing(tmp_path)
-    assert cli.device_named("auto") == "cpu"
+    assert call(TRAIN + "{tmp}/new --device " + device, tmp=tmp) == 2
+    assert f"no {device} device" in capsys.readouterr().err and not (tmp / "new").exists()
+    assert distributed.device_named("auto") == "cpu"
 
 
-def test_no_network(capsys, tmp_path, monkeypatch):
+def test_no_network(tmp, capsys, monkeypatch):
     from torchvision import datasets
 
     def refuse(*_, **__):
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
 
     monkeypatch.setattr(datasets.MNIST, "download", refuse)
-    argv = ["train", "--data", "mnist", "--root", tmp_path / "data", "--out", tmp_path / "run"]
-    fails(capsys, [*argv, "--device", "cpu"], 1, "mnist", tmp_path / "data", "digits")
-    assert not (tmp_path / "run").exists()
+    assert call(TRAIN + "{tmp}/new --data mnist --root {tmp}/data", tmp=tmp) == 1
+    said = capsys.readouterr().err
+    assert all(word in said for word in ("mnist", f"{tmp}/data", "digits"))
+    assert not (tmp / "new").exists()
 
 
-def test_the_loss_becomes_nan(capsys, tmp_path, monkeypatch):
-    loss, calls = cli.Run.loss, []
+def test_the_loss_becomes_nan(tmp, capsys, monkeypatch):
+    """The run is saved as it was before that, and goes on as if nothing had been."""
+    loss, calls = Run.loss, []
 
-    def spoiled(self, net, x, rest):
+    def spoil(self, net, x, y):
         calls.append(1)
-        return loss(self, net, x, rest) * (float("nan") if len(calls) == 4 else 1)
+        return loss(self, net, x, y) * (float("nan") if len(calls) == 4 else 1)
 
-    assert train(tmp_path / "good", "--steps", "9", "--lr", "0.001") == 0
-    monkeypatch.setattr(cli.Run, "loss", spoiled)
-    argv = ["train", "--out", tmp_path / "bad", *TINY, "--steps", 9, "--lr", 0.001]
-    fails(capsys, argv, 1, "step 4", "nan")
+    line = f"train {TINY} --steps 6 --out {{tmp}}/"
+    assert call(line + "good", tmp=tmp) == 0
+    monkeypatch.setattr(Run, "loss", spoil)
+    assert call(line + "bad", tmp=tmp) == 1
+    assert "step 4: the loss is nan" in capsys.readouterr().err
     monkeypatch.undo()
-    assert load_checkpoint(tmp_path / "bad" / "checkpoint.pt")["step"] == 3
-    assert cli.main(["train", "--resume", "--out", str(tmp_path / "bad")]) == 0
-    assert same(learned(tmp_path / "good"), learned(tmp_path / "bad"))
-    assert log(tmp_path / "good") == log(tmp_path / "bad")
+    assert load_checkpoint(tmp / "bad" / "checkpoint.pt")["step"] == 3
+    assert call("train --resume --out {tmp}/bad", tmp=tmp) == 0
+    assert same(learned(tmp / "good"), learned(tmp / "bad"))
+    assert log(tmp / "good") == log(tmp / "bad")
+    monkeypatch.setattr(Run, "loss", lambda self, net, x, y: loss(self, net, x, y) / 0)
+    assert call(line + "never", tmp=tmp) == 1 and not (tmp / "never").exists()
 
 
-def test_nan_at_the_first_step_leaves_no_checkpoint(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli.Run, "loss", lambda self, net, x, rest: net(x, rest[1]).sum() / 0)
-    fails(capsys, ["train", "--out", tmp_path, *TINY, "--steps", 2], 1, "step 1")
-    assert not listing(tmp_path)
+@pytest.mark.parametrize("file", ["log.jsonl", "samples-0000001.png", "samples.png"])
+def test_a_full_disk_saves_the_run_if_it_can(tmp, capsys, monkeypatch, file):
+    """And says so, with the command that goes on."""
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp / "new" / file))
+
+    def samples(self, run, name="samples.png"):
+        if name == file:
+            raise full
+        save(self, run, name)
+
+    def write(self, run, loss):
+        if run.step == 2:
+            raise full
+        write_line(self, run, loss)
+
+    save, write_line = folder.RunFolder.samples, folder.RunFolder.log
+    monkeypatch.setattr(folder.RunFolder, *(("log", write) if "log" in file else
+                                            ("samples", samples)))  # fmt: skip
+    assert call(f"train {TINY} --steps 4 --grids 4 --out {{tmp}}/new", tmp=tmp) == 1
+    said, step = capsys.readouterr().err.splitlines()[-1], {"l": 2, "s": 1}[file[0]]
+    step = 4 if file == "samples.png" else step
+    assert f"{file}: No space left on device; the run is saved at step {step}" in said
+    assert "train --resume --out" in said
+    assert load_checkpoint(tmp / "new" / "checkpoint.pt")["step"] == step
+    monkeypatch.undo()
+    assert call("train --resume --out {tmp}/new", tmp=tmp) == 0
 
 
-def damaged(tmp_path, data):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(data)
-    return tmp_path / "run"
-
-
-@pytest.mark.parametrize("keep", [0, 1, 31, 100, 0.5, 0.99])
-def test_a_truncated_checkpoint(run, tmp_path, capsys, keep):
-    data = (run / "checkpoint.pt").read_bytes()
-    folder = damaged(tmp_path, data[: keep if isinstance(keep, int) else int(keep * len(data))])
-    before = listing(tmp_path)
-    for argv in (["sample", "--out", tmp_path / "x.png"], ["evaluate"], ["info"]):
-        fails(capsys, [*argv, "--run", folder], 1, "checkpoint.pt")
-    fails(capsys, ["train", "--resume", "--out", folder], 1, "checkpoint.pt")
-    assert listing(tmp_path) == before
-
-
-def test_a_foreign_checkpoint(tmp_path, capsys):
-    buffer = io.BytesIO()
-    torch.save({"weight": torch.zeros(3)}, buffer)
-    folder = damaged(tmp_path, buffer.getvalue())
-    fails(capsys, ["info", "--run", folder], 1, "checkpoint.pt")
-
-
-@pytest.mark.parametrize("change", [
-    lambda state: {"weight": torch.zeros(3)},
-    lambda state: state | {"recipe": state["recipe"] | {"depth": 3}},
-    lambda state: state | {"recipe": state["recipe"] | {"width": 12}},
-    lambda state: {k: v for k, v in state.items() if k != "ema"},
-])  # fmt: skip
-def test_a_checkpoint_of_another_make(run, tmp_path, capsys, change):
-    (tmp_path / "run").mkdir()
-    state = change(load_checkpoint(run / "checkpoint.pt"))
-    save_checkpoint(tmp_path / "run" / "checkpoint.pt", **state)
-    fails(capsys, ["info", "--run", tmp_path / "run"], 1, "checkpoint.pt", "not a run")
-
-
-def test_a_run_that_is_not_there(capsys, tmp_path):
-    for argv in (["sample", "--out", tmp_path / "x.png"], ["evaluate"], ["info"]):
-        fails(capsys, [*argv, "--run", tmp_path / "none"], 1, "none", "train")
-    assert not listing(tmp_path)
-
-
-def test_labels_of_a_run_without_labels(run, capsys, tmp_path):
-    for more in (["--label", "3"], ["--guidance", "2"]):
-        argv = ["sample", "--run", run, "--out", tmp_path / "x.png", *more]
-        fails(capsys, argv, 2, "--conditional")
-    argv = ["sample", "--run", run, "--out", tmp_path / "x.png", "--eta", "0.5"]
-    fails(capsys, argv, 2, "--sampler ddim")
-    fails(capsys, ["sample", "--run", run, "--steps", 1001], 2, "1001", "1000")
-    assert not listing(tmp_path)
-
-
-def test_a_folder_that_cannot_be_written(run, capsys, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    below = tmp_path / "file" / "run"
-    fails(capsys, ["train", "--out", below, *TINY, "--steps", 2], 1, "file", "nothing")
-    fails(capsys, ["sample", "--run", run, "--out", below / "x.png"], 1, "file", "nothing")
-    assert [p.read_text() for p in listing(tmp_path)] == ["mine"]
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_read_only_folder(run, capsys, tmp_path):
-    tmp_path.chmod(0o500)
-    fails(capsys, ["train", "--out", tmp_path, *TINY, "--steps", 2], 1, "denied", "nothing")
-    fails(capsys, ["train", "--out", tmp_path / "x", *TINY, "--steps", 2], 1, "denied", "nothing")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
-def test_a_full_disk_leaves_the_old_files(run, capsys):
+@posix
+def test_a_disk_without_any_space_leaves_the_old_files(tmp, capsys):
     """For a moment no file may grow beyond 2,000 bytes: the system's own error, in mid-file."""
     from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
-    before, (soft, hard) = listing(run), getrlimit(RLIMIT_FSIZE)
+    before, (soft, hard) = listing(tmp), getrlimit(RLIMIT_FSIZE)
     setrlimit(RLIMIT_FSIZE, (2000, hard))
     try:
-        fails(capsys, ["train", "--resume", "--out", run], 1, run, "nothing was overwritten")
-        argv = ["sample", "--run", run, "--steps", 1, "--out", run / "samples.png"]
-        fails(capsys, argv, 1, run, "nothing was overwritten")
+        assert call(RESUME + "--steps 5", tmp=tmp) == 1
+        assert call(SAMPLE + "{tmp}/run/samples.png --overwrite --n 64", tmp=tmp) == 1
     finally:
         setrlimit(RLIMIT_FSIZE, (soft, hard))
-    assert listing(run) == before
+    said = [line for line in capsys.readouterr().err.splitlines() if "step 5 of" not in line]
+    assert "File too large" in said[-2] and "nothing was overwritten" in said[-1]
+    after = listing(tmp)
+    assert [p for p in before if after[p] != before[p]] == [tmp / "run" / "log.jsonl"]
 
 
-def test_out_of_memory(run, capsys, monkeypatch):
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_read_only_folder(tmp, capsys):
+    tmp.chmod(0o500)
+    assert call(TRAIN + "{tmp}/new", tmp=tmp) == 1
+    assert "denied; nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error, words", [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), "smaller --batch"),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory"), "smaller --batch"),
+    (ModuleNotFoundError("No module named 'PIL'", name="PIL"), "PIL is not installed: pip install"),
+])  # fmt: skip
+def test_memory_and_missing_packages(tmp, capsys, monkeypatch, error, words):
     def draw(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        raise error
 
-    monkeypatch.setattr(cli.Run, "draw", draw)
-    fails(capsys, ["sample", "--run", run], 1, "memory", "--n")
-
-
-def test_a_missing_package(run, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    fails(capsys, ["sample", "--run", run, "--steps", 1, "--n", 1], 1, "PIL", "pip install")
+    monkeypatch.setattr(Run, "draw", draw)
+    assert call(SAMPLE + "{tmp}/x.png", tmp=tmp) == 1
+    assert words in capsys.readouterr().err
 
 
-def test_debug_shows_the_traceback(run, tmp_path):
+def test_a_folder_that_cannot_be_locked_is_used_with_a_warning(tmp, capsys, monkeypatch):
+    """As on some network file systems."""
+
+    def acquire(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folder.FileLock, "acquire", acquire)
+    assert call(TRAIN + "{tmp}/new", tmp=tmp) == 0
+    assert "new cannot be locked" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback_and_a_bug_always_does(tmp, monkeypatch):
     with pytest.raises(FileExistsError):
-        train(run, "--steps", "3", "--debug")
-    with pytest.raises(FileNotFoundError):
-        cli.main(["info", "--run", str(tmp_path), "--debug"])
-
-
-def test_a_bug_is_not_dressed_up(run, monkeypatch):
-    monkeypatch.setattr(cli, "save_grid", lambda *_: [][1])
+        call(TRAIN + "{tmp}/run --debug", tmp=tmp)
+    monkeypatch.setattr(Run, "draw", lambda *_: [][1])
     with pytest.raises(IndexError):
-        cli.main(["sample", "--run", str(run), "--n", "1", "--steps", "1"])
+        call(SAMPLE + "{tmp}/x.png", tmp=tmp)
 
 
-def test_expected_errors_are_the_packages_own():
-    for kind in (DataError, NonFiniteLossError, cli.CheckpointError, FileNotFoundError, ValueError):
-        assert issubclass(kind, cli.EXPECTED)
+# A run
+
+
+def test_train_writes_a_checkpoint_a_log_and_samples(finished):
+    run = finished / "run"
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoint.pt", "log.jsonl", "samples.png"]
+    state = load_checkpoint(run / "checkpoint.pt")
+    assert state["step"] == state["recipe"]["steps"] == 3
+    assert state["recipe"]["mults"] == (1, 2) and state["recipe"]["num_classes"] == 0
+    image = picture(run / "samples.png")
+    assert (image.format, image.mode) == ("PNG", "L")
+    assert image.size == (8 * 66 + 2, 8 * 66 + 2)  # 64 digits of 8 x 8, magnified 8 times
+
+
+def test_the_same_settings_give_the_same_run_and_another_seed_another(tmp):
+    assert call(f"train --out {{tmp}}/again {TINY} --steps 3", tmp=tmp) == 0
+    assert same(learned(tmp / "run"), learned(tmp / "again"))
+    assert call(f"train --out {{tmp}}/other {TINY} --steps 3 --seed 1", tmp=tmp) == 0
+    assert not same(learned(tmp / "run")["net"], learned(tmp / "other")["net"])
+
+
+def stop_at(monkeypatch, last, *numbers):
+    """Send the signals to this process after a step."""
+    advance = Run.advance
+
+    def interrupted(self, *data):
+        for step, loss in advance(self, *data):
+            if step == last:
+                for number in numbers:
+                    signal.raise_signal(number)
+            yield step, loss
+
+    monkeypatch.setattr(Run, "advance", interrupted)
+
+
+def test_a_run_that_is_interrupted_and_resumed_is_the_same_run(tmp, monkeypatch, capsys):
+    """Bit for bit, over the end of an epoch: it has 1437 // 128 = 11 batches."""
+    more = f"{TINY} --batch 128 --steps 15 --conditional --dropout 0.3 --flip"
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert call(f"train --out {{tmp}}/whole {more}", tmp=tmp) == 0
+    stop_at(monkeypatch, 5, signal.SIGINT)
+    assert call(f"train --out {{tmp}}/parts {more}", tmp=tmp) == 130
+    assert "stopped at step 5 of 15; go on with: python -m ddpm_lite" in capsys.readouterr().out
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    for step, number in zip((9, 13), numbers, strict=False):
+        monkeypatch.undo()
+        stop_at(monkeypatch, step, number)
+        assert call("train --resume --out {tmp}/parts", tmp=tmp) == 128 + number
+        assert load_checkpoint(tmp / "parts" / "checkpoint.pt")["step"] == step
+    monkeypatch.undo()
+    assert call("train --resume --out {tmp}/parts", tmp=tmp) == 0
+    assert same(learned(tmp / "whole"), learned(tmp / "parts"))
+    for name in ("log.jsonl", "samples.png"):
+        assert (tmp / "whole" / name).read_bytes() == (tmp / "parts" / name).read_bytes()
+    assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+
+
+def test_a_second_signal_stops_at_once(tmp, monkeypatch):
+    stop_at(monkeypatch, 1, signal.SIGINT, signal.SIGINT)
+    assert call(TRAIN + "{tmp}/new", tmp=tmp) == 130
+    assert not (tmp / "new").exists()
+
+
+def test_the_command_that_is_printed_goes_on_with_the_run(tmp, monkeypatch, capsys):
+    """Whatever the folder is called, and with all options that are not in the checkpoint."""
+    stop_at(monkeypatch, 1, signal.SIGINT)
+    more = "--root '{tmp}/my data' --every 7 --grids 2 --workers 0"
+    assert call(TRAIN + "'{tmp}/a run; echo' " + more, tmp=tmp) == 130
+    monkeypatch.undo()
+    command = capsys.readouterr().out.strip().splitlines()[-1].partition("go on with: ")[2]
+    args = vars(parser().parse_args(shlex.split(command)[3:]))
+    assert (args["out"], args["root"]) == (tmp / "a run; echo", tmp / "my data")
+    assert (args["every"], args["grids"], args["device"], args["workers"]) == (7, 2, "cpu", 0)
+    assert main(shlex.split(command)[3:]) == 0
+
+
+def test_a_home_is_expanded(tmp, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp))
+    monkeypatch.setenv("USERPROFILE", str(tmp))
+    assert call(TRAIN + "~/new") == 0 and (tmp / "new" / "checkpoint.pt").exists()
+    assert call("sample --run ~/new --n 1 --out ~/x.png") == 0 and (tmp / "x.png").exists()
+
+
+def test_a_closed_stderr_saves_and_stops_quietly(tmp, monkeypatch, capsys):
+    """As of `train … 2>&1 | head`."""
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+        def fileno(self):
+            return os.open(os.devnull, os.O_WRONLY)
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys.modules["ddpm_lite.cli.train"], "describe", lambda *_: None)
+    assert call(TRAIN + "{tmp}/new", tmp=tmp) == 141
+    assert load_checkpoint(tmp / "new" / "checkpoint.pt")["step"] == 1
+
+
+def test_minutes_become_the_steps_that_fit():
+    """By a clock that goes on by 0.5 s at each look: steps are timed until more than 90 / 30 = 3 s
+    have gone, which is 7 steps in 4 s after a look too many. 85.5 of 90 s are left for 149."""
+    x, y = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.int64)
+    recipe = replace(RECIPES["digits"], width=4, mults=(1,), batch=2, minutes=1.5)
+    ticks = itertools.count()
+    assert plan(recipe, (x, y), clock=lambda: next(ticks) / 2) == int(85.5 * 7 / 4) == 149
+
+
+def test_planning_does_not_change_the_run(tmp, monkeypatch):
+    command = sys.modules["ddpm_lite.cli.train"]
+    monkeypatch.setattr(command, "plan", lambda *_, plan=plan: plan(*_) and 3)
+    assert call(f"train --out {{tmp}}/new {TINY} --minutes 0.01", tmp=tmp) == 0
+    assert same(learned(tmp / "new")["net"], learned(tmp / "run")["net"])
+
+
+def test_what_suits_the_machine_may_change_when_a_run_goes_on(tmp, monkeypatch):
+    """The same run to rounding, in parts of a batch from the third step on."""
+    stop_at(monkeypatch, 2, signal.SIGINT)
+    assert call(f"train --out {{tmp}}/new {TINY} --steps 3", tmp=tmp) == 130
+    monkeypatch.undo()
+    assert call("train --resume --out {tmp}/new --accumulate 4", tmp=tmp) == 0
+    a, b = learned(tmp / "run"), learned(tmp / "new")
+    assert b["recipe"] == a["recipe"] | {"accumulate": 4}
+    assert all(torch.allclose(a["net"][k], b["net"][k], atol=1e-4) for k in b["net"])
+
+
+def test_a_finished_run_is_prolonged_and_says_so(tmp, capsys):
+    """The rate follows the longer schedule; the steps that were made stay."""
+    before = log(tmp / "run")
+    assert call(RESUME, tmp=tmp) == 0 and log(tmp / "run") == before
+    capsys.readouterr()
+    assert call(RESUME + "--steps 6", tmp=tmp) == 0
+    assert "the run now ends at step 6, not 3" in capsys.readouterr().out
+    after, state = log(tmp / "run"), load_checkpoint(tmp / "run" / "checkpoint.pt")
+    assert after[:3] == before and [line["step"] for line in after] == [1, 2, 3, 4, 5, 6]
+    assert state["step"] == state["recipe"]["steps"] == 6
+    assert after[3]["lr"] > before[2]["lr"] > after[5]["lr"] > 0
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp):
+    """From a run, or from what ships; with other classes the labels are learned anew."""
+    assert call("train --from {tmp}/labelled --steps 1 --lr 1e-9 --out {tmp}/new", tmp=tmp) == 0
+    old, new = learned(tmp / "labelled"), learned(tmp / "new")
+    average = old["ema"]["model"]
+    assert all(torch.allclose(average[k], new["net"][k], atol=1e-6) for k in average)
+    assert new["recipe"] == old["recipe"] | {"source": f"{tmp}/labelled", "lr": 1e-9, "steps": 1,
+                                             "minutes": None}  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez(tmp / "set.npz", x=images, y=np.arange(40) % 3)
+    more = "--batch 4 --steps 1 --lr 1e-9 --T 9"
+    assert call(f"train --from mnist --data {{tmp}}/set.npz {more} --out {{tmp}}/fine", tmp=tmp) == 0
+    net, shipped = learned(tmp / "fine")["net"], Run.load("mnist").net.state_dict()
+    apart = {k for k in net if net[k].shape != shipped[k].shape or (net[k] - shipped[k]).norm() > 1}
+    assert apart == {"condition.label.weight"} and net["condition.label.weight"].shape[0] == 4
+
+
+def test_few_timesteps_work_to_the_end(finished):
+    """samples.png has as many steps as there are, not 50."""
+    assert load_checkpoint(finished / "run" / "checkpoint.pt")["recipe"]["T"] == 8
+    assert (finished / "run" / "samples.png").exists()
+
+
+@pytest.mark.parametrize("more, words", [
+    ("--T 100", "the linear schedule leaves 60% of the signal at T = 100"), ("--T 1000", "")])
+def test_a_schedule_that_leaves_signal_at_T_is_said(tmp, capsys, monkeypatch, more, words):
+    stop_at(monkeypatch, 1, signal.SIGINT)
+    line = f"train --out {{tmp}}/new {TINY} --schedule linear {more} --steps 2"
+    assert call(line, tmp=tmp) == 130
+    said = capsys.readouterr().err
+    assert words in said and ("signal" in said) == bool(words)
+
+
+# Images of one's own
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """A folder of 60 colour images of 20 x 28 pixels in three classes."""
+    place, draws = tmp_path_factory.mktemp("shapes"), np.random.default_rng(0)
+    for i in range(60):
+        path = place / ["circle", "square", "star"][i % 3] / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        PIL.fromarray(draws.integers(0, 256, (20, 28, 3), dtype=np.uint8)).save(path)
+    return place
+
+
+def test_a_folder_of_images_is_learned_and_sampled_by_the_names_of_its_classes(
+    shapes, tmp, capsys, monkeypatch
+):
+    more = "--image-size 8 --width 8 --batch 8 --T 8 --steps 4 --device cpu"
+    assert call(f"train --data {{shapes}} {more} --out {{tmp}}/own", shapes=shapes, tmp=tmp) == 0
+    assert "54 images of 3 x 8 x 8, 3 classes" in capsys.readouterr().out
+    recipe = load_checkpoint(tmp / "own" / "checkpoint.pt")["recipe"]
+    assert recipe["classes"] == ("circle", "square", "star") and recipe["num_classes"] == 3
+    line = "sample --run {tmp}/own --n 2 --label star 0 --out {tmp}/x.npy"
+    assert call(line, tmp=tmp) == 0 and np.load(tmp / "x.npy").shape == (2, 8, 8, 3)
+    fit = evaluate.fit_classifier
+    monkeypatch.setattr(evaluate, "fit_classifier", lambda x, y: fit(x, y, steps=5))
+    for kind in ("classifier", "random", "pixels"):
+        assert call(f"evaluate --run {{tmp}}/own --n 20 --features {kind}", tmp=tmp) == 0
+        said = capsys.readouterr().out
+        assert "60 real images" in said and ("entropy" in said) == (kind == "classifier")
+    assert call("info --data {shapes}", shapes=shapes) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("54", "32 32", "circle square star"))
+
+
+def test_a_streamed_folder_is_the_same_run_as_one_in_memory_also_resumed(shapes, tmp, monkeypatch):
+    more = f"--data {shapes} --image-size 8 --width 8 --batch 8 --T 8 --steps 9 --device cpu"
+    assert call(f"train {more} --out {{tmp}}/memory --workers 0", tmp=tmp) == 0
+    monkeypatch.setattr(images, "MEMORY", 0)
+    stop_at(monkeypatch, 4, signal.SIGINT)
+    assert call(f"train {more} --out {{tmp}}/stream", tmp=tmp) == 130
+    monkeypatch.undo()
+    assert call("train --resume --out {tmp}/stream --workers 1", tmp=tmp) == 0
+    assert same(learned(tmp / "memory"), learned(tmp / "stream"))
+
+
+def test_grey_images_of_an_array_of_another_shape(tmp, capsys):
+    draws = np.random.default_rng(0)
+    np.save(tmp / "x.npy", draws.integers(0, 256, (30, 20, 28), dtype=np.uint8))
+    more = "--width 8 --batch 4 --T 8 --steps 2 --device cpu"
+    assert call(f"train --data {{tmp}}/x.npy {more} --out {{tmp}}/own", tmp=tmp) == 0
+    assert "27 images of 1 x 20 x 28, 1 classes" in capsys.readouterr().out
+    assert call("sample --run {tmp}/own --n 4 --out {tmp}/few", tmp=tmp) == 0
+    assert [picture(p).size for p in sorted((tmp / "few").iterdir())] == [(28, 20)] * 4
+    assert call("evaluate --run {tmp}/own --n 20", tmp=tmp) == 0
+    assert "untrained network" in capsys.readouterr().out
+
+
+def test_the_data_of_a_run_may_move(shapes, tmp):
+    shutil.copytree(shapes, tmp / "here")
+    more = f"--data {tmp}/here --image-size 8 --width 8 --batch 8 --T 8 --steps 2 --device cpu"
+    assert call(f"train {more} --out {{tmp}}/own", tmp=tmp) == 0
+    assert call("train --resume --out {tmp}/own --data {shapes}", tmp=tmp, shapes=shapes) == 2
+    (tmp / "here").rename(tmp / "there")
+    assert call("train --resume --out {tmp}/own --steps 3", tmp=tmp) == 1
+    assert call("train --resume --out {tmp}/own --steps 3 --data {tmp}/there", tmp=tmp) == 0
+
+
+@pytest.mark.parametrize("size, levels", [((8, 8), 2), ((20, 28), 3), ((64, 64), 4), ((25, 32), 1)])
+def test_the_recipe_for_own_images_fits_their_size(size, levels):
+    recipe = recipe_for("/home/me/photos", size, ("a", "b"))
+    assert len(recipe.mults) == levels and recipe.conditional and recipe.minutes
+    assert not any(side % 2 ** (levels - 1) for side in size)
+
+
+# Recipes
+
+
+def test_every_recipe_fits_its_images():
+    for name, recipe in RECIPES.items():
+        assert recipe.data == name and len(recipe.classes) == 10
+        assert all(side % 2 ** (len(recipe.mults) - 1) == 0 for side in recipe.image_size)
+        json.dumps(asdict(recipe))  # made of plain values
+
+
+def test_the_network_of_the_cifar10_recipe_is_that_of_the_paper():
+    recipe = RECIPES["cifar10"]
+    with torch.device("meta"):
+        net = UNet(3, recipe.width, recipe.mults, recipe.blocks, recipe.attention)
+    assert sum(p.numel() for p in net.parameters()) == 35_746_307
+
+
+def test_a_small_network_has_one_thread(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    small = dict(width=8, mults=(1,), classes=())
+    Run(replace(RECIPES["digits"], **small))
+    Run(replace(RECIPES["mnist"], **small, image_size=(64, 64)))
+    Run(replace(RECIPES["mnist"], **small, threads=3))
+    assert chosen == [1, 3]
+
+
+def test_settings_are_shown_as_one_would_type_them():
+    values = {"1 2": (1, 2), "none": (), "no": False, "yes": True, "1": 1, "0": 0, "0.004": 4e-3}
+    for text, value in values.items():
+        assert shown(value) == text
+
+
+# Sampling
+
+
+def test_averaged_weights_are_drawn_with(finished):
+    run = Run.load(finished / "run")
+    with torch.no_grad():
+        for parameter in run.net.parameters():
+            parameter.fill_(float("nan"))
+    assert run.draw(2).isfinite().all()
+
+
+def test_sample_draws_the_same_for_a_seed(tmp):
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        line = f"sample --run {{tmp}}/run --n 6 --seed {seed} --out {{tmp}}/{name}.png"
+        assert call(line, tmp=tmp) == 0
+    a, b, c = ((tmp / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b != c and picture(tmp / "a.png").size == (3 * 66 + 2, 2 * 66 + 2)
+
+
+def test_the_ending_says_what_is_written(tmp):
+    for name in ("x.png", "x.jpg", "x.webp", "x.npy", "x.npz", "x"):
+        assert call(SAMPLE + f"{{tmp}}/{name}", tmp=tmp) == 0
+    formats = [picture(tmp / f"x.{end}").format for end in ("png", "jpg", "webp")]
+    assert formats == ["PNG", "JPEG", "WEBP"]
+    assert np.load(tmp / "x.npy").dtype == np.uint8
+    assert np.load(tmp / "x.npz")["images"].shape == (1, 8, 8, 1)
+    assert [p.name for p in (tmp / "x").iterdir()] == ["00000.png"]
+    for name in ("x.png", "x"):  # and again, on request
+        assert call(SAMPLE + f"{{tmp}}/{name} --overwrite", tmp=tmp) == 0
+
+
+def test_samplers_are_those_of_the_name(tmp):
+    drawn = []
+    for more in ("ddpm", "ddim", "ddim --eta 0.5", "dpm"):
+        line = "sample --run {tmp}/run --n 4 --steps 4 --out {tmp}/x.npy --overwrite"
+        assert call(f"{line} --sampler {more}", tmp=tmp) == 0
+        drawn.append((tmp / "x.npy").read_bytes())
+    assert len(set(drawn)) == 4
+
+
+def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(finished):
+    run = Run.load(finished / "run")
+    torch.manual_seed(3)
+    expected = sample(run.model(), run.schedule, torch.randn(4, 1, 8, 8), 5, ddim_step)
+    assert torch.equal(run.draw(4, 5, ddim_step, seed=3), expected)
+
+
+def test_labels_are_drawn_in_turn_and_guidance_pushes_further(finished):
+    run = Run.load(finished / "labelled")
+    seen, model = [], run.model
+    run.model = lambda y, w: (seen.append((y.tolist(), w)), model(y, w))[1]
+    plain = run.draw(5, 2, labels=[3, 7])
+    assert seen == [([3, 7, 3, 7, 3], 0.0)]
+    assert not torch.equal(plain, run.draw(5, 2, labels=[4, 8]))
+    assert not torch.equal(plain, run.draw(5, 2, labels=[3, 7], w=3.0))
+
+
+def test_a_large_number_is_drawn_in_parts(finished):
+    drawn = Run.load(finished / "run").draw(501, steps=1)
+    assert drawn.shape == (501, 1, 8, 8) and drawn.isfinite().all()
+
+
+def test_what_ships_can_be_sampled(tmp):
+    line = "sample --pretrained digits --label 7 --n 50 --steps 10 --sampler dpm --out {tmp}/x.npy"
+    assert call(line, tmp=tmp) == 0
+    x = torch.from_numpy(np.load(tmp / "x.npy")).permute(0, 3, 1, 2) / 127.5 - 1
+    read = load_classifier("digits").probabilities(x).argmax(1)
+    assert (read == 7).double().mean() > 0.9
+
+
+# Scores
+
+
+def test_real_digits_score_as_real_and_noise_and_copies_do_not(digits):
+    """And a distance is the mean of those to 20 random halves."""
+    (train, _), test = digits, load_images("digits", train=False)[0]
+    judge = load_classifier("digits")
+    real = score(test, train, test, judge)
+    assert real["distance"] < 2 * real["real"] and real["nearness"] == pytest.approx(1)
+    assert real["entropy"] > 0.99 and real["confidence"] > 0.9 and real["copies"] == 0
+    noise = score(torch.rand(1000, 1, 8, 8) * 2 - 1, train, test, judge)
+    assert noise["distance"] > 10 * noise["real"]
+    copies = score(train[:100], train, test, judge)
+    assert copies["copies"] == 100 and copies["nearness"] == 0
+    one = score(train[:1].expand(50, 1, 8, 8), train, test, judge)
+    assert one["entropy"] == 0
+    plain = score(test, train, test, lambda x: x.flatten(1)[:, 20:29], halves=2)
+    draws = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(1797, generator=draws)[:898] for _ in range(2)]
+    rows, test = torch.cat([train, test]).flatten(1)[:, 20:29], test.flatten(1)[:, 20:29]
+    expected = [frechet_distance(test, rows[half]) for half in orders]
+    assert plain["distance"] == pytest.approx(sum(expected) / 2)
+
+
+def test_evaluate_prints_scores_with_their_protocol(tmp, capsys):
+    assert call("evaluate --run {tmp}/run --n 70 --steps 2", tmp=tmp) == 0
+    said = capsys.readouterr().out
+    for word in ("Fréchet", "times", "entropy", "confidence", "copies", "N = 70,", "2 steps of ddpm",
+                 "1797 real", "1437", "20 random halves", "seed 0"):  # fmt: skip
+        assert word in said
+    line = "evaluate --run {tmp}/labelled --n 70 --label 3 --guidance 0.5"
+    assert call(line, tmp=tmp) == 0
+    said = capsys.readouterr().out
+    for word in ("N = 70 with label 3", "guidance 0.5", "183 real images with label 3", "8 steps"):
+        assert word in said
+
+
+# Words
+
+
+def test_info_tells_what_a_run_is(finished, capsys):
+    assert call("info --run {finished}/run", finished=finished) == 0
+    said = capsys.readouterr().out
+    net = Run.load(finished / "run").net
+    for word in ("3 of 3", "digits", f"{sum(p.numel() for p in net.parameters()):,}", "cpu", "20"):
+        assert word in said
+
+
+def test_info_alone_tells_the_recipes(capsys):
+    assert call("info") == 0
+    said = capsys.readouterr().out
+    assert torch.__version__ in said and all(name in said for name in RECIPES)
+    assert all(f.name in said for f in fields(Recipe))
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "info"])
+def test_help_teaches(command, capsys):
+    assert call(f"{command} --help") == 0
+    said = capsys.readouterr().out
+    options = [line for line in said.splitlines() if line.startswith("  -")]
+    assert len(said) > 300 and "--debug" in said and len(options) >= 2
+    assert not any(word in said for word in ("SUPPRESS", "%", "<function", "Path("))
+
+
+def test_help_shows_the_settings_of_digits_and_names_the_commands(capsys):
+    assert call("train --help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name, value in asdict(RECIPES["digits"]).items():
+        if name != "classes":
+            assert f"--{'from' if name == 'source' else name.replace('_', '-')}" in said
+            assert f"({shown(value)})" in said
+    assert call("--help") == 0
+    said = capsys.readouterr().out
+    assert "python -m ddpm_lite train --data digits --minutes 1 --out runs/digits" in said
+    assert all(f"    {action.__name__} " in said for action in OPTIONS)
 
 
 # In a process of its own
 
 
-def command(*argv):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return [sys.executable, "-m", "ddpm_lite", *map(str, argv)], environment
+def process(*argv, **how):
+    """The command line in a new process."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | how
+    line = [sys.executable, "-m", "ddpm_lite", *map(str, argv)]
+    return subprocess.Popen(line, cwd=ROOT, env=environment, **pipes)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
-    argv, environment = command("train", "--out", tmp_path, *TINY, "--steps", 100000, "--every", 0)
-    with subprocess.Popen(
-        argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        wait_for(tmp_path / "checkpoint.pt")
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err
-    step = load_checkpoint(tmp_path / "checkpoint.pt")["step"]
-    assert f"step {step} of 100000" in out and f"--resume --out {tmp_path}" in out
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "log.jsonl"]
+@posix
+def test_ctrl_c_in_the_first_second_is_quiet(tmp):
+    """While torch is imported."""
+    with process("train", "--out", tmp / "new") as child:
+        while not (seen := Path(f"/proc/{child.pid}/maps")).exists() or "torch" not in (
+            seen.read_text()
+        ):
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode in (130, -signal.SIGINT) and (out, err) == (b"", b"")
 
 
-def wait_for(path, seconds=60):
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+@posix
+def test_a_pipe_that_nobody_reads_is_quiet():
+    """As of `info | head -1`: here the pipe is closed before anything comes."""
+    with process("info") as child:
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 141
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
-def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert train(whole, "--steps", "60") == 0
-    argv, environment = command("train", "--out", killed, *TINY, "--steps", 60, "--every", 0)
-    with subprocess.Popen(argv, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
-        wait_for(killed / "checkpoint.pt")
-        process.kill()
-    assert load_checkpoint(killed / "checkpoint.pt")["step"] < 60
-    assert cli.main(["train", "--resume", "--out", str(killed)]) == 0
-    assert same(learned(whole), learned(killed))
-
-
-def test_the_module_runs_in_a_plain_locale(tmp_path):
-    """No encoding of the console stops it, and a pipe gets plain lines."""
-    argv, environment = command("train", "--out", tmp_path / "é", *TINY, "--steps", 2)
-    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(argv, cwd=ROOT, env=environment | plain, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.decode().splitlines()[-1].startswith("step 2 of 2, loss ")
-    assert b"\r" not in done.stderr
-
-
-def test_nothing_of_a_checkpoint_is_executed(tmp_path, capsys):
-    class Canary:
-        def __reduce__(self):
-            return (Path(tmp_path / "canary").touch, ())
-
-    torch.save({"recipe": Canary()}, buffer := io.BytesIO())
-    data = buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest()
-    (tmp_path / "checkpoint.pt").write_bytes(data)
-    fails(capsys, ["info", "--run", tmp_path], 1, "checkpoint.pt")
-    assert not (tmp_path / "canary").exists()
-    json.dumps(asdict(cli.Recipe()))  # a recipe is made of plain values
+def test_a_console_of_windows(tmp):
+    """No encoding stops it, and a pipe gets plain lines."""
+    more = ["train", "--out", tmp / "é ε", *TINY.split(), "--steps", 2]
+    with process(*more, PYTHONIOENCODING="cp1252", PYTHONUTF8="0", LC_ALL="C") as child:
+        out, err = child.communicate()
+    assert child.returncode == 0, err
+    assert err.decode().splitlines()[-1].startswith("step 2 of 2, loss ") and b"\r" not in err

@@ -1,15 +1,20 @@
 """Several processes, as torchrun starts them. Without it, this one is alone."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 
 
-class ProcessError(RuntimeError):
-    """Another process of this run has failed, and says why."""
+def device_named(name: str) -> str:
+    """The device of ``--device``; auto is the first that is there."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
+    if name not in ("auto", *there):
+        raise ValueError(f"PyTorch finds no {name} device here: use --device cpu, or auto")
+    return there[0] if name == "auto" else name
 
 
 @contextmanager
@@ -55,17 +60,6 @@ def averaged(value: float) -> float:
     total = torch.tensor(value, dtype=torch.float64, device=device)
     dist.all_reduce(total)
     return total.item() / world()
-
-
-def first(work: Callable[[], object]) -> None:
-    """Process 0 does the work while the others wait. If it fails, all of them fail."""
-    failed = None
-    try:
-        rank() or work()
-    except Exception as error:  # whatever it is, the others must not wait for ever
-        failed = error
-    if averaged(float(failed is not None)):
-        raise failed or ProcessError("process 0 has failed")
 
 
 def check_shares(batch: int, parts: int) -> None:

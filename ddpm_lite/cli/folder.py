@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import save_images, write_atomic
-from .distributed import first, rank
+from .distributed import averaged, rank
 from .run import Run
 
 HALF = r"(checkpoint\.pt|log\.jsonl|lock\.txt|samples.*\.png)\.\d+\.part"  # of a killed process
@@ -49,7 +49,8 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         self.made = not rank() and not self.path.exists()
         try:
-            first(self.take)
+            rank() or self.take()
+            averaged(0.0)  # the others wait until it is locked
         except BaseException:
             self.__exit__()
             raise

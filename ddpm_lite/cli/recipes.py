@@ -32,16 +32,20 @@ def place(text: str) -> str:
     return text if text in IMAGES else str(Path(text).expanduser().absolute())
 
 
-count, real = number(1), number(0, 1e6, float)
+count, real, positive = number(1), number(0, 1e6, float), number(1e-9, 1e6, float)
 
 
-def option(default: Any, help: str, kind: Any = count, **how: Any) -> Any:
-    """A field of ``Recipe`` that is an option of ``train`` too."""
+def argument(default: Any, help: str, kind: Any = count) -> dict[str, Any]:
+    """How argparse is told of an option. The kind is a function of the text, or some choices."""
     if isinstance(default, bool):
-        how["action"] = argparse.BooleanOptionalAction
-    elif "choices" not in how:
-        how |= {"type": kind} | ({"nargs": "*"} if isinstance(default, tuple) else {})
-    return field(default=default, metadata={"help": help, **how})
+        return {"help": help, "action": argparse.BooleanOptionalAction}
+    many = {"nargs": "*"} if isinstance(default, tuple) else {}
+    return {"help": help, "type" if callable(kind) else "choices": kind} | many
+
+
+def option(default: Any, help: str, kind: Any = count) -> Any:
+    """A field of ``Recipe`` that is an option of ``train`` too."""
+    return field(default=default, metadata=argument(default, help, kind))
 
 
 @dataclass(frozen=True)
@@ -49,21 +53,22 @@ class Recipe:
     """Every setting that decides what a run becomes. The weights depend on nothing else."""
 
     data: str = option("digits", f"{', '.join(IMAGES)}, or a folder, .npy or .npz file", place)
-    image_size: tuple = option((8, 8), "height and width; a folder's images are resized to it")
+    image_size: tuple = option((8, 8), "height and width; your images are cropped and resized")
     channels: int = option(1, "1 for grey images, 3 for colour")
-    source: str = option("", "start from a run folder's weights, or digits or mnist", place)
+    source: str = option("", "start from the weights of a run folder, or from digits or mnist",
+                         place)  # fmt: skip
     width: int = option(16, "channels of the first level, an even number")
     mults: tuple = option((1, 2), "channels of each level, as multiples of the width")
     blocks: int = option(1, "residual blocks per level")
     attention: tuple = option((), "levels with attention; 0 is the first", number(0))
     conditional: bool = option(False, "learn the labels, so that you can choose what to sample")
     dropout: float = option(0.0, "dropout probability", real)
-    schedule: str = option("cosine", "noise schedule", choices=list(SCHEDULES))
-    T: int = option(1000, "number of noise levels")
-    target: str = option("v", "what the network predicts", choices=list(TARGETS))
+    schedule: str = option("cosine", "noise schedule", SCHEDULES.keys())
+    T: int = option(1000, "number of noise levels", number(1, 10**5))
+    target: str = option("v", "what the network predicts", TARGETS.keys())
     flip: bool = option(False, "mirror half of the images left to right")
     batch: int = option(64, "images per step, over all devices")
-    lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", real)
+    lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", positive)
     ema: float = option(0.99, "decay of the averaged weights, which draw the samples", real)
     seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
     threads: int = option(0, "CPU threads; 0: one for a small network, else all", number(0, 1024))
@@ -71,7 +76,7 @@ class Recipe:
     amp: bool = option(False, "compute in bfloat16 where that is safe: faster on a GPU")
     channels_last: bool = option(False, "use the channels_last memory format: faster on a GPU")
     compile: bool = option(False, "compile the network: faster after a slow first step")
-    minutes: float | None = option(1.0, "how long to train", number(1e-3, 1e6, float))
+    minutes: float | None = option(1.0, "how long to train", positive)
     steps: int | None = option(None, "how many steps to train, instead of minutes")
     classes: tuple = tuple("0123456789")
 
@@ -101,3 +106,26 @@ RECIPES = {
         amp=True, channels_last=True, compile=True, minutes=600, classes=tuple(THINGS.split()),
     ),
 }  # fmt: skip
+OWN = {  # the longer side of your images, and what suits it
+    16: Recipe(width=32, minutes=5),
+    32: replace(MNIST),
+    64: replace(MNIST, mults=(1, 2, 2, 2), lr=1e-3, ema=0.999, batch=32, minutes=60),
+    10**9: replace(MNIST, mults=(1, 1, 2, 2, 4), lr=5e-4, ema=0.999, batch=16, minutes=600),
+}
+
+
+def shown(value: Any) -> str:
+    """A setting as one would type it."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return {"None": "none", "False": "no", "True": "yes", "": "none"}.get(text, text)
+
+
+def recipe_for(name: str, image_size: tuple, classes: tuple) -> Recipe:
+    """The recipe of a data set, or for images of yours of that size."""
+    if name in RECIPES:
+        return RECIPES[name]
+    base = next(recipe for side, recipe in OWN.items() if max(image_size) <= side)
+    halvings = [n for n in range(len(base.mults)) if not any(s % 2**n for s in image_size)]
+    return replace(base, mults=base.mults[: halvings[-1] + 1], conditional=len(classes) > 1)

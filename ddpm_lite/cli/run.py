@@ -1,7 +1,5 @@
 """A run: a recipe with its network, the average of its weights, and its optimizer."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import Dataset
 
 from ..diffusion import TARGETS, Model
 from ..pretrained import build, read_run
@@ -20,16 +19,19 @@ from .distributed import averaged, rank, world
 from .recipes import Recipe
 
 from .. import (  # isort: skip
-    EMA, CheckpointError, __version__, adamw, batches, ddpm_loss, ddpm_step, drop_labels, guided,
-    sample, save_checkpoint, train, warmup_cosine,
+    EMA, CheckpointError, __version__, adamw, batches, ddpm_loss, ddpm_step, guided, sample,
+    save_checkpoint, train, warmup_cosine,
 )  # fmt: skip
 
 
 class Run:
-    """What a checkpoint holds: recipe, weights and their average, optimizer, and step."""
+    """What a checkpoint holds: recipe, weights and their average, optimizer, and step. It starts
+    from the averaged weights of another run, the source, if there is one. If that run had other
+    classes, the labels are learned anew."""
 
-    def __init__(self, recipe: Recipe, device: str = "cpu"):
-        self.recipe, self.device, self.step, self.about = recipe, device, 0, {}
+    def __init__(self, recipe: Recipe, device: str = "cpu", source: "Run | None" = None):
+        self.recipe, self.device, self.step = recipe, device, 0
+        self.about, self.data = {}, ()  # data: what ``advance`` is called with
         small = recipe.width * recipe.image_size[0] * recipe.image_size[1] < 10_000
         if threads := recipe.threads or small:  # a small network is faster on one thread
             torch.set_num_threads(int(threads))
@@ -40,6 +42,10 @@ class Run:
         if device == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32: 10 bits of products, not 23
         self.net, self.schedule = net.to(device), schedule.to(device)
+        if source:
+            weights, same = source.ema.model.state_dict(), source.recipe.classes == recipe.classes
+            known = {k: v for k, v in weights.items() if same or "condition.label" not in k}
+            self.net.load_state_dict(self.net.state_dict() | known)
         self.ema = EMA(self.net, recipe.ema)
         self.optimizer = adamw(self.net)
 
@@ -51,7 +57,7 @@ class Run:
         save_checkpoint(path, recipe=self.recipe.values(), step=self.step, about=about, **parts)
 
     @classmethod
-    def load(cls, place: str | Path, device: str = "cpu") -> Run:
+    def load(cls, place: str | Path, device: str = "cpu") -> "Run":
         """The run in a folder, or one with the weights "digits" or "mnist" of the package."""
         state = read_run(place, device)
         try:
@@ -66,46 +72,46 @@ class Run:
     def chance(self, x: Tensor, y: Tensor, step: int) -> list[Tensor]:
         """This process's rows of batch number ``step``: x, y, timesteps and noise.
 
-        The random parts (flips, dropped labels, timesteps, noise) are drawn for the whole batch,
-        with torch seeded by the seed and the step. So randomness has no state: a resumed run is the
-        same run, and so is one that any number of processes shares.
+        Flips, dropped labels, timesteps and noise are drawn for the whole batch, with torch seeded
+        by the seed and the step. So randomness has no state: a resumed run is the same run, and so
+        is one that several processes share.
         """
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
-        if self.recipe.flip:
-            x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x, x.flip(3))
-        if self.recipe.conditional:
-            y = drop_labels(y, 0.1, self.recipe.num_classes)  # so that guidance is possible
-        t = torch.randint(1, self.recipe.T + 1, x.shape[:1], device=x.device)
-        mine = [part.chunk(world())[rank()] for part in (x, y, t, torch.randn_like(x))]
+        recipe, n, device = self.recipe, self.recipe.batch, x.device
+        torch.manual_seed(recipe.seed * 1_000_003 + step)
+        dropped = torch.rand(n, device=device) < 0.1 * recipe.conditional  # so that guidance works
+        t = torch.randint(1, recipe.T + 1, (n,), device=device)
+        eps = torch.randn(n, *x.shape[1:], device=device)
+        flipped = torch.rand(n, 1, 1, 1, device=device) < 0.5 * recipe.flip
+        dropped, t, eps, flipped = (a.chunk(world())[rank()] for a in (dropped, t, eps, flipped))
         if rank():
             torch.manual_seed(torch.initial_seed() + 1_000_003 * 5000 * rank())  # of dropout
-        return mine
+        x = torch.where(flipped, x.flip(3), x) if recipe.flip else x
+        return [x, torch.where(dropped, recipe.num_classes, y), t, eps]
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Algorithm 1 for the next step. To save memory a batch is taken in parts: the gradients of
-        all but the last add up here, and those of the last in ``train``."""
+        """Algorithm 1 for this process's rows of the next step. To save memory they are taken in
+        parts: the gradients of all but the last add up here, and those of the last in ``train``."""
         n, done, target = self.recipe.accumulate, 0.0, TARGETS[self.recipe.target]
-        rows = self.chance(x, y, self.step + 1)
-        *parts, last = zip(*(part.chunk(n) for part in rows), strict=True)
-
-        def loss(x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        rows = self.chance(x.to(self.device), y.to(self.device), self.step + 1)
+        for i, (x, y, t, eps) in enumerate(zip(*(part.chunk(n) for part in rows), strict=True)):
             model = partial(net, y=y) if self.recipe.conditional else net
-            return ddpm_loss(model, self.schedule, x, target, t, eps) / n
+            loss = ddpm_loss(model, self.schedule, x, target, t, eps) / n
+            if i < n - 1:
+                loss.backward()
+                done += loss.detach()
+        return done + loss
 
-        for part in parts:
-            value = loss(*part)
-            value.backward()
-            done += value.detach()
-        return done + loss(*last)
-
-    def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
-        """Train from here to the last step, yielding (step, loss)."""
-        recipe = self.recipe
-        x, y = x.to(self.device), y.to(self.device)  # all of it, once
+    def advance(self, x: Tensor | Dataset, y: Tensor | None = None,
+                workers: int = 0) -> Iterator[tuple[int, float]]:  # fmt: skip
+        """Train from here to the last step, yielding (step, loss). The images are a tensor with its
+        labels, or a dataset that so many ``workers`` read."""
+        recipe, share = self.recipe, {"rank": rank(), "world": world()}
+        if isinstance(x, Tensor):
+            x, y = x.to(self.device), y.to(self.device)  # all of it, once
         if recipe.compile:
             self.net.compile()
         net = DistributedDataParallel(self.net) if world() > 1 else self.net
-        stream = batches(x, y, recipe.batch, recipe.seed, self.step)
+        stream = batches(x, y, recipe.batch, recipe.seed, self.step, workers, **share)
         rest = {"ema": self.ema, "amp": recipe.amp, "optimizer": self.optimizer, "start": self.step}
         steps = train(net, stream, self.loss, recipe.steps, warmup_cosine(recipe.lr), **rest)
         for self.step, loss in steps:
@@ -118,19 +124,22 @@ class Run:
             return eps
         return guided(eps, y, w) if w else partial(eps, y=y)
 
+    def steps(self, given: int | None) -> int:
+        """How many steps a sampler takes."""
+        return given or min(50, self.recipe.T)
+
     def draw(self, n: int, steps: int | None = None, step=ddpm_step, seed: int = 0,
              labels: Sequence[int] = (), w: float = 0.0) -> Tensor:  # fmt: skip
-        """n images (n, C, H, W) on the CPU, in 50 steps where ``steps`` doesn't say otherwise. A
+        """n images (n, C, H, W) on the CPU, in 50 steps unless ``steps`` says otherwise. A
         conditional run draws the labels in turn. The first noise is drawn on the CPU, so that it is
         the same on every device."""
         recipe = self.recipe
         torch.manual_seed(seed)
         xT = torch.randn(n, recipe.channels, *recipe.image_size).to(self.device)
         labels = torch.tensor(labels or range(recipe.num_classes), device=self.device)
-        images = []
+        images, steps = [], self.steps(steps)
         for rows in torch.arange(n).split(500):
-            y = labels[rows % len(labels)] if recipe.conditional else None
-            model, steps = self.model(y, w), steps or min(50, recipe.T)
+            model = self.model(labels[rows % len(labels)] if recipe.conditional else None, w)
             images.append(sample(model, self.schedule, xT[rows], steps, step).cpu())
         return torch.cat(images)
 
@@ -140,11 +149,12 @@ def clock() -> float:
     return averaged(time.perf_counter())
 
 
-def plan(recipe: Recipe, x: Tensor, y: Tensor, device: str = "cpu", clock=clock) -> int:
+def plan(recipe: Recipe, data: tuple, device: str = "cpu", clock=clock) -> int:
     """The number of steps that fits into ``recipe.minutes``, by timing some on a network like it.
-    So the learning rate reaches 0 in time, and the run doesn't depend on the clock after that."""
+    So the learning rate reaches 0 in time, and the run doesn't depend on the clock after that.
+    ``data`` are the arguments of ``Run.advance``."""
     begin, seconds = clock(), 60 * recipe.minutes
-    for step, _ in Run(replace(recipe, steps=10**9), device).advance(x, y):
+    for step, _ in Run(replace(recipe, steps=10**9), device).advance(*data):
         if step == 5:  # the first are slow
             warm = clock()
         if step > 5 and clock() - warm > min(5, seconds / 30):

@@ -1,32 +1,55 @@
 """The command ``sample``, and drawing as its options say."""
 
-from __future__ import annotations
-
-import argparse
+import tempfile
+from argparse import Namespace
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 
 from .. import ddim_step, ddpm_step, dpmpp_2m, save_images
+from ..checkpoint import check_image_path
+from .distributed import device_named
 from .run import Run
-from .words import device_named
 
 
-def sample(args: argparse.Namespace) -> int:
+def loaded(args: Namespace) -> Run:
+    """The run that ``--run`` or ``--pretrained`` names."""
+    if bool(args.run) == bool(args.pretrained):
+        raise ValueError("expected --run or --pretrained, and not both")
+    return Run.load(args.run or args.pretrained, device_named(args.device))
+
+
+def sample(args: Namespace) -> int:
     """Draw images: start from noise and remove the noise that the network predicts (Algorithm 2).
 
     The sampler ddpm adds a little fresh noise at each step. ddim adds none unless you give --eta,
     so the same first noise gives (nearly) the same image whatever the number of steps. dpm is
     DPM-Solver++(2M), for few steps such as ten or twenty.
+
+    --out decides what is written: grid.png, .jpg or .webp is one image with all samples, x.npy or
+    .npz an array of bytes, and a name without an ending is a folder of PNG files.
     """
-    run = Run.load(args.run, device_named(args.device))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    run = loaded(args)
+    check_out(args.out, args.overwrite)
     save_images(args.out, drawn(args, run))
     print(f"{args.n} images: {args.out}")
     return 0
 
 
-def drawn(args: argparse.Namespace, run: Run) -> Tensor:
+def check_out(path: Path, overwrite: bool) -> None:
+    """Find out before drawing whether the path may be written."""
+    check_image_path(path)
+    taken = any(path.iterdir()) if path.is_dir() else path.exists()
+    if taken and not overwrite:
+        raise FileExistsError(f"{path} exists already: choose another --out, or add --overwrite if "
+                              "it may be replaced")  # fmt: skip
+    folder = path.parent if path.suffix else path
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
+def drawn(args: Namespace, run: Run) -> Tensor:
     """The images that the options of ``sample`` and ``evaluate`` ask for."""
     if (args.label or args.guidance) and not run.recipe.conditional:
         raise ValueError(f"{args.run} was trained without labels: leave out --label and "
@@ -34,5 +57,14 @@ def drawn(args: argparse.Namespace, run: Run) -> Tensor:
     if args.eta and args.sampler != "ddim":
         raise ValueError("--eta is an option of another sampler: add --sampler ddim")
     step = {"ddpm": ddpm_step, "dpm": dpmpp_2m(), "ddim": partial(ddim_step, eta=args.eta)}
-    return run.draw(args.n, args.steps, step[args.sampler], args.seed, args.label or (),
-                    args.guidance)  # fmt: skip
+    labels = label_numbers(args, run)
+    return run.draw(args.n, args.steps, step[args.sampler], args.seed, labels, args.guidance)
+
+
+def label_numbers(args: Namespace, run: Run) -> list[int]:
+    """The labels that were given by name or by number."""
+    names = {name: i for i, name in enumerate(run.recipe.classes)}
+    known = {str(i): i for i in names.values()} | names
+    if unknown := [label for label in args.label if label not in known]:
+        raise ValueError(f"there is no label {unknown[0]}; expected one of {', '.join(names)}")
+    return [known[label] for label in args.label]

@@ -1,43 +1,42 @@
 """The command ``train``."""
 
-from __future__ import annotations
-
-import argparse
 import shlex
 import signal
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from .. import NonFiniteLossError, load_images
-from .distributed import averaged, check_shares, first, rank, say, team, world
+from .. import NonFiniteLossError
+from ..data import IMAGES
+from .distributed import averaged, check_shares, device_named, rank, say, team, world
 from .folder import RunFolder
-from .recipes import ADAPT, RECIPES, Recipe
+from .images import images
+from .recipes import ADAPT, Recipe, recipe_for, shown
 from .run import Run, plan
-from .words import device_named, shown
+
+FIXED = {"width", "mults", "blocks", "attention", "channels"}  # by the weights of --from
 
 
 class StoppedError(RuntimeError):
     """The disk failed during the training."""
 
 
-def train(args: argparse.Namespace) -> int:
+def train(args: Namespace) -> int:
     """Train a network to predict the noise in noisy images (DDPM, Algorithm 1).
 
     This writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png
-    at the end. The settings default to the recipe of --data. This help shows those of digits in
-    brackets, and `info` prints all recipes.
+    at the end. The settings default to a recipe that suits the data. This help shows those of the
+    digits in brackets, and `info` prints all recipes.
 
     Minutes first become a number of steps, by timing a few. So the learning rate reaches 0 when the
     time is over, and the same settings, steps and seed give the same weights. Press Ctrl-C to
     finish the step and save. --resume then goes on from there, or from the last save of a run that
-    was killed, bit for bit.
+    was killed, bit for bit. With a larger --steps it prolongs a run, even a finished one.
 
     Several GPUs or processes: `torchrun --nproc-per-node=4 -m ddpm_lite train ...` trains the same
     run, each process with its share of every batch. A run may go on with another number of them.
@@ -45,58 +44,90 @@ def train(args: argparse.Namespace) -> int:
     args.out = args.out or Path("runs", Path(args.data or "digits").stem)
     device, given = device_named(args.device), chosen(args)
     with team(device), RunFolder(args.out, args.resume) as folder:
-        run = resumed(args.out, device, given) if args.resume else begun(device, given)
+        run = resumed(args, given, device) if args.resume else begun(args, given, device)
         check_shares(run.recipe.batch, run.recipe.accumulate)
-        x, y = images(run.recipe.data, args.root)
         if not run.recipe.steps:
-            run.recipe = replace(run.recipe, steps=plan(run.recipe, x, y, device))
+            run.recipe = replace(run.recipe, steps=plan(run.recipe, run.data, device))
         with saving(run, folder, again(args)):
-            if number := fit(run, x, y, folder, args):
+            if number := fit(run, folder, args):
                 say(f"stopped at step {run.step} of {run.recipe.steps}; go on with: {again(args)}")
                 return 128 + number
             folder.samples(run)
-        say(f"trained for {run.step} steps: {folder.path / 'checkpoint.pt'} and samples.png")
+        say(f"trained for {run.step} steps: {args.out / 'checkpoint.pt'} and samples.png")
     return 0
 
 
-def chosen(args: argparse.Namespace) -> dict[str, Any]:
+def chosen(args: Namespace) -> dict[str, Any]:
     """The settings of a recipe that were given on the command line."""
     given = {f.name: getattr(args, f.name) for f in fields(Recipe) if f.metadata}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    if len(given.get("image_size", ())) == 1:
+        given["image_size"] *= 2  # a square
     return given | ({"minutes": None} if "steps" in given else {})
 
 
-def begun(device: str, given: dict[str, Any]) -> Run:
-    """A new run."""
-    return Run(replace(RECIPES[given.get("data", "digits")], **given), device)
-
-
-def resumed(path: Path, device: str, given: dict[str, Any]) -> Run:
-    """The run in the folder, unless other settings than its own were given."""
-    run = Run.load(path, device)
-    run.recipe = replace(run.recipe, **{k: v for k, v in given.items() if k in ADAPT})
-    old = run.recipe.values() | ({"minutes": None} if "steps" in given else {})
-    differences = [f"{k} {shown(old[k])}, now {shown(v)}" for k, v in given.items() if v != old[k]]
-    if differences:
-        hint = "leave these options out, or choose another --out"
-        raise ValueError(f"{path} was trained with {'; '.join(differences)}: {hint}")
+def begun(args: Namespace, given: dict[str, Any], device: str) -> Run:
+    """A new run, with the settings that suit its images, or those of its source."""
+    source, wanted = Run.load(args.source, device) if args.source else None, given
+    if source:
+        if FIXED & set(given):
+            raise ValueError(f"--from keeps the network: leave out {', '.join(FIXED & set(given))}")
+        wanted = source.recipe.values() | given
+    name, size = wanted.get("data", "digits"), wanted.get("image_size")
+    x, y, facts = images(name, args.root, size, wanted.get("channels"), args.workers)
+    recipe = recipe_for(name, facts["image_size"], facts["classes"])
+    base = replace(source.recipe, minutes=recipe.minutes, steps=None) if source else recipe
+    run = Run(replace(base, **given | facts), device, source)
+    run.data = x, y, args.workers or 2
+    describe(run, len(x))
     return run
 
 
-def images(name: str, root: str) -> tuple[Tensor, Tensor]:
-    """The training images. Where several processes need them, the first downloads them."""
-    if world() > 1:
-        first(lambda: load_images(name, root))
-    return load_images(name, root)
+def describe(run: Run, n: int) -> None:
+    """What is trained on what, for how long, and a warning where sampling would fail."""
+    recipe, parameters = run.recipe, sum(p.numel() for p in run.net.parameters())
+    shape = " x ".join(map(str, (recipe.channels, *recipe.image_size)))
+    say(f"{n} images of {shape}, {len(recipe.classes)} classes; a network of {parameters:,} "
+        f"parameters; {recipe.steps or shown(recipe.minutes)} "
+        f"{'steps' if recipe.steps else 'minutes'}")  # fmt: skip
+    if (left := run.schedule.alpha_bar[-1].sqrt()) > 0.05 and not rank():
+        print(f"the {recipe.schedule} schedule leaves {left:.0%} of the signal at T = {recipe.T}, "
+              "but sampling starts from noise alone: use --schedule cosine", file=sys.stderr)
 
 
-def again(args: argparse.Namespace) -> str:
-    """The command that goes on with this run."""
+def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
+    """The run in the folder, unless other settings than its own were given."""
+    run = Run.load(args.out, device)
+    old, may = run.recipe, {*ADAPT, "steps", "minutes"} if "steps" in given else {*ADAPT}
+    if not (old.data in IMAGES or Path(old.data).exists()):
+        may.add("data")  # which has moved
+    run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
+    changes = {k: v for k, v in given.items() if v != getattr(run.recipe, k)}
+    if changes:
+        was = "; ".join(f"{k} {shown(getattr(old, k))}, now {shown(v)}" for k, v in changes.items())
+        raise ValueError(f"{args.out} was trained with {was}: leave these options out, or choose "
+                         "another --out")  # fmt: skip
+    prolong(run, old.steps)
+    run.data = (*images(run.recipe.data, args.root, old.image_size, old.channels, args.workers)[:2],
+                args.workers or 2)  # fmt: skip
+    return run
+
+
+def prolong(run: Run, before: int) -> None:
+    """Say what another number of steps means."""
+    steps = run.recipe.steps
+    if steps < run.step:
+        raise ValueError(f"the run is at step {run.step} already: give more --steps than {steps}")
+    if steps != before:
+        say(f"the run now ends at step {steps}, not {before}: from here on, the learning rate "
+            "follows the schedule of a run of that length")  # fmt: skip
+
+
+def again(args: Namespace) -> str:
+    """The command that goes on with this run: what was typed, which its settings agree with."""
     start = ["python"] if world() == 1 else ["torchrun", f"--nproc-per-node={world()}"]
-    defaults = {"root": Path("data"), "device": "auto", "every": 60.0, "grids": 1}
-    given = {k: getattr(args, k) for k in ("out", *defaults) if getattr(args, k) != defaults.get(k)}
-    options = [part for k, v in given.items() for part in (f"--{k}", str(v))]
-    return shlex.join([*start, "-m", "ddpm_lite", "train", "--resume", *options])
+    more = [] if args.resume else ["--resume"]
+    return shlex.join([*start, "-m", "ddpm_lite", *args.line, *more])
 
 
 @contextmanager
@@ -117,13 +148,13 @@ def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
                            f"is solved, go on with: {again}") from error  # fmt: skip
 
 
-def fit(run: Run, x: Tensor, y: Tensor, folder: RunFolder, args: argparse.Namespace) -> int:
+def fit(run: Run, folder: RunFolder, args: Namespace) -> int:
     """Train to the end; save after the first step, then every so many seconds. The signal that
     stopped it, or 0. A signal to one process stops all of them, after the same step."""
     steps, due = run.recipe.steps, time.monotonic() + args.every if run.step else 0.0
     marks = {steps * i // args.grids for i in range(1, args.grids)}
     with stopping() as caught, progress(run.step, steps) as show:
-        for step, loss in run.advance(x, y):
+        for step, loss in run.advance(*run.data):
             folder.log(run, loss)
             show(step, loss)
             if step in marks:
@@ -148,9 +179,9 @@ def stopping() -> Iterator[list[int]]:
         if len(caught) > 1 and world() == 1:
             raise KeyboardInterrupt
 
-    numbers = {signal.SIGINT, signal.SIGTERM}
-    if signal.getsignal(hangup := getattr(signal, "SIGHUP", signal.SIGTERM)) != signal.SIG_IGN:
-        numbers.add(hangup)  # nohup has it ignored
+    hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
+    ignored = signal.getsignal(hangup) == signal.SIG_IGN  # as nohup does
+    numbers = {signal.SIGINT, signal.SIGTERM} | (set() if ignored else {hangup})
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield caught
@@ -171,7 +202,7 @@ def progress(start: int, steps: int) -> Iterator[Callable[[int, float], None]]:
         def show(step: int, loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update()
-            if bar.disable and not rank() and 10 * step // steps > 10 * (step - 1) // steps:
+            if bar.disable and not rank() and 10 * step % steps < 10:
                 left = (time.monotonic() - begin) / (step - start) * (steps - step)
                 text = f"step {step} of {steps}, loss {loss:.3f}, {bar.format_interval(left)} left"
                 print(text, file=sys.stderr, flush=True)

@@ -1,40 +1,17 @@
-"""How the commands speak: settings, tables, devices, and one sentence for each error."""
+"""One sentence for each error."""
 
 import os
 import re
-from typing import Any
+import sys
 
 import torch
 
 from .. import CheckpointError, DataError, NonFiniteLossError
 
 # Errors of these kinds are expected: one sentence, no traceback. All others are bugs.
+EXPECTED = (OSError, ValueError)
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-EXPECTED = (DataError, OSError, ValueError)
-FAILURES = (CheckpointError, NonFiniteLossError)  # ValueErrors that no argument could avoid
-
-
-def device_named(name: str) -> str:
-    """The device of ``--device``; auto is the first that is there."""
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
-    if name not in ("auto", *there):
-        raise ValueError(f"PyTorch finds no {name} device here: use --device cpu, or auto")
-    return there[0] if name == "auto" else name
-
-
-def table(*columns: dict[str, Any]) -> str:
-    """The keys, and beside them the values of each column."""
-    rows = [[name, *(shown(column[name]) for column in columns)] for name in columns[0]]
-    return "\n".join("".join(f"{cell:<15}" for cell in row).rstrip() for row in rows)
-
-
-def shown(value: Any) -> str:
-    """A setting as one would type it."""
-    if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "none"
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return {"None": "none", "False": "no", "True": "yes", "": "none"}.get(text, text)
+FAILURES = (CheckpointError, DataError, NonFiniteLossError)  # that no argument could avoid
 
 
 def sentence(error: BaseException) -> str:
@@ -52,3 +29,13 @@ def sentence(error: BaseException) -> str:
     if "RANK" in os.environ and re.search("gloo|NCCL", text):
         return "another process of this run has stopped; --resume goes on from the last save"
     return text if home.startswith("ddpm_lite") or isinstance(error, EXPECTED) else ""
+
+
+def tell(error: Exception, who: str) -> int:
+    """Say what went wrong, once for all processes; the exit status, which is 2 if other arguments
+    would avoid it. An error that nobody expected is raised again."""
+    if not (text := sentence(error)):
+        raise error
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{who}: {text}", file=sys.stderr)
+    return 2 if isinstance(error, ValueError) and not isinstance(error, FAILURES) else 1
