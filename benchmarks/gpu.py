@@ -32,10 +32,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from ddpm_lite.cli.words import device_named
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ddpm_lite.cli.distributed import device_named
 from ddpm_lite.cli.folder import RunFolder
 from ddpm_lite.cli.recipes import RECIPES, Recipe
 from ddpm_lite.cli.run import Run, plan
@@ -247,7 +247,7 @@ def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None
         run = Run.load(args.out, args.device)
     else:
         recipe = replace(shrunk(TIMED, args), steps=None, minutes=args.seconds / 60)
-        recipe = replace(recipe, steps=plan(recipe, *images, args.device))
+        recipe = replace(recipe, steps=plan(recipe, tuple(images), args.device))
         run = Run(recipe, args.device)
     with RunFolder(args.out, resume=there) as folder:
         timed(run, images, folder, real, begin, args)

@@ -92,7 +92,7 @@ def ours(recipe: Recipe, seed: int) -> tuple[torch.Tensor, float, int, bool]:
     """Samples, seconds of training (finding the number of steps included), steps, labels or not."""
     x, y = load_images("digits")
     begin = time.process_time()
-    steps = plan(recipe, x, y, clock=time.process_time)
+    steps = plan(recipe, (x, y), clock=time.process_time)
     run = Run(replace(recipe, seed=seed, steps=steps))
     for _ in run.advance(x, y):
         pass

@@ -31,7 +31,7 @@ import torch
 from ddpm_lite import load_checkpoint, load_images
 from ddpm_lite.__main__ import main as command
 
-TINY = "--width 8 --mults 1 2 --batch 16 --conditional --dropout 0.1 --every 0 --device cpu".split()
+TINY = "--width 8 --mults 1 2 --batch 16 --dropout 0.1 --T 20 --every 0 --device cpu".split()
 
 
 def start(folder: Path, steps: int) -> int:

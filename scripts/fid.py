@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_lite import ddim_step, ddpm_step, frechet_distance, load_images
+from ddpm_lite.cli.distributed import device_named
 from ddpm_lite.cli.run import Run
-from ddpm_lite.cli.words import device_named
 
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_lite import __main__ as cli
 from ddpm_lite import frechet_distance, load_images
+from ddpm_lite.__main__ import main
+from ddpm_lite.cli.run import Run
 
 PATH = Path(__file__).resolve().parents[1] / "scripts" / "fid.py"
 spec = importlib.util.spec_from_file_location("fid", PATH)
@@ -39,8 +40,8 @@ def test_batches_of_any_size_give_the_distance_of_all_features_at_once():
 
 @pytest.fixture
 def run(tmp_path):
-    more = ["--steps", "2", "--width", "8", "--mults", "1", "--device", "cpu"]
-    assert cli.main(["train", "--out", str(tmp_path), *more]) == 0
+    more = ["--steps", "2", "--width", "8", "--mults", "1", "--T", "8", "--device", "cpu"]
+    assert main(["train", "--out", str(tmp_path), *more]) == 0
     return tmp_path
 
 
@@ -48,7 +49,7 @@ def test_the_command_scores_a_run_and_says_how(run, capsys):
     """With random features, and it says that this is no FID."""
     fid.main(f"--features random --n 30 --steps 2 --device cpu --run {run}".split())
     said = capsys.readouterr().out
-    loaded = cli.Run.load(run / "checkpoint.pt")
+    loaded = Run.load(run)
     real, samples = load_images("digits")[0], loaded.draw(30, 2)
     right = fid.score(fid.Frechet(fid.RandomFeatures()), real, samples, "cpu")
     assert f"no FID: {right:.2f}" in said
@@ -58,7 +59,7 @@ def test_the_command_scores_a_run_and_says_how(run, capsys):
 def test_without_inception_it_ends_in_a_sentence_before_it_draws(run, monkeypatch):
     """And not after hours."""
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
-    monkeypatch.setattr(cli, "drawn", lambda *_: pytest.fail("it has drawn"))
+    monkeypatch.setattr(Run, "draw", lambda *_: pytest.fail("it has drawn"))
     with pytest.raises(SystemExit, match="pip install"):
         fid.main(["--run", str(run), "--device", "cpu"])
 

@@ -26,7 +26,7 @@ from ddpm_lite.cli.run import Run
 
 pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
-TINY = ["--width", "8", "--mults", "1", "--batch", "16", "--device", "cpu"]
+TINY = ["--width", "8", "--mults", "1", "--batch", "16", "--T", "20", "--device", "cpu"]
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes")
 
 
@@ -238,7 +238,7 @@ def test_dropout_differs_from_process_to_process(tmp_path):
         for i in range(2):
             patch.setattr(run, "rank", lambda i=i: i)
             patch.setattr(run, "world", lambda: 2)
-            x, y = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.int64)
+            x, y = torch.zeros(32, 1, 8, 8), torch.zeros(32, dtype=torch.int64)  # its share
             drawn.append((one.chance(x, y, 1), torch.rand(9)))
     torch.manual_seed(1)
     eps = [torch.rand(64), torch.randint(1, 1001, (64,)), torch.randn(64, 1, 8, 8)][2]
@@ -308,7 +308,7 @@ def test_a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, monke
 def test_every_other_image_is_mirrored(tmp_path):
     """Each by its own coin, left for right, and with its own label."""
     x = torch.arange(2.0).view(1, 1, 1, 2).repeat(400, 1, 4, 1) - 0.5
-    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), flip=True))
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), flip=True, batch=400))
     seen = run.chance(x, torch.zeros(400, dtype=torch.int64), 1)[0]
     mirrored = seen[:, 0, 0, 0] > 0
     assert 160 < mirrored.sum() < 240

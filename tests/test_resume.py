@@ -21,7 +21,7 @@ from ddpm_lite.cli.run import Run
 
 pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
-TINY = ["--width", "8", "--mults", "1", "--batch", "16", "--device", "cpu"]
+TINY = ["--width", "8", "--mults", "1", "--batch", "16", "--T", "20", "--device", "cpu"]
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes")
 
 

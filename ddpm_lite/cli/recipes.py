@@ -107,10 +107,10 @@ RECIPES = {
     ),
 }  # fmt: skip
 OWN = {  # the longer side of your images, and what suits it
-    16: Recipe(width=32, minutes=5),
-    32: replace(MNIST),
-    64: replace(MNIST, mults=(1, 2, 2, 2), lr=1e-3, ema=0.999, batch=32, minutes=60),
-    10**9: replace(MNIST, mults=(1, 1, 2, 2, 4), lr=5e-4, ema=0.999, batch=16, minutes=600),
+    16: Recipe(width=24, minutes=5),
+    32: replace(MNIST, width=24, batch=32),
+    64: replace(MNIST, mults=(1, 2, 2, 2), batch=32, lr=1e-3, ema=0.999, minutes=60),
+    10**9: replace(MNIST, mults=(1, 1, 2, 2, 4), batch=16, lr=5e-4, ema=0.999, minutes=600),
 }
 
 
