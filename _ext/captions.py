@@ -37,6 +37,8 @@ def collect(app, doctree):
     for block in doctree.findall(nodes.math_block):
         if match := TAG.search(block.astext()):
             remember(anchors, docname, block, "Equation", *match.groups())
+            block["nowrap"] = True  # Sphinx would wrap it in an environment that allows no tag
+            block.children = [nodes.Text(rf"\[{block.astext()}\]")]
 
 
 def remember(anchors, docname, node, kind, chapter, number):
