@@ -5,6 +5,7 @@ root as ``.sqrt()``, ``torch.sqrt`` or ``** 0.5``, and also where parts of it ha
 """
 
 import ast
+import functools
 import itertools
 from pathlib import Path
 
@@ -108,18 +109,24 @@ def matches(pattern, node, letters: dict[str, str]) -> bool:
     )
 
 
+@functools.cache
+def functions(text: str) -> list[tuple[str, list[ast.expr]]]:
+    """The outermost functions of a file, each with all its expressions."""
+    all_of = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+    inner = {n for f in all_of for n in ast.walk(f) if n is not f}
+    normal = [(f.name, Normal(local_names(f)).visit(f)) for f in all_of if f not in inner]
+    return [(name, [n for n in ast.walk(f) if isinstance(n, ast.expr)]) for name, f in normal]
+
+
 def places(patterns: list[str], modules: dict[str, str]) -> set[str]:
     """The outermost functions in which one of the patterns occurs."""
-    wanted, found = [ast.parse(p, mode="eval").body for p in patterns], set()
-    for file, text in modules.items():
-        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
-        inner = {n for f in functions for n in ast.walk(f) if n is not f}
-        for function in functions:
-            normal = Normal(local_names(function)).visit(function)
-            nodes = [n for n in ast.walk(normal) if isinstance(n, ast.expr)]
-            if function not in inner and any(matches(p, n, {}) for p in wanted for n in nodes):
-                found.add(f"{file}: {function.name}")
-    return found
+    wanted = [ast.parse(pattern, mode="eval").body for pattern in patterns]
+    return {
+        f"{file}: {name}"
+        for file, text in modules.items()
+        for name, nodes in functions(text)
+        if any(matches(pattern, node, {}) for pattern in wanted for node in nodes)
+    }
 
 
 @pytest.mark.parametrize("name", FORMULAS)

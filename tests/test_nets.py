@@ -13,12 +13,6 @@ from ddpm_lite import (
     ResBlock,
     UNet,
     Upsample,
-    cosine_schedule,
-    ddim_step,
-    ddpm_loss,
-    drop_labels,
-    guided,
-    sample,
     time_embedding,
 )
 
@@ -290,56 +284,3 @@ def test_copies_and_saved_states_answer_alike(kind):
     y = torch.arange(4)
     assert torch.equal(copy.deepcopy(net)(x, t, y), net(x, t, y))
     assert torch.equal(other(x, t, y), net(x, t, y))
-
-
-# What each kind of data and condition is for: small models that learn
-
-
-def learned(net, x0, y, xT, wanted, steps=150):
-    """Samples from xT for the conditions ``wanted``, after so many steps on (x0, y)."""
-    schedule, optimizer = cosine_schedule(100), torch.optim.Adam(net.parameters(), 1e-2)
-    for _ in range(steps):
-        rows = torch.randint(len(x0), (32,))
-        given = None if y is None else drop_labels(y[rows], 0.1, math.nan)
-        loss = ddpm_loss(lambda x, t, given=given: net(x, t, given), schedule, x0[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    model = net if wanted is None else guided(net, wanted, 0.0)
-    return sample(model, schedule, xT, 10, ddim_step)
-
-
-def test_signals_are_learned():
-    """Two sines in (B, 1, 16): each sample is near one of them, and both come."""
-    sines = 0.8 * (torch.arange(16) * torch.tensor([[0.4], [0.8]])).sin()[:, None]
-    x0 = sines[torch.arange(64) % 2]
-    out = learned(UNet(1, 8, (1, 2), dims=1), x0, None, torch.randn(40, 1, 16), None)
-    distance = torch.cdist(out.flatten(1), sines.flatten(1))
-    assert distance.amin(1).median() < 0.7 and distance.argmin(1).unique().numel() == 2
-
-
-def test_a_value_is_learned():
-    """Points (y, -y / 2) for y in -1 … 1, of which no value is repeated."""
-    y = torch.rand(512, 1) * 2 - 1
-    wanted = torch.linspace(-0.9, 0.9, 50)[:, None]
-    out = learned(
-        MLP(2, 64, 2, cond_dim=1), torch.cat([y, -y / 2], 1), y, torch.randn(50, 2), wanted
-    )
-    assert (out - torch.cat([wanted, -wanted / 2], 1)).abs().median() < 0.1
-
-
-def test_two_labels_at_once_are_learned():
-    """Two attributes, 0 or 1, each of which decides one coordinate."""
-    y = torch.randint(2, (512, 2)).float()
-    wanted = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]).repeat(10, 1)
-    out = learned(MLP(2, 64, 2, cond_dim=2), y * 1.6 - 0.8, y, torch.randn(40, 2), wanted)
-    assert ((out > 0) == (wanted > 0)).double().mean() > 0.95
-
-
-def test_a_coarse_image_is_learned():
-    """The condition is a 4 x 4 image, enlarged to 8 x 8, and the data are its negative."""
-    coarse = torch.rand(256, 1, 4, 4).round() * 1.6 - 0.8
-    y = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    net = UNet(1, 8, (1,), cond_channels=1)
-    out = learned(net, -y, y, torch.randn(10, 1, 8, 8), y[:10])
-    assert (out + y[:10]).abs().median() < 0.2
