@@ -1,0 +1,65 @@
+"""Is it a bug, or not trained yet? Checks each piece of a diffusion model, then the whole.
+
+Grey samples don't tell you which piece is broken. A piece can be tested alone, with stand-ins whose
+right answer is known in place of the others: a network that predicts 0, and one that was told x0.
+At the end, the real network goes through the real sampler. ``case.py`` holds what is examined,
+``network.py`` and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..diffusion import TARGETS
+from .case import Case, Finding, Net, Report, linear_error, told
+from .network import GROUND, NETWORK
+from .process import PROCESS
+
+__all__ = ["Finding", "Report", "diagnose", "linear_error", "told"]
+
+
+def diagnose(
+    net: Net, schedule: Any, batch: Any, target: str = "eps", ema: Any = None,
+    loss_fn: Callable[..., Any] | None = None, sampler: Callable[..., Tensor] | None = None,
+    seed: int = 0,
+) -> Report:  # fmt: skip
+    """Look for the fault in a set-up whose samples are bad; ``print`` the report.
+
+    Args:
+        net: the raw network, ``net(x, t)`` or ``net(x, t, y)`` with t = 1 … T, trained or not. A
+            function works, such as ``lambda x, t: net(x, t - 1)`` for a network that counts from
+            0; only a module can be examined in training mode, too.
+        schedule: with ``.T`` and ``.alpha_bar`` (T + 1 rows, row 0 clean). ``Schedule(beta)``
+            makes one from a table of betas.
+        batch: images (B, C, H, W), signals (B, C, L) or vectors (B, D) as the network sees them, at
+            least 32 rows; or (x, y) with their labels or other conditions. Also as a dict, as NumPy
+            arrays, or as a ``DataLoader``, whose first batch is used.
+        target: what you believe that the network predicts: "eps", "x0" or "v".
+        ema: the averaged network, or an ``EMA``.
+        loss_fn: your loss of one batch, ``loss_fn(net, x, y)``, without weights and augmentation;
+            it is called with stand-ins for the network. One that owns its network,
+            ``loss_fn(x, y)``, works if ``net`` is that module.
+        sampler: your loop, ``sampler(model, schedule, xT)``, which returns x0 like xT. The model
+            is an ``eps(x, t)``, or predicts the target itself if the loop expects that.
+        seed: of the noise that the checks draw.
+
+    Raises:
+        TypeError, ValueError: a piece can't be used or called; the sentence says what to give.
+
+    What isn't given isn't examined. Nothing is changed: not the weights, their gradients and modes,
+    nor the random numbers that follow. Taken apart in chapter 10.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        case = Case(net, schedule, batch, target, ema, loss_fn, sampler)
+        findings = [Finding(*seen) for check in GROUND for seen in check(case)]
+        if all(finding.well for finding in findings):  # else what follows would only repeat it
+            case.look()
+            findings += [Finding(*seen) for check in NETWORK + PROCESS for seen in check(case)]
+        return Report(findings, case.ratio)

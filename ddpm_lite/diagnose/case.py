@@ -1,0 +1,250 @@
+"""What ``diagnose`` examines, the stand-ins, and the report (needs torch, diffusion.py)."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import TARGETS, Schedule, predict_eps, q_sample
+
+Net = Callable[..., Tensor]
+Asked = list[tuple[Tensor, Tensor]]  # what a stand-in was asked: xt and t (B,)
+LEARNED = 0.9  # of the error of the best straight line: below it, the network has learned
+ENOUGH = 4_000  # numbers at each level: chance moves a mean square by 0.02
+LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, as shares of T
+
+# fmt: off
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw, what it expected, and what to do where it isn't well."""
+
+    name: str
+    well: bool
+    measured: str
+    expected: str
+    to_do: str
+
+    def __str__(self) -> str:
+        mark = "ok   " if self.well else "FAULT"
+        text = f"{mark} {self.name}: {self.measured}; expected {self.expected}"
+        return text if self.well else f"{text}\n      to do: {self.to_do}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, in the order in which data flow, and ``ratio``: the error of the network over
+    that of the best straight line, at the level where it is best (NaN: not measured)."""
+
+    findings: list[Finding]
+    ratio: float = math.nan
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What training can't mend. Repair the first one and ask again."""
+        return [finding for finding in self.findings if not finding.well]
+
+    @property
+    def verdict(self) -> str:
+        """ "a bug", "not trained yet" or "healthy"."""
+        healthy = "healthy" if self.ratio < LEARNED else "not trained yet"
+        return "a bug" if self.faults else healthy
+
+    def __str__(self) -> str:
+        lines = [f"{self.verdict}: error / that of the best line = {self.ratio:.2f}"]
+        return "\n".join([*lines, *map(str, self.findings)])
+
+
+def linear_error(x: Tensor, alpha_bar: Tensor, target: str = "eps") -> Tensor:
+    """The error that is left if the best straight line predicts each pixel from itself alone: for
+    eps, alpha_bar var(x0) / (alpha_bar var(x0) + 1 - alpha_bar), averaged over pixels."""
+    alpha_bar, var = alpha_bar.squeeze(), x.var(0)
+    share = {"eps": alpha_bar, "x0": 1 - alpha_bar, "v": 1}[target]
+    return (share * var / (alpha_bar * var + 1 - alpha_bar)).mean()
+
+
+def told(x0: Tensor, schedule: Any, target: str = "eps") -> Net:
+    """A network that was told x0: DDPM's Eq. 4, solved for the noise."""
+
+    def answer(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
+        return TARGETS[target](schedule, x0, t, predict_eps(schedule, xt, t, x0))
+
+    return answer
+
+
+class Case:
+    """What is examined: the batch, noised to each level, and what the network predicts there.
+
+    A case is a schedule, too: the user's alpha_bar, on the device of the batch.
+    """
+
+    at, ratio = Schedule.at, math.nan
+
+    def __init__(self, net, schedule, batch, target, ema, loss_fn, sampler):
+        x, y = _pair(batch)
+        self.given, self.net, self.ema = net, _still(net), _still(ema)
+        self.modules = [*self.net.modules()] if isinstance(net, nn.Module) else []
+        self.schedule, self.target, self.loss_fn, self.sampler = schedule, target, loss_fn, sampler
+        weight = next(net.parameters(), x) if self.modules else x
+        self.dtype, D = weight.dtype, x[0].numel()
+        rows = torch.randperm(len(x))[: max(128, 4 * ENOUGH // D)].sort().values
+        rows = rows.repeat(math.ceil(ENOUGH / (len(rows) * D)))
+        self.x, self.y = (a if a is None else a[rows].to(weight.device) for a in (x, y))
+        if not hasattr(schedule, "alpha_bar") or not hasattr(schedule, "T"):
+            raise TypeError(f"schedule is {kind_of(schedule)} without .T and .alpha_bar; expected "
+                            "Schedule(betas), and for a network that counts t from 0, such as one "
+                            "of diffusers, lambda x, t: net(x, t - 1)")
+        self.T = int(schedule.T)
+        self.alpha_bar = torch.as_tensor(schedule.alpha_bar).detach().float().to(weight.device)
+
+    def look(self) -> None:
+        """Noise the batch to each level, and let the network predict: (levels, B, …)."""
+        self.times = [max(1, round(share * self.T)) for share in LEVELS]
+        levels = [(self, self.x, t, torch.randn_like(self.x)) for t in self.times]
+        self.noisy = torch.stack([q_sample(*level) for level in levels])
+        self.truth = {name: torch.stack([f(*level) for level in levels])
+                      for name, f in TARGETS.items()}
+        self.label = self.y
+        try:
+            self.ask(self.net, self.noisy[0], 1)
+        except ValueError as error:
+            if self.y is None or not re.search(TAKES_NONE, str(error)):
+                raise
+            self.label = None
+        self.predictions = self.predict(self.net)
+        self.ratio = self.over_line()
+        self.trained = self.ratio < LEARNED
+
+    def ask(self, net: Net, xt: Tensor, t: Any, y: Tensor | None = None) -> Tensor:
+        """The prediction of a network, for the batch's labels if no others are given."""
+        y = self.label if y is None else y
+        call, labels = ("net(x, t)", []) if y is None else ("net(x, t, y)", [y[: len(xt)]])
+        out = _called(call, net, xt.to(self.dtype), rows_of(t, xt).long(), *labels)
+        if getattr(out, "shape", None) != xt.shape:
+            raise ValueError(f"{call} returned {kind_of(out)}; expected the prediction alone, "
+                             f"{kind_of(xt)}: give lambda x, t: net(x, t).sample, net(x, t)[0], or "
+                             "for a learned variance net(x, t).chunk(2, dim=1)[0]")
+        return out.float()
+
+    def predict(self, net: Net) -> Tensor:
+        """(levels, B, …) its predictions."""
+        return torch.stack([*map(partial(self.ask, net), self.noisy, self.times)])
+
+    def errors(self, predictions: Tensor, target: str = "") -> Tensor:
+        """(levels,) mean squared errors."""
+        return (predictions - self.truth[target or self.target]).square().flatten(1).mean(1)
+
+    def over_line(self, target: str = "", sign: int = 1) -> float:
+        """The error of the network over that of the best straight line, at its best level."""
+        lines = [linear_error(self.x, self.alpha_bar[t], target or self.target) for t in self.times]
+        return (self.errors(sign * self.predictions, target) / torch.stack(lines)).min().item()
+
+    def stand_in(self, answer: Net) -> tuple[Net, Asked]:
+        """In place of the network, and the list of what it is asked."""
+        asked: Asked = []
+
+        def net(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
+            asked.append((xt, rows_of(t, xt)))
+            return answer(xt, asked[-1][1].long().clamp(1, self.T))
+
+        return net, asked
+
+    def loss(self, answer: Net) -> tuple[float, Asked]:
+        """The loss with a stand-in for the network, and what the stand-in was asked."""
+        (net, asked), inside, failed = self.stand_in(answer), nullcontext(), NEVER
+        if self.modules:  # in place of its forward, for a loss that owns it
+            inside, net = mock.patch.object(self.given, "forward", net), self.given
+        with inside:
+            x, y = self.x, self.y
+            for args in (net, x, y), (net, x), (x, y), (x,):
+                try:
+                    loss = _number(self.loss_fn(*args))
+                    if asked:
+                        return loss, asked
+                except Exception as error:
+                    failed = failed if re.search(TAKES_NONE, str(error)) else error
+                    asked.clear()
+        raise ValueError(f"loss_fn(net, x, y) failed: {failed!r}; expected the loss alone, a "
+                         "scalar, of a net that is called net(x, t)") from failed
+
+    def draw(self, model: Net, n: int) -> Tensor:
+        """(n, …) what the sampler makes of noise."""
+        call, xT = "sampler(model, schedule, xT)", torch.randn_like(self.x[:n])
+        x0 = _called(call, self.sampler, model, self.schedule, xT)
+        if getattr(x0, "shape", None) != xT.shape:
+            raise ValueError(f"{call} returned {kind_of(x0)}; expected x0 alone, {kind_of(xT)}, "
+                             "such as frames[-1]")
+        return x0.float()
+
+
+TAKES_NONE = "positional argument|without conditions|class_embedding needs to be"
+NEVER = ValueError("it never called the net; if it owns it, give that module itself as net")
+
+
+def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
+    """x and y of a batch, which may be x, (x, y), a dict, or a DataLoader of such."""
+    try:
+        if not isinstance(batch, (tuple, list, Mapping)) and not hasattr(batch, "__array__"):
+            batch = next(iter(batch))
+        if isinstance(batch, Mapping):  # images are larger than labels
+            batch = sorted(map(torch.as_tensor, batch.values()), key=lambda a: -a.numel())
+        x, *y = batch if isinstance(batch, (tuple, list)) else [batch]
+        x, y = torch.as_tensor(x), [torch.as_tensor(a) for a in y if a is not None]
+    except Exception as error:
+        raise TypeError(f"the batch is {kind_of(batch)}; expected x or (x, y)") from error
+    if len(y) > 1 or not x.is_floating_point() or x.ndim < 2:
+        raise TypeError(f"the batch is {x.dtype} {kind_of(x)} and {len(y)} more; expected x or "
+                        "(x, y), floats as the network sees them: x / 127.5 - 1 for bytes")
+    if len(x) < 32 or y and y[0].shape[:1] != x.shape[:1]:
+        raise ValueError(f"the batch has {len(x)} rows, the labels are {[*map(kind_of, y)]}; "
+                         "expected 32 rows or more, and a label for each")
+    return x.float(), *(y or [None])
+
+
+def _called(call: str, f: Callable, *args: Any) -> Any:
+    """What f returns; where it fails, a sentence."""
+    try:
+        return f(*args)
+    except Exception as error:
+        raise ValueError(f"{call} raised {type(error).__name__}: {error}. diagnose calls it like "
+                         "this, for this batch; wrap what is called otherwise.") from error
+
+
+def _number(loss: Any) -> float:
+    """The loss: a mean over rows, the entry "loss" of a dict, or the first of a tuple."""
+    while isinstance(loss, (Mapping, tuple, list)):
+        loss = loss["loss"] if isinstance(loss, Mapping) else loss[0]
+    return torch.as_tensor(loss, dtype=torch.float64).mean().item()
+
+
+def _still(net: Any) -> Any:
+    """A copy in evaluation mode; of an EMA, its model."""
+    net = getattr(net, "model", net) if not isinstance(net, nn.Module) else net
+    return copy.deepcopy(net).eval() if isinstance(net, nn.Module) else net
+
+
+def rows_of(t: Any, xt: Tensor) -> Tensor:
+    """The time of each row, given as one number or as many."""
+    return torch.as_tensor(t, device=xt.device).reshape(-1).expand(len(xt))
+
+
+def kind_of(a: Any) -> str:
+    """How a sentence names what it was given."""
+    return f"{tuple(a.shape)}" if isinstance(a, Tensor) else type(a).__name__
+
+
+def apart(a: Tensor, b: Tensor) -> float:
+    """The distance of two predictions, relative to their size."""
+    size = (a.square().mean() + b.square().mean()).item() / 2
+    return ((a - b).square().mean().item() / size) ** 0.5 if size else 0.0

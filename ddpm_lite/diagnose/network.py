@@ -1,0 +1,209 @@
+"""Checks of data, schedule, network and average (needs torch, diffusion.py).
+
+A check yields, for each finding, its name, whether all is well, what it measured, what it expected,
+and what to do. Limits leave room on both sides: healthy set-ups measure far below, broken ones far
+above.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import TARGETS
+from .case import LEARNED, Case, Net, apart, linear_error
+
+Seen = Iterator[tuple[str, bool, str, str, str]]  # a Finding
+SIGNAL = 0.1  # sqrt(alpha_bar_T): 0.006 for DDPM's schedule, 0.07 for Stable Diffusion's
+SAME = 1e-3  # predictions that differ by less, relative to their size, are the same
+WORSE = 3  # times the error of predicting 0; random weights reach 2.5, a wrong sign nearly 4
+FITS = 2  # another target must fit this many times as well before it is the true one
+BEHIND = 1.3  # times the error of the network: no average of a good run is so far behind
+
+# fmt: off
+
+
+def check_data(case: Case) -> Seen:
+    """The noise has size 1, so the data must have it too; images are clipped to -1 … 1."""
+    x = case.x
+    if x.ndim == 4 and {x.shape[1], x.shape[3]} & {1, 3}:
+        yield ("data shape", x.shape[1] in (1, 3), f"{tuple(x.shape)}", "(B, C, H, W)",
+               "put the channels first: x.permute(0, 3, 1, 2)")
+    low, high, rms = x.min().item(), x.max().item(), x.square().mean().sqrt().item()
+    to_do = next((to_do for fault, to_do in (
+        (not math.isfinite(low + high), "look for the NaN where the data are loaded"),
+        (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or an integer division?"),
+        (rms > 2 or case.sampler is None and _beyond(x),
+         "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"),
+        (_unscaled(x, low, high), "2 * x - 1; if the network does that, give what it then sees"),
+        ((x == x[:1]).all(), "all rows are equal: is the index used where an item is loaded?"),
+    ) if fault), "")
+    yield ("data range", not to_do, f"{low:.2f} … {high:.2f}, root mean square {rms:.2f}",
+           "images in -1 … 1, others of size about 1, no NaN, different rows", to_do)
+
+
+def _beyond(x: Tensor) -> bool:
+    """Images whose pixels pile up at an end that isn't -1 or 1: a sampler would clip them. (With a
+    sampler, that is measured.)"""
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.abs().max() < 1.01:
+        return False
+    ends = (x == x.amin((0, 2, 3), True)) | (x == x.amax((0, 2, 3), True))
+    return ends.float().mean().item() > 0.001
+
+
+def _unscaled(x: Tensor, low: float, high: float) -> bool:
+    """0 … 1, 0 … 2 or -1 … 0 in pixels; the coordinates of a point may lie there."""
+    pixels = x.ndim > 2 or x.shape[1] >= 16
+    return pixels and (abs(low) < 0.1 and high < 2.1 or (low, high) == (-1, 0))
+
+
+def check_schedule(case: Case) -> Seen:
+    """From clean data to noise in which no data are left, in steps that begin small."""
+    alpha_bar, T = case.alpha_bar.double(), case.T
+    measured = f"{len(alpha_bar)} rows for T = {T}, the first {alpha_bar[0]:.4f}"
+    yield ("clean start", len(alpha_bar) == T + 1 and alpha_bar[0].item() == 1, measured,
+           "T + 1 rows, the first 1", "put a 1 in front: row t belongs to t steps")
+    first = (1 - alpha_bar[1]).sqrt().item()
+    yield ("first noise", first < max(0.1, 8 / T), f"{first:.3f} at t = 1",
+           "at most 0.1, or 8 / T", "is beta upside down? It begins small and grows")
+    left, falls = alpha_bar[-1].clamp(min=0).sqrt().item(), bool((alpha_bar.diff() < 0).all())
+    yield ("signal at T", falls and left < SIGNAL, f"sqrt(alpha_bar) {left:.3f}, falling: {falls}",
+           f"falling, below {SIGNAL}",
+           "beta's end points belong to their T: more steps, or a cosine schedule")
+
+
+# The network
+
+
+def check_numbers(case: Case) -> Seen:
+    """One NaN in a weight is a NaN in every pixel, and training never leaves it."""
+    parameters = case.net.parameters() if case.modules else []
+    weights, predictions = (sum(not a.isfinite().all() for a in many)
+                            for many in (parameters, case.predictions))
+    yield ("finite numbers", weights + predictions == 0,
+           f"NaN or infinite in {weights} weights, {predictions} predictions", "0 and 0",
+           "go back to an earlier checkpoint; then a lower learning rate, no float16")
+
+
+def check_time(case: Case) -> Seen:
+    """The same image at another time is another question."""
+    net, xt, T = _awake(case), case.noisy[5], case.T
+    first, *others = (case.ask(net, xt, t) for t in (1, T // 2, T))
+    moved = max(apart(first, other) for other in others)
+    yield ("time matters", moved > SAME, f"predictions differ by {moved:.1%}",
+           f"more than {SAME:.1%}", "is t used in forward, and is it 1 … T there, not t / T?")
+
+
+def check_target(case: Case) -> Seen:
+    """The predictions fit what they are said to be better than what they are not."""
+    fits = {name: (case.errors(case.predictions, name) / _of_zero(case, name)).mean().item()
+            for name in TARGETS}
+    best = min(fits, key=fits.__getitem__)
+    clear = fits[best] < LEARNED and case.over_line(best) < LEARNED
+    shares = ", ".join(f"{name} {fit:.2f}" for name, fit in fits.items())
+    yield ("target", not clear or fits[case.target] < FITS * fits[best],
+           f"error / that of predicting 0, as {shares}",
+           f"no other to fit {FITS} times as well as {case.target}",
+           f"it predicts {best}: give target={best!r} and sample through from_{best}")
+
+
+def check_labels(case: Case) -> Seen:
+    """Another label, another prediction; and once trained, the true label gives the better one."""
+    y, i, K = case.label, 6, max([getattr(m, "num_classes", 0) for m in case.modules], default=0)
+    if y is None or (y == y[:1]).all():
+        return
+    if K and y.ndim == 1:
+        used = y.unique().tolist()
+        yield ("range of labels", used[0] != 1 or used[-1] != K or len(used) <= K / 2,
+               f"{used[0]} … {used[-1]}", f"0 … {K - 1}, and {K} for no label",
+               "count from 0, y - 1: the network takes the last class for no label")
+    own, *others = (case.ask(_awake(case), case.noisy[i], case.times[i],
+                             y.roll(k * len(y) // 10, 0)) for k in range(10))
+    moved = max(apart(own, other) for other in others)
+    yield ("labels matter", moved > SAME, f"predictions differ by {moved:.1%}",
+           f"more than {SAME:.1%}", "does y reach the layers through an embedding?")
+    if moved > SAME:
+        yield from _check_truth(case, i, own, torch.stack(others))
+
+
+def _check_truth(case: Case, i: int, own: Tensor, others: Tensor) -> Seen:
+    """If the predictions are the means of what their labels allow, then another label is worse by
+    the square of how far it moves the prediction, on average."""
+    truth = case.truth[case.target][i]
+    errors = [(a - truth).square().flatten(2).mean(2) for a in (own[None], others)]  # (…, B)
+    gain = (errors[1] - errors[0]).mean(0)
+    shift = (others - own).square().mean(0).flatten(1).mean(1)
+    best = torch.cat(errors).amin(0).mean()
+    if best < LEARNED * linear_error(case.x, case.alpha_bar[case.times[i]], case.target):
+        share = (gain.sum() / shift.sum()).item()
+        chance = 3 * ((gain - share * shift).std() / shift.mean()).item() / len(gain) ** 0.5
+        yield ("labels are true", share + chance > 0.5,
+               f"another label costs {share:.0%} ± {chance:.0%} of what it should",
+               "about 100%, at least 50%", "shuffle the labels together with the images")
+
+
+def check_company(case: Case) -> Seen:
+    """A prediction depends neither on chance nor, in training mode, on the images beside it."""
+    net, xt, t, half = _awake(case), case.noisy[5], case.times[5], len(case.x) // 2
+    moved = apart(case.ask(net, xt, t), case.ask(net, xt, t))
+    yield ("repeatable", moved < SAME, f"two predictions differ by {moved:.1%}",
+           f"at most {SAME:.1%}", "use nn.Dropout, and call net.eval() if it is inside a function")
+    beside = []
+    for neighbours in xt[half:], case.noisy[-1][half:]:
+        net = copy.deepcopy(net).train() if isinstance(net, nn.Module) else net
+        torch.manual_seed(0)  # the same dropout
+        beside.append(case.ask(net, torch.cat([xt[:half], neighbours]), t)[:half])
+    moved = apart(*beside)
+    yield ("rows are independent", moved < SAME, f"other neighbours change it by {moved:.1%}",
+           f"at most {SAME:.1%}", "use GroupNorm: BatchNorm mixes the noise levels of a batch")
+
+
+def check_errors(case: Case) -> Seen:
+    """Nowhere far worse than predicting 0: training starts about there, and only improves."""
+    shares = case.errors(case.predictions) / _of_zero(case, case.target).clamp(min=0.5)
+    worst, flipped = int(shares.argmax()), case.over_line(sign=-1) < LEARNED
+    yield ("error by t", bool((shares < WORSE).all()),
+           f"{shares[worst]:.2f} times that of predicting 0 at t = {case.times[worst]}",
+           f"below {WORSE}", "the sign is wrong: -net(x, t) fits" if flipped else
+           "another range, schedule or t than in training?")
+
+
+def check_ema(case: Case) -> Seen:
+    """The average has the network's buffers, and is about as good."""
+    if case.ema is None:
+        return
+    theirs = dict(case.ema.named_buffers()) if isinstance(case.ema, nn.Module) else {}
+    mine = dict(case.net.named_buffers()) if case.modules else {}
+    differ = [name for name in mine.keys() & theirs if (mine[name] != theirs[name]).any()]
+    yield ("EMA buffers", not differ, f"differ: {', '.join(differ[:3]) or 'none'}", "none",
+           "average the parameters, copy the buffers")
+    behind = case.errors(case.predict(case.ema)) / case.errors(case.predictions)
+    behind = behind.mean().item()
+    yield ("EMA is near", behind < BEHIND, f"its error is {behind:.2f} times that of the network",
+           f"below {BEHIND}", "update it after each step; a lower decay for a short run")
+
+
+def _awake(case: Case) -> Net:
+    """The network, if it has learned; else one in which no matrix is zero, so that what reaches
+    the output can be seen."""
+    if case.trained or not case.modules:
+        return case.net
+    net = copy.deepcopy(case.net)
+    for weight in net.parameters():
+        if weight.ndim > 1 and not weight.any():
+            nn.init.normal_(weight, std=0.1)
+    return net
+
+
+def _of_zero(case: Case, target: str) -> Tensor:
+    """(levels,) the error of predicting 0."""
+    return case.truth[target].square().flatten(1).mean(1)
+
+
+GROUND = (check_data, check_schedule)
+NETWORK = (check_numbers, check_time, check_target, check_labels, check_company, check_errors,
+           check_ema)

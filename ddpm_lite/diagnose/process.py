@@ -1,0 +1,190 @@
+"""Checks of the loss and the sampler, with stand-ins for the network; and of the samples (needs
+torch, diffusion.py)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..diffusion import TARGETS, predict_eps, v_target
+from .case import ENOUGH, Asked, Case, Net, apart, rows_of, told
+from .network import Seen
+
+MEAN = 0.1  # relative error of a mean over thousands of numbers: far more than chance makes
+GREY = 0.004  # in a range of 2, half a level of 255: noise that stays in the samples
+NOISY = 0.75, 4  # mean square of the noise in a state; beta in place of its tilde reaches 3
+SHARED = 1.7  # times what chance makes of a mean of noise; sharing it in a plane makes 2
+REACH, SPREAD = 3, (0.3, 3)  # largest value and deviation of samples, over those of the data
+
+# fmt: off
+
+
+def check_loss(case: Case) -> Seen:
+    """For predicting 0, a loss gives the size of its target; for the right prediction, 0."""
+    if case.loss_fn is None:
+        return
+    wanted = max(30, 10 * case.T / len(case.x))  # each time ten times, on average
+    calls = math.ceil(min(wanted, 3e7 / case.x.numel()))
+    runs = [case.loss(lambda xt, t: torch.zeros_like(xt)) for _ in range(calls)]
+    asked = [one for _, each in runs for one in each]
+    times = [*_check_times(case, torch.stack([t for _, t in asked]))]
+    yield from times
+    if all(well for _, well, *_ in times):
+        yield from _check_noise(case, asked[:50])
+        yield from _check_weight(case)
+        yield from _check_size(case, sum(loss for loss, _ in runs) / calls)
+
+
+def _check_times(case: Case, t: Tensor) -> Seen:
+    """What isn't trained can't be sampled, and each row has a time of its own."""
+    T, whole = case.T, bool((t == t.round()).all())
+    yield ("kind of t", whole, f"{t.dtype}, such as {t[0, 0].item():.4g}",
+           "whole numbers, one for each row", "t = torch.randint(1, T + 1, (B,)), as it is")
+    if whole:
+        yield ("a t for each row", not (t == t[:, :1]).all(), f"{t[0, :4].long().tolist()} …",
+               "different ones", "t = torch.randint(1, T + 1, (B,))")
+        low, high, slack = int(t.min()), int(t.max()), 7 * T // t.numel()
+        yield ("range of t", 1 <= low <= 1 + slack and T - slack <= high <= T,
+               f"{low} … {high} where T = {T}", "1 … T",
+               "torch.randint(1, T + 1, …): the upper end is exclusive")
+
+
+def _check_noise(case: Case, asked: Asked) -> Seen:
+    """What was added to x0 has the variance 1 - alpha_bar_t, the kurtosis of a Gaussian, and is
+    another for each image, pixel and call: else means over these would not be small."""
+    eps = torch.stack([told(case.x, case)(xt, t.long()).flatten(1) for xt, t in asked])
+    eps = eps - eps.mean()  # (calls, B, D)
+    variance = eps.var().item()
+    kurtosis = (eps**4).mean().item() / variance**2
+    yield ("noise in x_t", abs(variance - 1) < MEAN and abs(kurtosis / 3 - 1) < MEAN,
+           f"variance {variance:.2f}, kurtosis {kurtosis:.2f}", "1 and 3",
+           "x_t = √ᾱ x0 + √(1 - ᾱ) randn, of this x0 (not augmented) and this t")
+    means = [eps.mean(dim).square().mean().item() * eps.shape[dim] for dim in range(3)]
+    yield ("independent noise", max(means) < SHARED,
+           f"means over calls, rows, pixels: {', '.join(f'{m:.1f}' for m in means)}",
+           "about 1 each", "torch.randn_like(x0): nothing drawn once for many")
+
+
+def _check_weight(case: Case) -> Seen:
+    """The same error costs the same at every t."""
+    one, two, *parts = (_costs(case, *wrong) for wrong in (
+        (1, 0, 1), (2, 0, 1), (1, 0, 1 / 3), (1, 1 / 3, 2 / 3), (1, 2 / 3, 1)))
+    if 3.8 < two / one < 4.2:  # squared errors
+        yield ("weight of t", max(parts) < 1.02 * min(parts),
+               f"{', '.join(f'{part:.2g}' for part in parts)} at small, middle and large t",
+               "the same", "remove the weight, or give diagnose the loss without it")
+
+
+def _costs(case: Case, by: float, low: float, high: float) -> float:
+    """What a prediction costs that is wrong by so much at these shares of T, and nowhere else."""
+    right = told(case.x, case, case.target)
+
+    def wrong(t: Tensor) -> Tensor:
+        return ((low * case.T < t) & (t <= high * case.T)).float()
+
+    torch.manual_seed(0)  # the same times and noise whatever is wrong
+    loss, asked = case.loss(
+        lambda xt, t: right(xt, t) + by * wrong(t).reshape(-1, *[1] * (xt.ndim - 1)))
+    return loss / wrong(asked[0][1]).mean().clamp(min=1e-9).item()
+
+
+def _check_size(case: Case, zero: float) -> Seen:
+    """A mean squared error of the target that was named."""
+    signal, size = case.alpha_bar[1:].mean().item(), case.x.square().mean().item()
+    size = {"eps": 1.0, "x0": size, "v": signal + (1 - signal) * size}[case.target]
+    costs = {name: case.loss(told(case.x, case, name))[0] for name in TARGETS}
+    best = min(costs, key=costs.__getitem__)
+    to_do = "a mean of squared errors over all entries: no L1, no Huber, no sum, no factor"
+    if costs[best] > 1e-3 * size:
+        to_do = "the noise in x_t, the t and the target must belong together"
+    elif best != case.target:
+        to_do = f"the loss trains {best}: give target={best!r}, or train for {case.target}"
+    yield ("loss of 0", abs(zero / size - 1) < MEAN, f"{zero:.3f} where the target has {size:.3f}",
+           "the same, the mean square of the target", to_do)
+    yield ("loss of the answer", costs[case.target] < 1e-3 * size, f"{costs[case.target]:.4f}", "0",
+           to_do)
+
+
+def check_sampler(case: Case) -> Seen:
+    """With a model that was told the images, the loop passes through x_t of them, to them."""
+    if case.sampler is None:
+        return
+    x, runs = case.x[: max(16, ENOUGH // case.x[0].numel())], []
+    for kind in dict.fromkeys(["eps", case.target]):  # some loops take the target itself
+        model, asked = case.stand_in(told(x, case, kind))
+        x0 = case.draw(model, len(x))
+        runs.append(((x0 - x).square().mean().sqrt().item(), kind, x0, asked))
+        if runs[-1][0] < GREY:
+            break
+    off, kind, x0, asked = min(runs, key=lambda run: run[0])
+    way = [*_check_clip(x, x0), *_check_way(case, x, asked), *_check_end(x, x0, off)]
+    yield from way
+    if all(well for _, well, *_ in way):
+        yield from _check_samples(case, kind)
+
+
+def _check_clip(x: Tensor, x0: Tensor) -> Seen:
+    """The range of the data isn't cut."""
+    reach, most = x0.abs().max().item(), x.abs().max().item()
+    cut = most > reach + 0.01 and apart(x.clamp(-reach, reach), x0) < 0.02
+    yield ("range of the sampler", not cut, f"up to {reach:.3g}", f"up to {most:.3g}, as the data",
+           "don't clip below the range of the data: clip=None, or scale the data")
+
+
+def _check_way(case: Case, x: Tensor, asked: Asked) -> Seen:
+    """From T down, through states that carry noise of the right size."""
+    times = [int(t[0]) for _, t in asked]
+    well = times[:1] == [case.T] and times == sorted(times, reverse=True) and times[-1] > 0
+    ends = " … ".join(map(str, times[:1] + times[-1:]))
+    yield ("times of the sampler", well, f"{ends}, {len(times)} calls of the model",
+           "from T down, never 0", "counted from 0? A spacing that starts below T?")
+    if well:
+        held = max((xt.abs() == xt.abs().max()).float().mean().item()
+                   for xt, t in asked if case.alpha_bar[int(t[0])] < 0.8)
+        yield ("states are free", held < 0.001, f"{held:.1%} of a state is at its largest value",
+               "below 0.1%", "don't clamp x_t, which carries noise; clip the prediction of x0")
+        sizes = [told(x, case)(xt, t.long()).square().mean().item() for xt, t in asked]
+        yield ("noise on the way", NOISY[0] < min(sizes) and max(sizes) < NOISY[1],
+               f"mean square {min(sizes):.2f} … {max(sizes):.2f}", f"{NOISY[0]} … {NOISY[1]}",
+               "deviation or variance? The beta of one t for a stride over many?")
+
+
+def _check_end(x: Tensor, x0: Tensor, off: float) -> Seen:
+    """What was told comes back, not scaled for the screen."""
+    x, x0 = x - x.mean(), x0 - x0.mean()
+    slope = ((x * x0).mean() / x.square().mean()).item()
+    scaled = abs(slope - 1) > 0.02 and apart(slope * x, x0) < 0.02
+    yield ("end of the sampler", off < GREY, f"{off:.4f} from the images it was told",
+           f"below {GREY}", f"it ends on {slope:.3g} x0 + …: give the loop without that scaling"
+           if scaled else "the last step goes to t = 0 and adds no noise")
+
+
+def _check_samples(case: Case, kind: str) -> Seen:
+    """The network itself through the sampler: samples have about the size of the data."""
+    n = max(8, 600 // case.x[0].numel())
+    x, x0 = case.x[:n], case.draw(_model(case, kind), n)
+    reach, spread = (x0.abs().max() / case.x.abs().max()).item(), (x0.std() / x.std()).item()
+    shift = abs((x0.mean() - x.mean()) / x.std()).item()
+    young = "" if case.trained else " (not trained yet)"
+    yield ("samples", bool(young) or reach < REACH and SPREAD[0] < spread < SPREAD[1] and shift < 2,
+           f"largest {reach:.3g}, deviation {spread:.3g} times those of the data{young}",
+           f"below {REACH}, {SPREAD[0]} … {SPREAD[1]}",
+           "clip the prediction of x0, or train for v: near T, every error in eps grows")
+
+
+def _model(case: Case, kind: str) -> Net:
+    """The network, predicting what the sampler expects: eps, or its own target."""
+
+    def model(xt: Tensor, t, *labels, **named) -> Tensor:
+        t = rows_of(t, xt).long().clamp(1, case.T)
+        out = case.ask(case.net, xt, t)
+        if kind == case.target:
+            return out
+        return predict_eps(case, xt, t, out) if case.target == "x0" else v_target(case, -xt, t, out)
+
+    return model
+
+
+PROCESS = (check_loss, check_sampler)
