@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import inspect
@@ -9,6 +10,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,12 +21,77 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "ddpm_lite"
 
 
-def change(file: str, old: str, new: str) -> dict[str, str]:
-    """The text of ``file`` with ``old``, which must stand there exactly once, replaced."""
-    text = (PACKAGE / file).read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise LookupError(f"{file} has {text.count(old)} times, not once: {old}")
-    return {file: text.replace(old, new)}
+def change(file: str, where: str, old: str, new: str, text: str | None = None) -> dict[str, str]:
+    """The text of ``file`` with one thing changed in the function ``where``, such as "UNet.forward"
+    or "" for the whole file. What is compared is code, not text: blanks, comments, docstrings and
+    the words of messages don't matter.
+
+    Args:
+        old: an expression, statements, a keyword argument, or a decorator such as "@cache"; it must
+            occur exactly once.
+        new: what it becomes; statements and decorators that become "" are left out.
+    """
+    text = (PACKAGE / file).read_text(encoding="utf-8") if text is None else text
+    tree = ast.parse(text)
+    places = [*_places(_find(tree, where), old, new)]
+    if len(places) != 1:
+        raise LookupError(f"{file}, {where}: has {len(places)} times, not once: {old}")
+    places[0]()
+    return {file: ast.unparse(tree)}
+
+
+def _find(tree: ast.AST, where: str) -> ast.AST:
+    """The function or class of that dotted name."""
+    for name in filter(None, where.split(".")):
+        named = [n for n in ast.walk(tree) if getattr(n, "name", None) == name]
+        if len(named) != 1:
+            raise LookupError(f"there are {len(named)} functions {name!r}")
+        tree = named[0]
+    return tree
+
+
+def _places(scope: ast.AST, old: str, new: str) -> Iterator[Callable[[], None]]:
+    """For each place where ``old`` is, a function that puts ``new`` there."""
+    if old.startswith("@"):
+        yield from _decorators(scope, ast.unparse(ast.parse(old[1:])))
+        return
+    try:
+        before, after = (ast.parse(text, mode="eval").body for text in (old, new))
+    except SyntaxError:
+        yield from [*_statements(scope, old, new)] or _keywords(scope, old, new)
+        return
+    for node in ast.walk(scope):
+        for field, value in ast.iter_fields(node):
+            for i, part in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(part, ast.expr) and ast.unparse(part) == ast.unparse(before):
+                    if isinstance(value, list):
+                        yield partial(value.__setitem__, i, after)
+                    else:
+                        yield partial(setattr, node, field, after)
+
+
+def _decorators(scope: ast.AST, old: str) -> Iterator[Callable[[], None]]:
+    for decorator in scope.decorator_list:
+        if ast.unparse(decorator) == old:
+            yield partial(scope.decorator_list.remove, decorator)
+
+
+def _statements(scope: ast.AST, old: str, new: str) -> Iterator[Callable[[], None]]:
+    before = [ast.unparse(statement) for statement in ast.parse(old).body]
+    for node in ast.walk(scope):
+        for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            for i in range(len(body) if isinstance(body, list) else 0):
+                span = slice(i, i + len(before))
+                if [ast.unparse(statement) for statement in body[span]] == before:
+                    yield partial(body.__setitem__, span, ast.parse(new or "pass").body)
+
+
+def _keywords(scope: ast.AST, old: str, new: str) -> Iterator[Callable[[], None]]:
+    before, after = (ast.parse(f"f({text})", mode="eval").body.keywords for text in (old, new))
+    for node in ast.walk(scope):
+        for i, keyword in enumerate(node.keywords if isinstance(node, ast.Call) else []):
+            if before and ast.unparse(keyword) == ast.unparse(before[0]):
+                yield partial(node.keywords.__setitem__, slice(i, i + 1), after)
 
 
 class Edited(importlib.machinery.SourceFileLoader):
@@ -45,13 +112,15 @@ class Finder:
         self.texts, self.optimize = texts, optimize
 
     def find_spec(self, fullname: str, path=None, target=None):
-        package, _, leaf = fullname.partition(".")
-        file = PACKAGE / f"{leaf or '__init__'}.py"
-        if package != PACKAGE.name or not (file.name in self.texts or self.optimize):
+        package, *parts = fullname.split(".")
+        folder = PACKAGE.joinpath(*parts)
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        name = file.relative_to(PACKAGE).as_posix()
+        if package != PACKAGE.name or not (name in self.texts or self.optimize):
             return None
-        text = self.texts.get(file.name) or file.read_text(encoding="utf-8")
+        text = self.texts.get(name) or file.read_text(encoding="utf-8")
         loader = Edited(fullname, str(file), text, self.optimize)
-        where = None if leaf else [str(PACKAGE)]
+        where = [str(folder)] if folder.is_dir() else None
         return importlib.util.spec_from_file_location(
             fullname, file, loader=loader, submodule_search_locations=where
         )

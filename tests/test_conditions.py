@@ -7,7 +7,6 @@ is the same measurement against conditions that were not asked for.
 import math
 from functools import partial
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -98,7 +97,7 @@ def test_an_image_is_lit_where_the_value_says():
 
 
 def test_an_image_has_the_bars_that_several_labels_ask_for():
-    """cond_dim=2: a horizontal bar or none, a vertical bar or none. Guidance obeys more strictly."""
+    """cond_dim=2: a horizontal bar or none, a vertical bar or none. Guidance is stricter."""
     y, place = (torch.rand(512, 2) < 0.5).float(), F.one_hot(torch.randint(0, 8, (512, 2)), 8)
     across, down = (y[..., None] * place).unbind(1)  # each (512, 8)
     x = 2 * torch.maximum(across[:, :, None], down[:, None, :])[:, None] - 1  # (512, 1, 8, 8)

@@ -95,7 +95,18 @@ def test_a_short_linear_schedule_leaves_signal_at_T():
 
 @pytest.mark.parametrize(
     "beta",
-    [[1.0], [0.5, 1.5], [0.0, 0.1], [-0.1], [math.nan], [], [[0.1, 0.2]], 0.1, [0.999] * 99],
+    [
+        [1.0],
+        [0.5, 1.5],
+        [1.5, 1.5],
+        [0.0, 0.1],
+        [-0.1],
+        [math.nan],
+        [],
+        [[0.1, 0.2]],
+        0.1,
+        [0.999] * 99,
+    ],
     ids=str,
 )
 def test_a_beta_that_is_no_variance_is_refused(beta):

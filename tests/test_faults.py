@@ -365,13 +365,36 @@ FAULTS = {
         "x has shape (1, 28, 28); expected images (B, 1 or 3, H, W)"),
     # data sets and scores
     "a batch is larger than the data": (
-        lambda: next(d.batches(X, size=64)), ValueError, "64"),
-    "a stream of bytes": (lambda: next(d.batches(X.byte(), size=2)), TypeError, "uint8"),
-    "a stream of 0 … 255": (lambda: next(d.batches(X + 255, size=2)), ValueError, "255"),
+        lambda: next(d.batches(X, size=64)), ValueError,
+        "size is 64; expected 1 … 4, the number of rows"),
+    "a stream of bytes": (
+        lambda: next(d.batches(X.byte(), size=2)), TypeError, "x0 is torch.uint8 of shape (4, 1,"),
+    "a stream of 0 … 255": (
+        lambda: next(d.batches(X + 255, size=2)), ValueError,
+        "the range of x0 is (255.0, 255.0); expected about -1 … 1 without NaN"),
+    "a stream of float64": (
+        lambda: next(d.batches(X.double(), size=2)), TypeError,
+        "data is torch.float64; expected float32: x.float()"),
+    "a stream of pairs in one": (
+        lambda: next(d.batches(d.load_images("digits"))), TypeError,
+        "for the result of load_images, write batches(*load_images(…))"),
     "labels are fewer than images": (
-        lambda: next(d.batches(X, T[:3], 2)), ValueError, "3 rows"),
-    "no such data": (lambda: d.load_images("imagenet"), ValueError, "'imagenet'"),
-    "no such points": (lambda: d.load_points("spiral"), ValueError, "'spiral'"),
+        lambda: next(d.batches(X, T[:3], 2)), ValueError,
+        "y is torch.int64 of shape (3,); expected 4 labels, int64 (N,)"),
+    "labels of a stream as a column": (
+        lambda: next(d.batches(X, T[:, None], 2)), ValueError,
+        "y is torch.int64 of shape (4, 1); expected 4 labels, int64 (N,)"),
+    "no such data": (
+        lambda: d.load_images("imagenet"), ValueError,
+        "there is no data set 'imagenet'; expected digits, mnist, fashion_mnist, cifar10, or a"),
+    "False for a folder": (
+        lambda: d.load_images("digits", False), ValueError,
+        "the data is 'digits', root False and train True; expected a name or a path, a fold"),
+    "a name for a part": (
+        lambda: d.load_images("digits", train="test"), ValueError,
+        "train 'test'; expected a name or a path, a folder, and train=True or False"),
+    "no such points": (
+        lambda: d.load_points("spiral"), ValueError, "there is no data set 'spiral'; expected one"),
     "features of one row": (
         lambda: d.frechet_distance(POINTS[:1], POINTS), ValueError,
         "the shapes are (1, 2) and (4, 2); expected (N, D) and (M, D), N and M at least 2"),

@@ -42,7 +42,8 @@ for name, schedule in {"cosine": cosine_schedule(), "linear": linear_schedule()}
     net = fit(UNet(1, 8, (1, 2)), schedule, digits, 250, 16)
     for steps in (20, 50, 1000):
         result[f"{name} {steps}"] = seen(sample(net, schedule, torch.randn(4, 1, 8, 8), steps))
-    result[f"{name} without clipping"] = seen(bug.sample(net, schedule, torch.randn(4, 1, 8, 8), 20))
+    x = bug.sample(net, schedule, torch.randn(4, 1, 8, 8), 20)
+    result[f"{name} without clipping"] = seen(x)
 
 shapes = torch.full((90, 3, 32, 32), -1.0)  # a red, a green or a blue square anywhere
 for i, (top, left) in enumerate(torch.randint(4, 18, (90, 2)).tolist()):
