@@ -249,7 +249,7 @@ def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None
         recipe = replace(shrunk(TIMED, args), steps=None, minutes=args.seconds / 60)
         recipe = replace(recipe, steps=plan(recipe, tuple(images), args.device))
         run = Run(recipe, args.device)
-    with RunFolder(args.out, resume=there) as folder:
+    with RunFolder.entered(args.out, resume=there) as folder:
         timed(run, images, folder, real, begin, args)
         folder.save(run)
 

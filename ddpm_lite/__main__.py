@@ -10,8 +10,6 @@ On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
 Each command explains itself: python -m ddpm_lite train --help
 """
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import os
@@ -56,8 +54,7 @@ OPTIONS = {
         ("--resume", bool, False, "go on with the run in --out; a larger --steps prolongs it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, the last at the end"),
-        ("--workers", number(0, 99), None, "processes that read a large folder while it trains; 0 "
-         "loads it first"),
+        ("--workers", number(0, 99), None, "processes that read a large folder; 0 loads it first"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),
@@ -89,8 +86,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
     for action, options in OPTIONS.items():
         text = inspect.getdoc(action)
-        summary = text.splitlines()[0].rstrip(".")
-        p = commands.add_parser(action.__name__, help=summary, description=text)
+        p = commands.add_parser(action.__name__, help=text.partition(".")[0], description=text)
         p.set_defaults(action=action)
         for flag, kind, default, help in options:
             help += "" if default in (None, ()) else f" ({shown(default)})"
@@ -117,9 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     args.line = sys.argv[1:] if argv is None else argv
     try:
-        code = args.action(args)
-        sys.stdout.flush()
-        return code
+        return args.action(args)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # as of `info | head`: nobody reads on

@@ -45,6 +45,8 @@ def load_run(place: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, di
     Raises:
         FileNotFoundError: there is no run.
         CheckpointError: the checkpoint is damaged, or written by a newer version.
+
+    Used from chapter 5 on.
     """
     state = read_run(place)
     net, schedule = build(state["recipe"])

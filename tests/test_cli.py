@@ -195,7 +195,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, SAMPLE + "{tmp}/x.png --steps 9", 2, "9|T = 8"),
     (None, "evaluate --run {tmp}/run --features inception", 1, "inception_v3|missing|download"),
     # data
-    (None, TRAIN + "{tmp}/new --data imagenet", 1, "imagenet|digits|folder"),
+    (None, TRAIN + "{tmp}/new --data imagenet", 2, "imagenet|digits|folder"),
     (write("set/1.txt"), TRAIN + "{tmp}/new --data {tmp}/set", 1, "{tmp}/set has no images"),
     (write("set/a/1.png"), TRAIN + "{tmp}/new --data {tmp}/set", 1, "{tmp}/set/a/1.png"),
     (write("set.npz"), TRAIN + "{tmp}/new --data {tmp}/set.npz", 1, "{tmp}/set.npz"),
@@ -651,13 +651,13 @@ def test_the_data_of_a_run_may_move(shapes, tmp):
     assert call(f"train {more} --out {{tmp}}/own", tmp=tmp) == 0
     assert call("train --resume --out {tmp}/own --data {shapes}", tmp=tmp, shapes=shapes) == 2
     (tmp / "here").rename(tmp / "there")
-    assert call("train --resume --out {tmp}/own --steps 3", tmp=tmp) == 1
+    assert call("train --resume --out {tmp}/own --steps 3", tmp=tmp) == 2
     assert call("train --resume --out {tmp}/own --steps 3 --data {tmp}/there", tmp=tmp) == 0
 
 
 @pytest.mark.parametrize("size, levels", [((8, 8), 2), ((20, 28), 3), ((64, 64), 4), ((25, 32), 1)])
 def test_the_recipe_for_own_images_fits_their_size(size, levels):
-    recipe = recipe_for("/home/me/photos", size, ("a", "b"))
+    recipe = recipe_for("/home/me/photos", (3, *size), ("a", "b"))
     assert len(recipe.mults) == levels and recipe.conditional and recipe.minutes
     assert not any(side % 2 ** (levels - 1) for side in size)
 

@@ -35,6 +35,7 @@ EXTRA = {
     "nets": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
+    "metrics": {"torchvision"},
     "plot": {"matplotlib", "IPython", "ipywidgets"},
 }
 

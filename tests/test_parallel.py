@@ -210,7 +210,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path, n, more):
 @posix
 def test_a_folder_in_use_is_refused_by_all_processes(tmp_path):
     """None of them waits for the one that was refused."""
-    with RunFolder(tmp_path / "run"):
+    with RunFolder.entered(tmp_path / "run"):
         arguments = argv(tmp_path / "run", *TINY, "--steps", 2)
         assert together(2, tmp_path, arguments) == [1, 1]
     assert "in use by process" in said(tmp_path, 0) and said(tmp_path, 1) == ""

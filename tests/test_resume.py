@@ -243,7 +243,7 @@ def refusal(folder, capsys):
 @posix
 def test_a_folder_in_use_is_refused_by_name(tmp_path, capsys):
     """Process, host and time; nothing is touched. When the first has ended it is free."""
-    with RunFolder(tmp_path):
+    with RunFolder.entered(tmp_path):
         said = refusal(tmp_path, capsys)
         for word in (tmp_path, os.getpid(), socket.gethostname(), "since 20", "--out"):
             assert str(word) in said
@@ -255,7 +255,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     """Its file remains, and says nothing: even where another process has that number now."""
 
     def hold():
-        with RunFolder(tmp_path):
+        with RunFolder.entered(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert exit_code(forked(hold)) == -signal.SIGKILL

@@ -7,14 +7,15 @@ import torch
 from .. import Classifier, fit_classifier, load_classifier, score
 from ..metrics import coarse_pixels, inception_features, random_features
 from ..pretrained import NAMES
+from .distributed import say
 from .images import some
 from .sample import drawn, label_numbers, loaded
 
-FEATURES = {  # of images x and labels y, with what the protocol says of them
-    "classifier": (lambda name, x, y: fitted(name, x, y), "64 features of a classifier"),
-    "random": (lambda name, x, y: random_features(x.shape[1]), "64 of an untrained network"),
-    "pixels": (lambda name, x, y: coarse_pixels, "the means of 8 x 8 fields"),
-    "inception": (lambda name, x, y: inception_features(), "torchvision's Inception"),
+FEATURES = {  # of images x and labels y; what the protocol says; how many random halves
+    "classifier": (lambda name, x, y: fitted(name, x, y), "64 features of a classifier", 20),
+    "random": (lambda name, x, y: random_features(x.shape[1]), "64 of an untrained network", 20),
+    "pixels": (lambda name, x, y: coarse_pixels, "the means of 8 x 8 fields", 20),
+    "inception": (lambda name, x, y: inception_features(), "torchvision's Inception", 2),
 }
 
 
@@ -34,14 +35,13 @@ def evaluate(args: Namespace) -> int:
     name, labels = args.data or run.recipe.data, label_numbers(args, run)
     how = {"size": run.recipe.image_size, "channels": run.recipe.channels}
     (x, y), (test, answers) = (some(name, args.root, train, **how) for train in (True, False))
-    kind = args.features or ("classifier" if y.any() else "random")
-    make, words = FEATURES[kind]
-    features, halves = make(name, x, y), 2 if kind == "inception" else 20  # it has 2,048 features
+    make, words, halves = FEATURES[args.features or ("classifier" if y.any() else "random")]
+    features = make(name, x, y)
     if labels:
         x, test = (a[torch.isin(b, torch.tensor(labels))] for a, b in ((x, y), (test, answers)))
-    print(report(score(drawn(args, run), x, test, features, halves)))
+    say(report(score(drawn(args, run), x, test, features, halves)))
     of = f" with label {', '.join(args.label)}" if labels else ""
-    print(f"protocol          N = {args.n}{of}, {run.steps(args.steps)} steps of {args.sampler}, "
+    say(f"protocol          N = {args.n}{of}, {run.steps(args.steps)} steps of {args.sampler}, "
           f"guidance {args.guidance:g}, seed {args.seed}; mean over {halves} random halves of "
           f"{len(x) + len(test)} real images{of}, {len(x)} of them for training; {words}")
     return 0

@@ -1,17 +1,15 @@
 """The folder of a run: its lock, its log, its checkpoint and its samples."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
 import re
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -24,68 +22,34 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # of so
 LINE = rb'\{"step": (\d+), "loss": .*\}\n'
 
 
-class RunLockedError(RuntimeError):
-    """Another process trains in this folder."""
-
-
 class RunFolder:
-    """Enter it once for a whole run: no other process can train here meanwhile.
+    """What a run writes. Of several processes, only process 0 writes."""
 
-    Args:
-        path: made if it isn't there, and removed if nothing was written into it.
-        resume: go on with the run that it holds. Otherwise it must be new or empty.
+    def __init__(self, path: Path):
+        self.path = path
+        self.lines = self.board = None
 
-    Of several processes, only process 0 writes.
+    @classmethod
+    @contextmanager
+    def entered(cls, path: Path, resume: bool = False) -> Iterator["RunFolder"]:
+        """Lock the folder for a whole run. It is made if it isn't there, and removed again if
+        nothing was written into it. Without ``resume`` it must be new or empty.
 
-    Raises:
-        RunLockedError: another process trains here.
-        FileExistsError: it holds a run, or somebody else's files.
-    """
-
-    def __init__(self, path: Path, resume: bool = False):
-        self.path, self.resume = path, resume
-        self.lock = self.lines = self.board = None
-
-    def __enter__(self) -> RunFolder:
-        self.made = not rank() and not self.path.exists()
+        Raises:
+            OSError: another process trains here, or it holds somebody else's files.
+        """
+        folder, made, lock = cls(path), not rank() and not path.exists(), None
         try:
-            rank() or self.take()
+            if not rank():
+                path.mkdir(parents=True, exist_ok=True)
+                lock = locked(path / "lock")
+                tidy(path, resume)
             averaged(0.0)  # the others wait until it is locked
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def take(self) -> None:
-        """Lock the folder, look at what it holds, and remove half-written files."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.lock = locked(self.path / "lock")
-        files = set(self.path.iterdir()) - {self.path / "lock", self.path / "lock.txt"}
-        halves = {file for file in files if re.fullmatch(HALF, file.name)}
-        if not self.resume:
-            self.check_new(files - halves)
-        for file in halves:
-            file.unlink()
-
-    def check_new(self, files: set[Path]) -> None:
-        """A run that was killed before its first checkpoint may be started again."""
-        if self.path / "checkpoint.pt" in files:
-            raise FileExistsError(f"{self.path} holds a run already: add --resume to go on with "
-                                  "it, or choose another --out")  # fmt: skip
-        log = self.path / "log.jsonl"
-        if files - {log} or files and not re.match(LINE, log.read_bytes()):
-            raise FileExistsError(f"{self.path} holds other files: choose a new folder as --out")
-
-    def __exit__(self, *_: Any) -> None:
-        for thing in filter(None, (self.lines, self.board)):
-            thing.close()
-        if self.lock:
-            for name in ("lock.txt", "lock"):
-                with suppress(OSError):  # Windows keeps a file that is open
-                    (self.path / name).unlink(missing_ok=True)
-            self.lock.release()
-        with suppress(OSError):  # only an empty folder goes
-            self.made and self.path.rmdir()
+            yield folder
+        finally:
+            for thing in filter(None, (folder.lines, folder.board)):
+                thing.close()
+            unlock(path, lock, made)
 
     def log(self, run: Run, loss: float) -> None:
         """A line of log.jsonl, and TensorBoard's, where it is installed. Nothing in it depends on
@@ -126,6 +90,21 @@ class RunFolder:
             save_images(self.path / name, run.draw(64))
 
 
+def tidy(path: Path, resume: bool) -> None:
+    """Remove half-written files. A run that was killed before its first checkpoint may be started
+    again, and leaves a log at most."""
+    files = set(path.iterdir()) - {path / "lock", path / "lock.txt"}
+    halves = {file for file in files if re.fullmatch(HALF, file.name)}
+    log = path / "log.jsonl"
+    ours = {log} if log in files and re.match(LINE, log.read_bytes()) else set()
+    if not resume and (others := files - halves - ours):
+        what = "a run" if path / "checkpoint.pt" in others else "other files"
+        raise FileExistsError(f"{path} holds {what} already: choose a new folder as --out, or add "
+                              "--resume to go on with a run")  # fmt: skip
+    for file in halves:
+        file.unlink()
+
+
 def locked(path: Path) -> FileLock:
     """Lock it, and write down who holds it. The operating system releases the lock when the process
     exits, so a leftover lock file is harmless."""
@@ -134,12 +113,24 @@ def locked(path: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout as error:
         name = owner.read_text("utf-8") if owner.exists() else "another process"
-        raise RunLockedError(f"{path.parent} is in use by {name}: wait until it ends, or choose "
-                             "another --out") from error  # fmt: skip
+        raise OSError(f"{path.parent} is in use by {name}: wait until it ends, or choose another "
+                      "--out") from error  # fmt: skip
     except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise
         print(f"{path.parent} cannot be locked: train in it once at a time", file=sys.stderr)
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     write_atomic(owner, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
     return lock
+
+
+def unlock(path: Path, lock: FileLock | None, made: bool) -> None:
+    """Leave the folder, and remove it if it was made for nothing."""
+    if lock:
+        for name in ("lock.txt", "lock"):
+            with suppress(OSError):  # Windows keeps a file that is open
+                (path / name).unlink()
+        lock.release()
+    if made:
+        with suppress(OSError):  # unless something is in it
+            path.rmdir()

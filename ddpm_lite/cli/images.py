@@ -15,28 +15,27 @@ from .recipes import RECIPES
 MEMORY = 5e8  # bytes: a larger folder is read image by image
 
 
-def images(name: str, root: Path, size: Any = None, channels: int | None = None,
-           workers: int | None = None) -> tuple[Tensor | Dataset, Tensor | None, dict]:  # fmt: skip
-    """The training images, their labels, and the settings that they decide.
-
-    They are tensors. A large folder, or any with ``workers``, is a dataset that reads each image
-    when it's needed. Where several processes train, the first downloads.
-    """
+def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tuple:
+    """The training images, their labels, and the names of these. Where several processes train, the
+    first downloads."""
     if rank():
         averaged(0.0)  # wait for it
     if Path(name).is_dir():
-        x, y = image_folder(name, size, channels), None
-        shape, classes = x.shape, x.classes
-        if not workers and (workers == 0 or 4 * len(x) * math.prod(shape) < MEMORY):
-            x, y = x.read_all()
+        x, y, classes = streamed(image_folder(name, **how), workers)
     else:
-        x, y = load_images(name, root, True, size, channels)
-        shape, known = x.shape[1:], range(int(y.max()) + 1)
-        classes = RECIPES[name].classes if name in IMAGES else map(str, known)
+        x, y = load_images(name, root, **how)
+        classes = RECIPES[name].classes if name in IMAGES else range(int(y.max()) + 1)
     if not rank():
         averaged(0.0)
-    facts = {"channels": shape[0], "image_size": tuple(shape[1:]), "classes": tuple(classes)}
-    return x, y, {"data": name} | facts
+    return x, y, tuple(map(str, classes))
+
+
+def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Tensor | None, list]:
+    """A large folder, or any with workers, reads each image when it's needed; others do it now."""
+    small = 4 * len(folder) * math.prod(folder.shape) < MEMORY
+    if workers or (workers is None and not small):
+        return folder, None, folder.classes
+    return *folder.read_all(), folder.classes
 
 
 def some(name: str, root: Path, train: bool, limit: int = 5000, **how: Any) -> tuple:

@@ -1,7 +1,5 @@
 """Recipes: every setting that decides what a run becomes."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -90,7 +88,7 @@ class Recipe:
         return asdict(self) | {"num_classes": self.num_classes}
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Recipe:
+    def of(cls, values: dict[str, Any]) -> "Recipe":
         """The recipe that ``values`` wrote."""
         return cls(**{k: v for k, v in values.items() if k != "num_classes"})
 
@@ -122,10 +120,12 @@ def shown(value: Any) -> str:
     return {"None": "none", "False": "no", "True": "yes", "": "none"}.get(text, text)
 
 
-def recipe_for(name: str, image_size: tuple, classes: tuple) -> Recipe:
-    """The recipe of a data set, or for images of yours of that size."""
+def recipe_for(name: str, shape: tuple, classes: tuple) -> Recipe:
+    """The recipe of a data set, or for your images (C, H, W)."""
+    facts = {"channels": shape[0], "image_size": shape[1:], "classes": classes}
     if name in RECIPES:
-        return RECIPES[name]
-    base = next(recipe for side, recipe in OWN.items() if max(image_size) <= side)
-    halvings = [n for n in range(len(base.mults)) if not any(s % 2**n for s in image_size)]
-    return replace(base, mults=base.mults[: halvings[-1] + 1], conditional=len(classes) > 1)
+        return replace(RECIPES[name], **facts)
+    base = next(recipe for side, recipe in OWN.items() if max(shape[1:]) <= side)
+    levels = [n for n in range(len(base.mults)) if not any(side % 2**n for side in shape[1:])]
+    many = {"mults": base.mults[: levels[-1] + 1], "conditional": len(classes) > 1}
+    return replace(base, data=name, **facts, **many)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import ddim_step, ddpm_step, dpmpp_2m, save_images
 from ..checkpoint import check_image_path
-from .distributed import device_named
+from .distributed import device_named, say
 from .run import Run
 
 
@@ -33,7 +33,7 @@ def sample(args: Namespace) -> int:
     run = loaded(args)
     check_out(args.out, args.overwrite)
     save_images(args.out, drawn(args, run))
-    print(f"{args.n} images: {args.out}")
+    say(f"{args.n} images: {args.out}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """The command ``train``."""
 
+import math
 import shlex
 import signal
 import sys
@@ -22,10 +23,6 @@ from .run import Run, plan
 FIXED = {"width", "mults", "blocks", "attention", "channels"}  # by the weights of --from
 
 
-class StoppedError(RuntimeError):
-    """The disk failed during the training."""
-
-
 def train(args: Namespace) -> int:
     """Train a network to predict the noise in noisy images (DDPM, Algorithm 1).
 
@@ -43,7 +40,7 @@ def train(args: Namespace) -> int:
     """
     args.out = args.out or Path("runs", Path(args.data or "digits").stem)
     device, given = device_named(args.device), chosen(args)
-    with team(device), RunFolder(args.out, args.resume) as folder:
+    with team(device), RunFolder.entered(args.out, args.resume) as folder:
         run = resumed(args, given, device) if args.resume else begun(args, given, device)
         check_shares(run.recipe.batch, run.recipe.accumulate)
         if not run.recipe.steps:
@@ -68,28 +65,27 @@ def chosen(args: Namespace) -> dict[str, Any]:
 
 def begun(args: Namespace, given: dict[str, Any], device: str) -> Run:
     """A new run, with the settings that suit its images, or those of its source."""
-    source, wanted = Run.load(args.source, device) if args.source else None, given
+    source = Run.load(args.source, device) if args.source else None
+    if source and (fixed := FIXED & set(given)):
+        raise ValueError(f"--from keeps the network as it is: leave out {', '.join(fixed)}")
+    wanted = (source.recipe.values() if source else {}) | given
+    name, how = wanted.get("data", "digits"), {"channels": wanted.get("channels")}
+    x, y, classes = images(name, args.root, args.workers, size=wanted.get("image_size"), **how)
+    recipe = recipe_for(name, tuple(x.shape[-3:]), classes)
     if source:
-        if FIXED & set(given):
-            raise ValueError(f"--from keeps the network: leave out {', '.join(FIXED & set(given))}")
-        wanted = source.recipe.values() | given
-    name, size = wanted.get("data", "digits"), wanted.get("image_size")
-    x, y, facts = images(name, args.root, size, wanted.get("channels"), args.workers)
-    recipe = recipe_for(name, facts["image_size"], facts["classes"])
-    base = replace(source.recipe, minutes=recipe.minutes, steps=None) if source else recipe
-    run = Run(replace(base, **given | facts), device, source)
+        recipe = replace(source.recipe, classes=classes, minutes=recipe.minutes, steps=None)
+    run = Run(replace(recipe, **given), device, source)
     run.data = x, y, args.workers or 2
-    describe(run, len(x))
+    describe(run.recipe, run, len(x))
     return run
 
 
-def describe(run: Run, n: int) -> None:
+def describe(recipe: Recipe, run: Run, n: int) -> None:
     """What is trained on what, for how long, and a warning where sampling would fail."""
-    recipe, parameters = run.recipe, sum(p.numel() for p in run.net.parameters())
-    shape = " x ".join(map(str, (recipe.channels, *recipe.image_size)))
-    say(f"{n} images of {shape}, {len(recipe.classes)} classes; a network of {parameters:,} "
-        f"parameters; {recipe.steps or shown(recipe.minutes)} "
-        f"{'steps' if recipe.steps else 'minutes'}")  # fmt: skip
+    shape, parameters = (recipe.channels, *recipe.image_size), run.net.parameters()
+    length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+    say(f"{n} images of {' x '.join(map(str, shape))}, {len(recipe.classes)} classes; a network of "
+        f"{sum(p.numel() for p in parameters):,} parameters; {length}")  # fmt: skip
     if (left := run.schedule.alpha_bar[-1].sqrt()) > 0.05 and not rank():
         print(f"the {recipe.schedule} schedule leaves {left:.0%} of the signal at T = {recipe.T}, "
               "but sampling starts from noise alone: use --schedule cosine", file=sys.stderr)
@@ -101,15 +97,15 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
     old, may = run.recipe, {*ADAPT, "steps", "minutes"} if "steps" in given else {*ADAPT}
     if not (old.data in IMAGES or Path(old.data).exists()):
         may.add("data")  # which has moved
-    run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
-    changes = {k: v for k, v in given.items() if v != getattr(run.recipe, k)}
-    if changes:
-        was = "; ".join(f"{k} {shown(getattr(old, k))}, now {shown(v)}" for k, v in changes.items())
+    changed = {k: v for k, v in given.items() if v != getattr(old, k) and k not in may}
+    if changed:
+        was = "; ".join(f"{k} {shown(getattr(old, k))}, now {shown(v)}" for k, v in changed.items())
         raise ValueError(f"{args.out} was trained with {was}: leave these options out, or choose "
                          "another --out")  # fmt: skip
+    run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
     prolong(run, old.steps)
-    run.data = (*images(run.recipe.data, args.root, old.image_size, old.channels, args.workers)[:2],
-                args.workers or 2)  # fmt: skip
+    how = {"size": old.image_size, "channels": old.channels}
+    run.data = *images(run.recipe.data, args.root, args.workers, **how)[:2], args.workers or 2
     return run
 
 
@@ -144,26 +140,25 @@ def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
                 state = f"the run is saved at step {run.step}"
         if isinstance(error, (BrokenPipeError, NonFiniteLossError)):
             raise
-        raise StoppedError(f"{error.filename or folder.path}: {error.strerror}; {state}. Once that "
-                           f"is solved, go on with: {again}") from error  # fmt: skip
+        raise OSError(f"{error.filename or folder.path}: {error.strerror}; {state}. Once that is "
+                      f"solved, go on with: {again}") from error  # fmt: skip
 
 
 def fit(run: Run, folder: RunFolder, args: Namespace) -> int:
     """Train to the end; save after the first step, then every so many seconds. The signal that
     stopped it, or 0. A signal to one process stops all of them, after the same step."""
-    steps, due = run.recipe.steps, time.monotonic() + args.every if run.step else 0.0
-    marks = {steps * i // args.grids for i in range(1, args.grids)}
+    steps, saved = run.recipe.steps, time.monotonic() if run.step else -math.inf
     with stopping() as caught, progress(run.step, steps) as show:
         for step, loss in run.advance(*run.data):
             folder.log(run, loss)
             show(step, loss)
-            if step in marks:
+            if step in {steps * i // args.grids for i in range(1, args.grids)}:
                 folder.samples(run, f"samples-{step:07d}.png")
             if averaged(len(caught)):
                 break
-            if time.monotonic() > due:
+            if time.monotonic() > saved + args.every:
                 folder.save(run)
-                due = time.monotonic() + args.every
+                saved = time.monotonic()
         folder.save(run)
     return 0 if run.step == steps else caught[0] if caught else signal.SIGTERM
 
