@@ -305,7 +305,7 @@ class UNet(nn.Module):
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """x fits the first layer's weight, its sides can be halved, and t has one number for a row."""
     _check_time(t, len(x))
-    factor, size = getattr(net, "factor", 1), getattr(net, "image_size", None)  # not in an MLP
+    factor, size = getattr(net, "factor", 1), getattr(net, "image_size", None)  # of a UNet
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -314,8 +314,7 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
     if size and x.shape[2:] != size:
-        hint = f"these weights are for images of size {size}"
-        raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
+        raise ValueError(f"x has shape {tuple(x.shape)}; these weights are for images of {size}")
     if any(side % factor for side in x.shape[2:]):
         hint = f"expected multiples of {factor}: pad or resize the images, or use fewer mults"
         raise ValueError(f"x is {' x '.join(map(str, x.shape[2:]))} pixels; {hint}")
