@@ -116,7 +116,7 @@ def _download(name: str, root: Path, train: bool):
         for path in folder.glob("*-ubyte"):
             _set_aside_if_damaged(path)
         return getattr(datasets, kind)(root, train=train, download=True)
-    except (RuntimeError, OSError, EOFError) as error:
+    except Exception as error:  # a network and a damaged archive can fail in any way
         raise DataError(f"{name} could not be downloaded. Put its files into {folder}, or use "
                         '"digits", which needs no download.') from error  # fmt: skip
     finally:
@@ -308,8 +308,8 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
         file = np.load(path, allow_pickle=False)
         arrays = {"x": file} if isinstance(file, np.ndarray) else dict(file)
     except Exception as error:  # a damaged file makes NumPy stumble in any way
-        raise DataError(f"{path} is no array file, or is damaged, or holds Python objects, which "
-                        "are never loaded") from error  # fmt: skip
+        sentence = "is no array file, or is damaged, or holds Python objects, which aren't loaded"
+        raise DataError(f"{path} {sentence}") from error
     kinds = [[key for key in arrays if kind in key.lower()] for kind in ("train", "test", "val")]
     given = bool(kinds[0] and (kinds[1] or kinds[2]))
     keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
