@@ -305,7 +305,6 @@ class UNet(nn.Module):
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """x fits the first layer's weight, its sides can be halved, and t has one number for a row."""
     _check_time(t, len(x))
-    factor, size = getattr(net, "factor", 1), getattr(net, "image_size", None)  # of a UNet
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -313,6 +312,10 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     if not fits or x.shape[1] != net.channels:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
+    _check_size(x, getattr(net, "factor", 1), getattr(net, "image_size", None))  # not in an MLP
+
+
+def _check_size(x: Tensor, factor: int, size: Ints | None) -> None:
     if size and x.shape[2:] != size:
         raise ValueError(f"x has shape {tuple(x.shape)}; these weights are for images of {size}")
     if any(side % factor for side in x.shape[2:]):

@@ -251,6 +251,14 @@ FAULTS = {
         "x is 7 x 7 pixels; expected multiples of 2: pad or resize the images, or use fewer mults"),
     "images of a size that the weights don't know": (
         lambda: sized(8)(X, T), ValueError, "these weights are for images of size (8, 8)"),
+    "noise of 8 x 8 for the network of MNIST": (
+        lambda: d.load_pretrained("mnist")[0](X[..., :8, :8], T), ValueError,
+        "x has shape (4, 1, 8, 8); these weights are for images of size (28, 28)"),
+    "no such weights": (
+        lambda: d.load_pretrained("mnits"), ValueError,
+        "there are no weights 'mnits'; expected one of digits, mnist"),
+    "no such run": (
+        lambda: d.load_run(FOLDER / "none"), FileNotFoundError, "none"),
     "points with too many coordinates": (
         lambda: mlp(torch.zeros(4, 3), T), ValueError,
         "(4, 3); expected torch.float32 of shape (B, 2"),

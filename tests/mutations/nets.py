@@ -89,10 +89,10 @@ BUGS = {
         "_check_input", "not fits or x.shape[1] != net.channels", "False",
         FAULTS),
     "sizes are not checked": (
-        "_check_input", "any(side % factor for side in x.shape[2:])", "False",
+        "_check_size", "any(side % factor for side in x.shape[2:])", "False",
         FAULTS),
     "weights of one size take another": (
-        "_check_input", "size and x.shape[2:] != size", "False", FAULTS),
+        "_check_size", "size and x.shape[2:] != size", "False", FAULTS),
     "t / T passes": ("_check_time", "t.max() <= 1", "False", FAULTS),
     "one t for all rows of a network": ("_check_time", "t.shape != (rows,)", "False", FAULTS),
     "a mask is a network's time": ("_check_time", "t.dtype == torch.bool", "False", FAULTS),
