@@ -6,8 +6,6 @@ At the end, the real network goes through the real sampler. ``case.py`` holds wh
 ``network.py`` and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,14 +1,14 @@
-"""What ``diagnose`` examines, the stand-ins, and the report (needs torch, diffusion.py)."""
+"""What ``diagnose`` examines, the stand-ins, and the report (needs torch, diffusion.py).
 
-from __future__ import annotations
+Taken apart in chapter 10.
+"""
 
 import copy
 import math
 import re
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from unittest import mock
 
@@ -92,21 +92,22 @@ class Case:
     at, ratio = Schedule.at, math.nan
 
     def __init__(self, net, schedule, batch, target, ema, loss_fn, sampler):
-        x, y = _pair(batch)
-        self.given, self.net, self.ema = net, _still(net), _still(ema)
-        self.modules = [*self.net.modules()] if isinstance(net, nn.Module) else []
-        self.schedule, self.target, self.loss_fn, self.sampler = schedule, target, loss_fn, sampler
-        weight = next(net.parameters(), x) if self.modules else x
-        self.dtype, D = weight.dtype, x[0].numel()
-        rows = torch.randperm(len(x))[: max(128, 4 * ENOUGH // D)].sort().values
-        rows = rows.repeat(math.ceil(ENOUGH / (len(rows) * D)))
-        self.x, self.y = (a if a is None else a[rows].to(weight.device) for a in (x, y))
         if not hasattr(schedule, "alpha_bar") or not hasattr(schedule, "T"):
             raise TypeError(f"schedule is {kind_of(schedule)} without .T and .alpha_bar; expected "
                             "Schedule(betas), and for a network that counts t from 0, such as one "
                             "of diffusers, lambda x, t: net(x, t - 1)")
-        self.T = int(schedule.T)
-        self.alpha_bar = torch.as_tensor(schedule.alpha_bar).detach().float().to(weight.device)
+        self.data, y = _pair(batch)
+        self.given, self.net, self.ema = net, _still(net), _still(ema)
+        self.modules = [*self.net.modules()] if isinstance(net, nn.Module) else []
+        self.schedule, self.target, self.loss_fn, self.sampler = schedule, target, loss_fn, sampler
+        weight = next(net.parameters(), self.data) if self.modules else self.data
+        self.dtype, self.T, D = weight.dtype, int(schedule.T), self.data[0].numel()
+        rows = torch.randperm(len(self.data))[: max(128, 4 * ENOUGH // D)].sort().values
+        rows = rows.repeat(math.ceil(ENOUGH / (len(rows) * D)))
+        self.x, self.y, self.alpha_bar = (
+            None if a is None else torch.as_tensor(a).detach().to(weight.device)
+            for a in (self.data[rows], y if y is None else y[rows], schedule.alpha_bar))
+        self.alpha_bar = self.alpha_bar.float()
 
     def look(self) -> None:
         """Noise the batch to each level, and let the network predict: (levels, B, …)."""
@@ -115,34 +116,48 @@ class Case:
         self.noisy = torch.stack([q_sample(*level) for level in levels])
         self.truth = {name: torch.stack([f(*level) for level in levels])
                       for name, f in TARGETS.items()}
-        self.label = self.y
-        try:
-            self.ask(self.net, self.noisy[0], 1)
-        except ValueError as error:
-            if self.y is None or not re.search(TAKES_NONE, str(error)):
-                raise
-            self.label = None
+        self.label = self._label()
         self.predictions = self.predict(self.net)
         self.ratio = self.over_line()
         self.trained = self.ratio < LEARNED
 
+    def _label(self) -> Tensor | None:
+        """The labels, unless the network takes none."""
+        try:
+            self.label = self.y
+            self.ask(self.net, self.noisy[0], 1)
+        except ValueError as error:
+            if self.y is None or not re.search(TAKES_NONE, str(error)):
+                raise
+            return None
+        return self.y
+
+    @cached_property
+    def awake(self) -> Net:
+        """The network, if it has learned; else one in which no matrix is zero, so that what reaches
+        the output can be seen."""
+        if self.trained or not self.modules:
+            return self.net
+        net = copy.deepcopy(self.net)
+        for weight in net.parameters():
+            if weight.ndim > 1 and not weight.any():
+                nn.init.normal_(weight, std=0.1)
+        return net
+
     def ask(self, net: Net, xt: Tensor, t: Any, y: Tensor | None = None) -> Tensor:
         """The prediction of a network, for the batch's labels if no others are given."""
         y = self.label if y is None else y
-        call, labels = ("net(x, t)", []) if y is None else ("net(x, t, y)", [y[: len(xt)]])
-        out = _called(call, net, xt.to(self.dtype), rows_of(t, xt).long(), *labels)
-        if getattr(out, "shape", None) != xt.shape:
-            raise ValueError(f"{call} returned {kind_of(out)}; expected the prediction alone, "
-                             f"{kind_of(xt)}: give lambda x, t: net(x, t).sample, net(x, t)[0], or "
-                             "for a learned variance net(x, t).chunk(2, dim=1)[0]")
-        return out.float()
+        args = xt.to(self.dtype), rows_of(t, xt).long(), *([] if y is None else [y[: len(xt)]])
+        return _called("net(x, t, y)" if args[2:] else "net(x, t)", net, args, xt,
+                       "give lambda x, t: net(x, t).sample, net(x, t)[0], or for a learned "
+                       "variance net(x, t).chunk(2, dim=1)[0]")
 
     def predict(self, net: Net) -> Tensor:
         """(levels, B, …) its predictions."""
         return torch.stack([*map(partial(self.ask, net), self.noisy, self.times)])
 
-    def errors(self, predictions: Tensor, target: str = "") -> Tensor:
-        """(levels,) mean squared errors."""
+    def errors(self, predictions: Tensor | int, target: str = "") -> Tensor:
+        """(levels,) mean squared errors; those of the prediction 0 are the size of the target."""
         return (predictions - self.truth[target or self.target]).square().flatten(1).mean(1)
 
     def over_line(self, target: str = "", sign: int = 1) -> float:
@@ -162,34 +177,35 @@ class Case:
 
     def loss(self, answer: Net) -> tuple[float, Asked]:
         """The loss with a stand-in for the network, and what the stand-in was asked."""
-        (net, asked), inside, failed = self.stand_in(answer), nullcontext(), NEVER
-        if self.modules:  # in place of its forward, for a loss that owns it
-            inside, net = mock.patch.object(self.given, "forward", net), self.given
-        with inside:
-            x, y = self.x, self.y
-            for args in (net, x, y), (net, x), (x, y), (x,):
-                try:
-                    loss = _number(self.loss_fn(*args))
-                    if asked:
-                        return loss, asked
-                except Exception as error:
-                    failed = failed if re.search(TAKES_NONE, str(error)) else error
-                    asked.clear()
+        net, asked = self.stand_in(answer)
+        if not self.modules:
+            return self._loss_of(net, asked)
+        with mock.patch.object(self.given, "forward", net):  # for a loss that owns the network
+            return self._loss_of(self.given, asked)
+
+    def _loss_of(self, net: Net, asked: Asked) -> tuple[float, Asked]:
+        """The loss of a net that writes down what it is asked, however the loss is called."""
+        x, y, failed = self.x, self.y, ValueError("it never called the net; if it owns it, give "
+                                                  "that module itself as net")
+        for args in (net, x, y), (net, x), (x, y), (x,):
+            try:
+                loss = _number(self.loss_fn(*args))
+                if asked:
+                    return loss, asked
+            except Exception as error:
+                failed = failed if re.search(TAKES_NONE, str(error)) else error
+                asked.clear()
         raise ValueError(f"loss_fn(net, x, y) failed: {failed!r}; expected the loss alone, a "
                          "scalar, of a net that is called net(x, t)") from failed
 
     def draw(self, model: Net, n: int) -> Tensor:
         """(n, …) what the sampler makes of noise."""
-        call, xT = "sampler(model, schedule, xT)", torch.randn_like(self.x[:n])
-        x0 = _called(call, self.sampler, model, self.schedule, xT)
-        if getattr(x0, "shape", None) != xT.shape:
-            raise ValueError(f"{call} returned {kind_of(x0)}; expected x0 alone, {kind_of(xT)}, "
-                             "such as frames[-1]")
-        return x0.float()
+        xT = torch.randn_like(self.x[:n])
+        return _called("sampler(model, schedule, xT)", self.sampler, (model, self.schedule, xT), xT,
+                       "return x0 alone, such as frames[-1]")
 
 
 TAKES_NONE = "positional argument|without conditions|class_embedding needs to be"
-NEVER = ValueError("it never called the net; if it owns it, give that module itself as net")
 
 
 def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
@@ -203,22 +219,29 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
         x, y = torch.as_tensor(x), [torch.as_tensor(a) for a in y if a is not None]
     except Exception as error:
         raise TypeError(f"the batch is {kind_of(batch)}; expected x or (x, y)") from error
+    _check_batch(x, y)
+    return x.float(), *(y or [None])
+
+
+def _check_batch(x: Tensor, y: list[Tensor]) -> None:
     if len(y) > 1 or not x.is_floating_point() or x.ndim < 2:
         raise TypeError(f"the batch is {x.dtype} {kind_of(x)} and {len(y)} more; expected x or "
                         "(x, y), floats as the network sees them: x / 127.5 - 1 for bytes")
     if len(x) < 32 or y and y[0].shape[:1] != x.shape[:1]:
         raise ValueError(f"the batch has {len(x)} rows, the labels are {[*map(kind_of, y)]}; "
                          "expected 32 rows or more, and a label for each")
-    return x.float(), *(y or [None])
 
 
-def _called(call: str, f: Callable, *args: Any) -> Any:
-    """What f returns; where it fails, a sentence."""
+def _called(call: str, f: Callable, args: tuple, like: Tensor, to_do: str) -> Tensor:
+    """The tensor that f returns; a sentence if it fails or returns something else."""
     try:
-        return f(*args)
+        out = f(*args)
     except Exception as error:
         raise ValueError(f"{call} raised {type(error).__name__}: {error}. diagnose calls it like "
                          "this, for this batch; wrap what is called otherwise.") from error
+    if getattr(out, "shape", None) != like.shape:
+        raise ValueError(f"{call} returned {kind_of(out)}; expected {kind_of(like)}: {to_do}")
+    return out.float()
 
 
 def _number(loss: Any) -> float:

@@ -5,8 +5,6 @@ and what to do. Limits leave room on both sides: healthy set-ups measure far bel
 above.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Iterator
@@ -15,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import TARGETS
-from .case import LEARNED, Case, Net, apart, linear_error
+from .case import LEARNED, Case, apart, kind_of, linear_error
 
 Seen = Iterator[tuple[str, bool, str, str, str]]  # a Finding
 SIGNAL = 0.1  # sqrt(alpha_bar_T): 0.006 for DDPM's schedule, 0.07 for Stable Diffusion's
 SAME = 1e-3  # predictions that differ by less, relative to their size, are the same
 WORSE = 3  # times the error of predicting 0; random weights reach 2.5, a wrong sign nearly 4
 FITS = 2  # another target must fit this many times as well before it is the true one
+TRUE = 0.4  # of what a wrong label should cost; 0.66 in a young network, 0.2 if labels are shuffled
 BEHIND = 1.3  # times the error of the network: no average of a good run is so far behind
 
 # fmt: off
@@ -29,11 +28,11 @@ BEHIND = 1.3  # times the error of the network: no average of a good run is so f
 
 def check_data(case: Case) -> Seen:
     """The noise has size 1, so the data must have it too; images are clipped to -1 … 1."""
-    x = case.x
+    x = case.data
     if x.ndim == 4 and {x.shape[1], x.shape[3]} & {1, 3}:
-        yield ("data shape", x.shape[1] in (1, 3), f"{tuple(x.shape)}", "(B, C, H, W)",
+        yield ("data shape", x.shape[1] in (1, 3), kind_of(x), "(B, C, H, W)",
                "put the channels first: x.permute(0, 3, 1, 2)")
-    low, high, rms = x.min().item(), x.max().item(), x.square().mean().sqrt().item()
+    low, high, rms = map(float, (x.min(), x.max(), x.square().mean().sqrt()))
     to_do = next((to_do for fault, to_do in (
         (not math.isfinite(low + high), "look for the NaN where the data are loaded"),
         (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or an integer division?"),
@@ -91,16 +90,15 @@ def check_numbers(case: Case) -> Seen:
 
 def check_time(case: Case) -> Seen:
     """The same image at another time is another question."""
-    net, xt, T = _awake(case), case.noisy[5], case.T
-    first, *others = (case.ask(net, xt, t) for t in (1, T // 2, T))
+    first, *others = (case.ask(case.awake, case.noisy[5], t) for t in (1, case.T // 2, case.T))
     moved = max(apart(first, other) for other in others)
-    yield ("time matters", moved > SAME, f"predictions differ by {moved:.1%}",
+    yield ("time matters", moved > SAME or not first.any(), f"predictions differ by {moved:.1%}",
            f"more than {SAME:.1%}", "is t used in forward, and is it 1 … T there, not t / T?")
 
 
 def check_target(case: Case) -> Seen:
     """The predictions fit what they are said to be better than what they are not."""
-    fits = {name: (case.errors(case.predictions, name) / _of_zero(case, name)).mean().item()
+    fits = {name: (case.errors(case.predictions, name) / case.errors(0, name)).mean().item()
             for name in TARGETS}
     best = min(fits, key=fits.__getitem__)
     clear = fits[best] < LEARNED and case.over_line(best) < LEARNED
@@ -113,21 +111,27 @@ def check_target(case: Case) -> Seen:
 
 def check_labels(case: Case) -> Seen:
     """Another label, another prediction; and once trained, the true label gives the better one."""
-    y, i, K = case.label, 6, max([getattr(m, "num_classes", 0) for m in case.modules], default=0)
+    y, i, n = case.label, 6, len(case.x)
     if y is None or (y == y[:1]).all():
         return
+    yield from _check_range(case, y)
+    own, *others = (case.ask(case.awake, case.noisy[i], case.times[i], y.roll(k * n // 10, 0))
+                    for k in range(10))
+    moved = max(apart(own, other) for other in others)
+    yield ("labels matter", moved > SAME or not own.any(), f"predictions differ by {moved:.1%}",
+           f"more than {SAME:.1%}", "does y reach the layers through an embedding?")
+    if moved > SAME:
+        yield from _check_truth(case, i, own, torch.stack(others))
+
+
+def _check_range(case: Case, y: Tensor) -> Seen:
+    """Labels 1 … K: K is a class for the user, and no label for the network."""
+    K = max([getattr(module, "num_classes", None) or 0 for module in case.modules], default=0)
     if K and y.ndim == 1:
         used = y.unique().tolist()
         yield ("range of labels", used[0] != 1 or used[-1] != K or len(used) <= K / 2,
                f"{used[0]} … {used[-1]}", f"0 … {K - 1}, and {K} for no label",
                "count from 0, y - 1: the network takes the last class for no label")
-    own, *others = (case.ask(_awake(case), case.noisy[i], case.times[i],
-                             y.roll(k * len(y) // 10, 0)) for k in range(10))
-    moved = max(apart(own, other) for other in others)
-    yield ("labels matter", moved > SAME, f"predictions differ by {moved:.1%}",
-           f"more than {SAME:.1%}", "does y reach the layers through an embedding?")
-    if moved > SAME:
-        yield from _check_truth(case, i, own, torch.stack(others))
 
 
 def _check_truth(case: Case, i: int, own: Tensor, others: Tensor) -> Seen:
@@ -141,14 +145,14 @@ def _check_truth(case: Case, i: int, own: Tensor, others: Tensor) -> Seen:
     if best < LEARNED * linear_error(case.x, case.alpha_bar[case.times[i]], case.target):
         share = (gain.sum() / shift.sum()).item()
         chance = 3 * ((gain - share * shift).std() / shift.mean()).item() / len(gain) ** 0.5
-        yield ("labels are true", share + chance > 0.5,
+        yield ("labels are true", share + chance > TRUE,
                f"another label costs {share:.0%} ± {chance:.0%} of what it should",
-               "about 100%, at least 50%", "shuffle the labels together with the images")
+               f"about 100%, at least {TRUE:.0%}", "shuffle the labels together with the images")
 
 
 def check_company(case: Case) -> Seen:
     """A prediction depends neither on chance nor, in training mode, on the images beside it."""
-    net, xt, t, half = _awake(case), case.noisy[5], case.times[5], len(case.x) // 2
+    net, xt, t, half = case.awake, case.noisy[5], case.times[5], len(case.x) // 2
     moved = apart(case.ask(net, xt, t), case.ask(net, xt, t))
     yield ("repeatable", moved < SAME, f"two predictions differ by {moved:.1%}",
            f"at most {SAME:.1%}", "use nn.Dropout, and call net.eval() if it is inside a function")
@@ -164,7 +168,7 @@ def check_company(case: Case) -> Seen:
 
 def check_errors(case: Case) -> Seen:
     """Nowhere far worse than predicting 0: training starts about there, and only improves."""
-    shares = case.errors(case.predictions) / _of_zero(case, case.target).clamp(min=0.5)
+    shares = case.errors(case.predictions) / case.errors(0).clamp(min=0.5)
     worst, flipped = int(shares.argmax()), case.over_line(sign=-1) < LEARNED
     yield ("error by t", bool((shares < WORSE).all()),
            f"{shares[worst]:.2f} times that of predicting 0 at t = {case.times[worst]}",
@@ -185,23 +189,6 @@ def check_ema(case: Case) -> Seen:
     behind = behind.mean().item()
     yield ("EMA is near", behind < BEHIND, f"its error is {behind:.2f} times that of the network",
            f"below {BEHIND}", "update it after each step; a lower decay for a short run")
-
-
-def _awake(case: Case) -> Net:
-    """The network, if it has learned; else one in which no matrix is zero, so that what reaches
-    the output can be seen."""
-    if case.trained or not case.modules:
-        return case.net
-    net = copy.deepcopy(case.net)
-    for weight in net.parameters():
-        if weight.ndim > 1 and not weight.any():
-            nn.init.normal_(weight, std=0.1)
-    return net
-
-
-def _of_zero(case: Case, target: str) -> Tensor:
-    """(levels,) the error of predicting 0."""
-    return case.truth[target].square().flatten(1).mean(1)
 
 
 GROUND = (check_data, check_schedule)

@@ -1,8 +1,6 @@
 """Checks of the loss and the sampler, with stand-ins for the network; and of the samples (needs
 torch, diffusion.py)."""
 
-from __future__ import annotations
-
 import math
 
 import torch
