@@ -472,7 +472,7 @@ REFUSED = {
     "a sampler that returns a tuple": (
         lambda: cheap(sampler=lambda m, s, xT: (sample(m, s, xT, 9), [])), "tuple; expected"),
     "a sampler of another size": (
-        lambda: cheap(sampler=lambda m, s, xT: sample(m, s, xT, 9)[:9]), r"\(9, 1, 8, 8\); expected"),
+        lambda: cheap(sampler=lambda m, s, x: sample(m, s, x, 9)[:9]), r"\(9, 1, 8, 8\); expected"),
     "a sampler that wants a shape": (
         lambda: cheap(sampler=lambda m, shape: torch.randn(shape)), "sampler.* raised TypeError"),
 }  # fmt: skip
