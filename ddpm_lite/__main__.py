@@ -36,21 +36,21 @@ def path(text: str) -> Path:
 
 
 RUN = [("--run", path, None, "the run folder that train wrote")]
-DATA = [("--data", place, None, "other images: a name, a folder, or a .npy or .npz file")]
+DATA = [("--data", place, None, "images: a name, a folder, or a .npy or .npz file")]
 ROOT = [("--root", path, Path("data"), "where torchvision keeps its files")]
 DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "where to compute")]
 DRAWING = RUN + DEVICE + [
     ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
-    ("--steps", count, None, "network calls for each image; the usual is 50"),
+    ("--steps", count, None, "network calls for each image; by default 50"),
     ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "how to sample"),
     ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim, from 0 to 1, which is as ddpm"),
-    ("--label", str, (), "labels to draw, in turn, by name or number; the usual is all"),
+    ("--label", str, (), "labels to draw, in turn, by name or number; by default all"),
     ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
     ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
 ]  # fmt: skip
 OPTIONS = {
     train: ROOT + DEVICE + [
-        ("--out", path, None, "run folder; the usual is runs/ and the name of the data"),
+        ("--out", path, None, "run folder; by default runs/ and the name of the data"),
         ("--resume", bool, False, "go on with the run in --out; a larger --steps prolongs it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, the last at the end"),
@@ -63,7 +63,7 @@ OPTIONS = {
     ],
     evaluate: DRAWING + DATA + ROOT + [
         ("--n", count, 1000, "number of images"),
-        ("--features", tuple(FEATURES), None, "what to compare"),
+        ("--features", tuple(FEATURES), None, "which features to compare"),
     ],
     info: RUN + DATA + ROOT,
 }  # fmt: skip

@@ -35,10 +35,10 @@ def load_pretrained(
     ``from_v(net, schedule)`` is the model. Used from chapter 7 on.
     """
     _file(name)
-    return load_run(name, frozen)
+    return _assembled(read_run(str(name)), frozen)
 
 
-def load_run(place: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
+def load_run(folder: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
     """The same for a run of yours: ``load_run("runs/digits")``, which
     ``python -m ddpm_lite train`` wrote. The weights are the averaged ones.
 
@@ -48,9 +48,7 @@ def load_run(place: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, di
 
     Used from chapter 5 on.
     """
-    state = read_run(place)
-    net, schedule = build(state["recipe"])
-    return _loaded(net, state["ema"]["model"], frozen), schedule, state["recipe"]
+    return _assembled(read_run(Path(folder)), frozen)
 
 
 def read_run(place: str | Path, device: str = "cpu") -> dict[str, Any]:
@@ -102,6 +100,11 @@ def load_classifier(name: str = "digits") -> Classifier:
     one set of features. Used from chapter 7 on."""
     state = load_checkpoint(_file(name, "_classifier"))
     return _loaded(Classifier(**state["sizes"]), state["net"])
+
+
+def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:
+    net, schedule = build(state["recipe"])
+    return _loaded(net, state["ema"]["model"], frozen), schedule, state["recipe"]
 
 
 def _file(name: str, kind: str = "") -> Path:

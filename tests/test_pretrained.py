@@ -1,7 +1,7 @@
 """The weights that ship are what the book says: digits and MNIST, at every label, and no copies."""
 
 import re
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,14 @@ from ddpm_lite import (
     load_classifier,
     load_images,
     load_pretrained,
+    load_run,
     nearest,
     pretrained,
     sample,
 )
+from ddpm_lite.cli.recipes import ADAPT
+from ddpm_lite.cli.recipes import RECIPES as DEFAULTS
+from ddpm_lite.cli.run import Run
 from pretrain import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,14 +86,37 @@ def test_what_ships_is_frozen_and_in_evaluation_mode(name):
         assert all(p.dtype == torch.float32 for p in net.parameters())
 
 
+def test_it_comes_unfrozen_on_request_and_knows_the_size_of_its_images():
+    net, _, recipe = load_pretrained("mnist", frozen=False)
+    assert net.training and all(p.requires_grad for p in net.parameters())
+    assert recipe["image_size"] == net.image_size == (28, 28)
+    with pytest.raises(ValueError, match=r"these weights are for images of size \(28, 28\)"):
+        net(torch.randn(2, 1, 8, 8), torch.tensor([1, 9]))
+
+
+def test_a_run_of_ones_own_is_loaded_with_its_averaged_weights(tmp_path):
+    """In a line; in Python as on the command line, a name that ships is no folder."""
+    run = Run(replace(DEFAULTS["digits"], width=8, mults=(1,), T=20, steps=2))
+    for _ in run.advance(*load_images("digits")):
+        pass
+    run.save(tmp_path / "checkpoint.pt")
+    net, schedule, recipe = load_run(tmp_path)
+    average = run.ema.model.state_dict()
+    assert all(torch.equal(average[k], v) for k, v in net.state_dict().items())
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+    assert schedule.T == recipe["T"] == 20 and recipe["classes"] == tuple("0123456789")
+    assert (recipe["channels"], recipe["num_classes"], net.image_size) == (1, 10, (8, 8))
+    assert load_run(str(tmp_path), frozen=False)[0].training
+    with pytest.raises(FileNotFoundError, match="digits"):
+        load_run("digits")
+
+
 @pytest.mark.parametrize("name", pretrained.NAMES)
 def test_what_ships_was_made_by_the_recipe_of_the_script(name):
     """scripts/pretrain.py trains it again: the settings that the file holds are the script's."""
-    shipped, recipe = load_pretrained(name)[2], asdict(RECIPES[name])
-    assert {k: shipped[k] for k in recipe if k in shipped} == {
-        k: v for k, v in recipe.items() if k in shipped
-    }
-    assert {"steps", "seed", "lr", "ema", "batch", "width", "threads"} <= set(shipped)
+    shipped, recipe = load_pretrained(name)[2], RECIPES[name].values()
+    assert shipped == {k: v for k, v in recipe.items() if k in shipped}
+    assert set(recipe) - set(shipped) <= {"source", "flip", *ADAPT, "channels_last"}
 
 
 @pytest.mark.parametrize("load", [load_pretrained, load_classifier])

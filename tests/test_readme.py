@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_lite import __main__ as cli
+from ddpm_lite.__main__ import parser
+from ddpm_lite.cli.recipes import RECIPES
+from ddpm_lite.cli.run import Run
 from ddpm_lite import load_images, nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +66,7 @@ def test_every_chapter_is_listed_and_no_other():
 def test_the_commands_exist():
     for line in "".join(code("bash")).splitlines():
         if line.startswith("python -m ddpm_lite"):
-            assert cli.parser().parse_args(line.split()[3:])
+            assert parser().parse_args(line.split()[3:])
         if line.startswith("make"):
             assert f"\n{line.split()[1]}:" in (ROOT / "Makefile").read_text("utf-8")
 
@@ -77,6 +79,6 @@ def test_the_plain_commands_are_those_of_the_page_and_of_make():
 
 
 def test_the_cover_counts_the_parameters_of_the_recipe():
-    run = cli.Run(cli.RECIPES["digits"])
+    run = Run(RECIPES["digits"])
     count = f"{sum(p.numel() for p in run.net.parameters()):,} parameters"
     assert count in (ROOT / "book" / "index.md").read_text(encoding="utf-8")

@@ -70,11 +70,11 @@ class Recipe:
     ema: float = option(0.99, "decay of the averaged weights, which draw the samples", real)
     seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
     threads: int = option(0, "CPU threads; 0: one for a small network, else all", number(0, 1024))
-    accumulate: int = option(1, "split each batch into so many parts to save memory")
+    accumulate: int = option(1, "split each batch into this many parts to save memory")
     amp: bool = option(False, "compute in bfloat16 where that is safe: faster on a GPU")
     channels_last: bool = option(False, "use the channels_last memory format: faster on a GPU")
     compile: bool = option(False, "compile the network: faster after a slow first step")
-    minutes: float | None = option(1.0, "how long to train", positive)
+    minutes: float | None = option(1.0, "how long to train, in minutes", positive)
     steps: int | None = option(None, "how many steps to train, instead of minutes")
     classes: tuple = tuple("0123456789")
 

@@ -12,7 +12,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from .. import NonFiniteLossError
 from ..data import IMAGES
 from .distributed import averaged, check_shares, device_named, rank, say, team, world
 from .folder import RunFolder
@@ -27,8 +26,8 @@ def train(args: Namespace) -> int:
     """Train a network to predict the noise in noisy images (DDPM, Algorithm 1).
 
     This writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png
-    at the end. The settings default to a recipe that suits the data. This help shows those of the
-    digits in brackets, and `info` prints all recipes.
+    at the end. The settings default to a recipe that suits the data. In brackets, this help shows
+    those for the digits. `info` prints all recipes.
 
     Minutes first become a number of steps, by timing a few. So the learning rate reaches 0 when the
     time is over, and the same settings, steps and seed give the same weights. Press Ctrl-C to
@@ -128,17 +127,17 @@ def again(args: Namespace) -> str:
 
 @contextmanager
 def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
-    """If the loss becomes NaN, the disk is full, or nobody reads what this prints, save the run as
-    it was after its last whole step."""
+    """If the loss becomes NaN, an image can't be read, the disk is full, or nobody reads what this
+    prints, save the run as it was after its last whole step."""
     try:
         yield
-    except (NonFiniteLossError, OSError) as error:
+    except (ValueError, OSError) as error:
         state = "nothing is saved yet"
         with suppress(OSError):
             if run.step:
                 folder.save(run)
                 state = f"the run is saved at step {run.step}"
-        if isinstance(error, (BrokenPipeError, NonFiniteLossError)):
+        if isinstance(error, (BrokenPipeError, ValueError)):
             raise
         raise OSError(f"{error.filename or folder.path}: {error.strerror}; {state}. Once that is "
                       f"solved, go on with: {again}") from error  # fmt: skip
