@@ -139,12 +139,14 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
         halves: the distance is the mean over so many random halves of the real images.
 
     Returns:
-        distance: Fréchet distance of the samples.
-        real, real_std: distance between two halves of the real images, its mean and spread.
-        nearness: distance to the nearest training image, relative to that of ``test``.
-        copies: samples whose nearest training image is at a third of the next one's distance.
-        entropy, confidence: with a classifier, how evenly the classes are met (1: all equally
-            often), and how sure it is, from 0 to 1.
+        A dictionary of numbers.
+
+        - ``distance``: Fréchet distance of the samples.
+        - ``real``, ``real_std``: distance between two halves of the real images, mean and spread.
+        - ``nearness``: distance to the nearest training image, relative to that of ``test``.
+        - ``copies``: samples whose nearest training image is at a third of the next's distance.
+        - ``entropy``, ``confidence``: with a classifier, how evenly the classes are met (1: all
+          equally often), and how sure it is, from 0 to 1.
     """
     known = isinstance(features, Classifier)
     look = features.features if known else features
