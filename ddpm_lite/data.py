@@ -32,8 +32,7 @@ class DataError(ValueError):
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
     of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
-    known = ", ".join(POINTS)
-    _check(name in POINTS, f"there is no data set {name!r}; expected one of {known}", ValueError)
+    _check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}", ValueError)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
         angle = torch.randint(0, 8, (n,), generator=generator) * (math.pi / 4)
@@ -83,11 +82,7 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
     if name == "digits":
         x, y = _digits(train)
     elif name in IMAGES:
-        data = _download(name, Path(root).expanduser(), train)
-        x, y = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
-        _check(x.ndim > 2 and len(x) == len(y), f"the files of {name} in {root} don't belong "
-               "together; delete them, and try again")  # fmt: skip
-        x = (x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1
+        x, y = _torchvision(name, Path(root).expanduser(), train)
     elif path.is_dir():
         return image_folder(path, size, channels, train).read_all()
     else:
@@ -102,6 +97,14 @@ def _digits(train: bool) -> tuple[Tensor, Tensor]:
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     part = order[:1437] if train else order[1437:]
     return x[part, None].float() / 8 - 1, y[part].long()
+
+
+def _torchvision(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    data = _download(name, root, train)
+    x, y = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
+    _check(x.ndim > 2 and len(x) == len(y), f"the files of {name} in {root} don't belong together; "
+           "delete them, and try again")  # fmt: skip
+    return (x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1, y
 
 
 def _download(name: str, root: Path, train: bool):
@@ -298,7 +301,18 @@ def _rows(path: Path, n: int, train: bool, given: bool) -> list[int]:
 
 
 def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
-    """The images and labels of a ``.npy`` or ``.npz`` file."""
+    """The images and labels of a part of a ``.npy`` or ``.npz`` file."""
+    arrays = _arrays(path)
+    kinds = [[key for key in arrays if kind in key.lower()] for kind in ("train", "test", "val")]
+    given = bool(kinds[0] and (kinds[1] or kinds[2]))
+    keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
+    x, y = _images_and_labels(path, {key: arrays[key] for key in keys})
+    rows = _rows(path, len(x), train, given)
+    return _scaled(path, x)[rows], y[rows]
+
+
+def _arrays(path: Path) -> dict:
+    """All arrays of a file, by name."""
     import numpy as np
 
     _check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
@@ -306,16 +320,10 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
            ValueError)  # fmt: skip
     try:
         file = np.load(path, allow_pickle=False)
-        arrays = {"x": file} if isinstance(file, np.ndarray) else dict(file)
+        return {"x": file} if isinstance(file, np.ndarray) else dict(file)
     except Exception as error:  # a damaged file makes NumPy stumble in any way
         sentence = "is no array file, or is damaged, or holds Python objects, which aren't loaded"
         raise DataError(f"{path} {sentence}") from error
-    kinds = [[key for key in arrays if kind in key.lower()] for kind in ("train", "test", "val")]
-    given = bool(kinds[0] and (kinds[1] or kinds[2]))
-    keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
-    x, y = _images_and_labels(path, {key: arrays[key] for key in keys})
-    rows = _rows(path, len(x), train, given)
-    return _scaled(path, x)[rows], y[rows]
 
 
 def _images_and_labels(path: Path, arrays: dict) -> tuple:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ddpm_lite import load_images, nearest
 from ddpm_lite.__main__ import parser
 from ddpm_lite.cli.recipes import RECIPES
 from ddpm_lite.cli.run import Run
-from ddpm_lite import load_images, nearest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check saw, what it expected, and what to do where it isn't well."""
+    """What one check saw, what it expected, and what to do where it isn't well (chapter 10)."""
 
     name: str
     well: bool
@@ -45,7 +45,8 @@ class Finding:
 @dataclass(frozen=True)
 class Report:
     """All findings, in the order in which data flow, and ``ratio``: the error of the network over
-    that of the best straight line, at the level where it is best (NaN: not measured)."""
+    that of the best straight line, at the level where it is best (NaN: not measured). Chapter 10
+    reads one."""
 
     findings: list[Finding]
     ratio: float = math.nan

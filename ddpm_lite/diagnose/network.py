@@ -26,18 +26,20 @@ BEHIND = 1.3  # times the error of the network: no average of a good run is so f
 # fmt: off
 
 
+SCALE = "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"
+
+
 def check_data(case: Case) -> Seen:
     """The noise has size 1, so the data must have it too; images are clipped to -1 … 1."""
     x = case.data
     if x.ndim == 4 and {x.shape[1], x.shape[3]} & {1, 3}:
-        yield ("data shape", x.shape[1] in (1, 3), kind_of(x), "(B, C, H, W)",
-               "put the channels first: x.permute(0, 3, 1, 2)")
-    low, high, rms = map(float, (x.min(), x.max(), x.square().mean().sqrt()))
+        first = "put the channels first: x.permute(0, 3, 1, 2)"
+        yield "data shape", x.shape[1] in (1, 3), kind_of(x), "(B, C, H, W)", first
+    low, high, rms = map(float, (*x.aminmax(), x.square().mean().sqrt()))
     to_do = next((to_do for fault, to_do in (
         (not math.isfinite(low + high), "look for the NaN where the data are loaded"),
         (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or an integer division?"),
-        (rms > 2 or case.sampler is None and _beyond(x),
-         "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"),
+        (rms > 2 or case.sampler is None and _beyond(x), SCALE),
         (_unscaled(x, low, high), "2 * x - 1; if the network does that, give what it then sees"),
         ((x == x[:1]).all(), "all rows are equal: is the index used where an item is loaded?"),
     ) if fault), "")
