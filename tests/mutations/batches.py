@@ -1,6 +1,6 @@
 """Bugs of batches.py: name: (function, code, what it becomes, the test that must fail)."""
 
-FAULTS = "test_faults.py::test_a_fault_is_refused_in_one_sentence"
+FAULT = "test_faults.py::test_a_fault_is_refused_in_one_sentence[{}]"
 
 BUGS = {
     "rows with replacement": (
@@ -17,7 +17,10 @@ BUGS = {
     "each process takes the same part": (
         "batches", "rows.chunk(world)[rank]", "rows.chunk(world)[0]",
         "test_the_parts_of_several_processes_make_the_batch"),
-    "data are not checked": ("_check_data", "check_data(x)", "None", FAULTS),
+    "data are not checked": (
+        "_check_data", "check_data(x)", "None",
+        FAULT.format("a stream of bytes")),
     "labels are not checked": (
-        "_check_data", "_check_conditions(y, len(data))", "None", FAULTS),
+        "_check_data", "_check_conditions(y, len(data))", "None",
+        FAULT.format("labels are fewer than images")),
 }  # fmt: skip
