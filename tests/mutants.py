@@ -151,16 +151,22 @@ def load(file: str) -> ModuleType:
 
 
 def run(module: ModuleType, name: str, fixture: Callable[[str], Any]) -> None:
-    """Call the test of that name with all its parameters; raise what it raises.
+    """Call the test of that name with all its parameters, or as "test[id]" with one row of them;
+    raise what it raises.
 
     A small pytest, which costs a millisecond: ``fixture`` gives the value of a shared fixture.
     """
+    name, _, only = name.removesuffix("]").partition("[")
     function = getattr(module, name)
     sets = []  # for each parametrize mark, the arguments that it gives
     for mark in getattr(function, "pytestmark", []):
         if mark.name == "parametrize":
             names = [n.strip() for n in mark.args[0].split(",")]
             rows = [row if len(names) > 1 else [row] for row in mark.args[1]]
+            if only:
+                ids = mark.kwargs.get("ids", mark.args[1])
+                rows = [row for row, id in zip(rows, ids, strict=True) if id == only]
+                assert len(rows) == 1, f"{name} has no row {only!r}"
             sets.append([dict(zip(names, row, strict=True)) for row in rows])
 
     def value(name: str) -> Any:

@@ -14,18 +14,14 @@ from pathlib import Path
 import pytest
 from mutants import PACKAGE, change, load, package, run
 
-TABLES = {
-    path.stem: importlib.import_module(f"mutations.{path.stem}")
-    for path in sorted(Path(__file__).with_name("mutations").glob("*.py"))
-}
+TABLES = {}  # file of the package: its bugs
+for path in sorted(Path(__file__).with_name("mutations").glob("*.py")):
+    table = importlib.import_module(f"mutations.{path.stem}")
+    TABLES |= getattr(table, "FILES", {f"{path.stem}.py": getattr(table, "BUGS", {})})
 MUTANTS = {
-    bug: (
-        getattr(table, "FILE", f"{leaf}.py"),
-        *change,
-        test if "::" in test else f"test_{leaf}.py::{test}",
-    )
-    for leaf, table in TABLES.items()
-    for bug, (*change, test) in table.BUGS.items()
+    bug: (file, where, old, new, test if "::" in test else f"test_{Path(file).stem}.py::{test}")
+    for file, table in TABLES.items()
+    for bug, (where, old, new, test) in table.items()
 }
 pytestmark = [
     pytest.mark.mutation,
@@ -55,7 +51,7 @@ def shared(request, tmp_path_factory):
 
 def test_each_bug_has_a_name_of_its_own():
     """Else a row of one table would hide a row of another."""
-    assert len(MUTANTS) == sum(len(table.BUGS) for table in TABLES.values())
+    assert len(MUTANTS) == sum(map(len, TABLES.values()))
 
 
 @pytest.mark.parametrize("file, where, old, new, test", MUTANTS.values(), ids=MUTANTS)

@@ -54,8 +54,9 @@ BUGS = {
         "test_a_grid_has_the_images_in_reading_order_with_white_lines_between"),
     "images with NaN are written": (
         "_check_images", "x.isfinite().all()", "True",
-        "test_faults.py::test_a_fault_is_refused_in_one_sentence"),
+        "test_faults.py::test_a_fault_is_refused_in_one_sentence[images with NaN in a file]"),
     "any suffix is a PNG": (
         "_check_images", "suffix not in ('', '.npy', '.npz', '.png', '.jpg', '.jpeg', '.webp')",
-        "False", "test_faults.py::test_a_fault_is_refused_in_one_sentence"),
+        "False", "test_faults.py::"
+        "test_a_fault_is_refused_in_one_sentence[images in a file of another kind]"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ DRAWN = "torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device)"
 TARGET = "target(schedule, x0, t, eps)"
 TOLD = "torch.full(xt.shape[:1], t, device=xt.device)"
 MEAN = "alpha_bar_s.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - alpha_bar_s) * xt"
-FAULTS = "test_faults.py::test_a_fault_is_refused_in_one_sentence"
+FAULT = "test_faults.py::test_a_fault_is_refused_in_one_sentence[{}]"
 
 BUGS = {
     "E1 deviation for variance in q_sample": (
@@ -194,20 +194,22 @@ BUGS = {
     "eta is not checked": (
         "ddim_step", "0 <= eta <= 1", "True", "test_an_eta_outside_0_to_1_is_refused"),
     "noise of one row broadcasts": (
-        "_check_like", "getattr(a, 'shape', None) == x.shape", "True", FAULTS),
+        "_check_like", "getattr(a, 'shape', None) == x.shape", "True",
+        FAULT.format("one noise for four images")),
     "t = -1 is the last row": (
-        "_check_time", "0 <= low <= high <= T", "high <= T", FAULTS),
+        "_check_time", "0 <= low <= high <= T", "high <= T",
+        FAULT.format("t is -1, the last row to PyTorch")),
     "a mask is a time": (
-        "_check_time", "type(t) is int", "isinstance(t, int)", FAULTS),
+        "_check_time", "type(t) is int", "isinstance(t, int)", FAULT.format("t is True, a mask")),
     "s after t passes": (
-        "posterior_variance", "_check_later(t, s)", "True", FAULTS),
+        "posterior_variance", "_check_later(t, s)", "True", FAULT.format("s after t in a step")),
     "a prediction of NaN passes": (
-        "trajectory", "eps.isfinite().all()", "True", FAULTS),
+        "trajectory", "eps.isfinite().all()", "True", FAULT.format("the model predicts NaN")),
     "half a step passes": (
-        "cosine_schedule", "type(T) is int and T > 0", "T > 0", FAULTS),
+        "cosine_schedule", "type(T) is int and T > 0", "T > 0", FAULT.format("half a step")),
     "digits of 0 … 16 pass": (
-        "check_data", "1.5 if unscaled else 20", "20", FAULTS),
+        "check_data", "1.5 if unscaled else 20", "20", FAULT.format("raw digits are 0 … 16")),
     "images of 0 … 1 pass without a word": (
         "check_data", "x0.ndim > 2 and 0 <= low < high", "False",
-        "test_faults.py::test_what_may_be_meant_is_warned_of"),
+        "test_faults.py::test_what_may_be_meant_is_warned_of[images in 0 … 1]"),
 }  # fmt: skip

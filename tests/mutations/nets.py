@@ -4,7 +4,7 @@ ATTENTION = "F.scaled_dot_product_attention(q, k, v)"
 GROUPS = "nn.GroupNorm(math.gcd(min(32, max(1, channels // 4)), channels), channels)"
 POSITIONS = 'rearrange(h, "b 1 n c -> b c n").reshape(x.shape)'
 COMPOUND = "mults = [math.prod(mults[: i + 1]) for i in range(len(mults))]"
-FAULTS = "test_faults.py::test_a_fault_is_refused_in_one_sentence"
+FAULT = "test_faults.py::test_a_fault_is_refused_in_one_sentence[{}]"
 
 BUGS = {
     "E13 t is ignored": (
@@ -87,20 +87,30 @@ BUGS = {
         "test_each_block_on_the_way_up_takes_the_latest_state_that_is_left"),
     "points are not checked": (
         "_check_input", "not fits or x.shape[1] != net.channels", "False",
-        FAULTS),
+        FAULT.format("points with too many coordinates")),
     "sizes are not checked": (
         "_check_size", "any(side % factor for side in x.shape[2:])", "False",
-        FAULTS),
+        FAULT.format("images of odd size")),
     "weights of one size take another": (
-        "_check_size", "size and x.shape[2:] != size", "False", FAULTS),
-    "t / T passes": ("_check_time", "t.max() <= 1", "False", FAULTS),
-    "one t for all rows of a network": ("_check_time", "t.shape != (rows,)", "False", FAULTS),
-    "a mask is a network's time": ("_check_time", "t.dtype == torch.bool", "False", FAULTS),
-    "labels of any kind pass": ("_check_condition", "_kind(y) != expected", "False", FAULTS),
+        "_check_size", "size and x.shape[2:] != size", "False",
+        FAULT.format("images of a size that the weights don't know")),
+    "t / T passes": ("_check_time", "t.max() <= 1", "False", FAULT.format("t / T for a network")),
+    "one t for all rows of a network": (
+        "_check_time", "t.shape != (rows,)", "False",
+        FAULT.format("one row of t for a network")),
+    "a mask is a network's time": (
+        "_check_time", "t.dtype == torch.bool", "False",
+        FAULT.format("a mask for a network's t")),
+    "labels of any kind pass": (
+        "_check_condition", "_kind(y) != expected", "False",
+        FAULT.format("labels that are floats")),
     "attention that isn't there": (
-        "_check_unet", "set(attention) <= set(range(len(mults)))", "True", FAULTS),
-    "two kinds of condition pass": ("_check_unet", "sum(map(bool, kinds)) > 1", "False", FAULTS),
+        "_check_unet", "set(attention) <= set(range(len(mults)))", "True",
+        FAULT.format("attention at a level that isn't there")),
+    "two kinds of condition pass": (
+        "_check_unet", "sum(map(bool, kinds)) > 1", "False",
+        FAULT.format("two kinds of condition")),
     "dropout while sampling without a word": (
         "_check_input", "not torch.is_grad_enabled()", "False",
-        "test_faults.py::test_what_may_be_meant_is_warned_of"),
+        "test_faults.py::test_what_may_be_meant_is_warned_of[sampling with dropout on]"),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 RESUMED = "test_a_resumed_run_is_bit_for_bit_the_run_that_never_stopped"
 STOPS = "test_a_loss_that_is_not_finite_stops_before_the_weights_change"
 PROGRESS = "test_the_rate_follows_the_progress_of_the_whole_run"
-FAULTS = "test_faults.py::test_a_fault_is_refused_in_one_sentence"
+FAULT = "test_faults.py::test_a_fault_is_refused_in_one_sentence[{}]"
 
 BUGS = {
     "E12 no average": ("train", "ema.update(net)", "None", STOPS),
@@ -66,9 +66,13 @@ BUGS = {
     "a batch [x] is its first row": (
         "_pair", "isinstance(batch, (tuple, list))", "isinstance(batch, tuple)",
         "test_a_batch_may_come_without_labels"),
-    "gradients may be off": ("_check_training", "not torch.is_grad_enabled()", "False", FAULTS),
+    "gradients may be off": (
+        "_check_training", "not torch.is_grad_enabled()", "False",
+        FAULT.format("training under no_grad")),
     "a frozen network trains": (
         "_check_training", "any(weight.requires_grad for weight in net.parameters())", "True",
-        FAULTS),
-    "a learning rate below 0": ("_check_training", "callable(lr) or lr > 0", "True", FAULTS),
+        FAULT.format("a frozen network")),
+    "a learning rate below 0": (
+        "_check_training", "callable(lr) or lr > 0", "True",
+        FAULT.format("a learning rate of -1")),
 }  # fmt: skip
