@@ -326,6 +326,12 @@ SCHEDULES = {
     "E2 product from the wrong end": (
         lambda: whole(schedule=Kept((1 - BETA).flip(0).cumprod(0).flip(0), 999)), "clean start"),
 }  # fmt: skip
+NO_SIGNAL = Kept(torch.where(torch.arange(101) < 100, SHORT.alpha_bar, 0), 100)
+SCHEDULES |= {
+    "eps without any signal at T": (lambda: cheap(schedule=NO_SIGNAL), "signal at T"),
+    "T = 50 with the betas of 1000": (
+        lambda: of("digits", schedule=linear_schedule(50)), "signal at T"),
+}  # fmt: skip
 LOSSES = {
     "E3 uniform noise": (planted(noise=torch.rand_like), "noise in x_t"),
     "E3 uniform noise of variance 1": (
@@ -392,6 +398,11 @@ SAMPLERS = {
     "x_t clamped to 1 in each step": (loop(state=lambda x: x.clamp(-1, 1)), "states are free"),
     "x_t clamped to 3": (loop(state=lambda x: x.clamp(-3, 3)), "states are free"),
     "x_t divided by its deviation": (loop(state=lambda x: x / x.std()), "noise on the way"),
+    "it never calls the model": (
+        {"sampler": lambda m, s, xT: sample(lambda x, t: x, s, xT, 9)}, "times of the sampler"),
+    "a spacing that starts below T": (
+        {"sampler": lambda m, s, xT: sample(m, s, xT, [*range(91, 0, -10), 0])},
+        "times of the sampler"),
     "it ends on 0 … 1": (loop(end=lambda x: (x + 1) / 2), "end of the sampler"),
     "it ends on bytes": (
         loop(end=lambda x: (x * 127.5 + 127.5).clamp(0, 255).byte()), "end of the sampler"),
@@ -403,8 +414,8 @@ SAMPLES = {
                                          "range of the sampler"),
     "eps on a cosine schedule, unclipped": (
         lambda: run("digits", "eps", 120, sampler=drawn(clip=None)), "samples"),
-    "the same, with all steps of DDPM": (
-        lambda: run("digits", "eps", 120, **loop(first=1000)), "samples"),
+    "the same, in DDPM": (
+        lambda: run("digits", "eps", 120, sampler=drawn(200, None, ddpm_step)), "samples"),
     "the same in colour": (lambda: spoilt("colour"), "samples"),
     "the same in signals": (lambda: spoilt("signals"), "samples"),
     "the same in flat images": (lambda: spoilt("flat"), "samples"),
@@ -564,6 +575,23 @@ def loaded(form):
     return whole(batch=forms[form])
 
 
+def asked_twice(net, x, y):
+    """Self-conditioning: the network is asked once without gradients, then again."""
+    t, eps = torch.randint(1, 101, (len(x),)), torch.randn_like(x)
+    xt = q_sample(SHORT, x, t, eps)
+    return F.mse_loss(net(xt + 0 * net(xt, t), t), eps)
+
+
+def of_v_without_signal(net, schedule, x):
+    """DDIM for v where nothing of the data is left at T."""
+    for t in range(100, 0, -4):
+        a, b = NO_SIGNAL.alpha_bar[t], NO_SIGNAL.alpha_bar[t - 4]
+        v = net(x, torch.full((len(x),), t))
+        x0, eps = a.sqrt() * x - (1 - a).sqrt() * v, (1 - a).sqrt() * x + a.sqrt() * v
+        x = b.sqrt() * x0.clamp(-1, 1) + (1 - b).sqrt() * eps
+    return x
+
+
 def of_v(model, schedule, xT):
     """A loop that turns v into eps itself."""
     return sample(from_v(model, schedule), schedule, xT, 25)
@@ -577,10 +605,10 @@ WELL = {
     "half-trained digits, x0": lambda: run("digits", "x0", 120),
     "half-trained digits, DDPM's schedule": lambda: run("digits", "eps", 120, LINEAR),
     "half-trained digits, eps, clipped": lambda: run("digits", "eps", 120),
-    "two moons": lambda: run("moons", "v", 1000, batch=data("moons")),
-    "two moons, x0": lambda: run("moons", "x0", 1000, batch=data("moons")),
+    "two moons": lambda: run("moons", "v", 600, batch=data("moons")),
+    "two moons, x0": lambda: run("moons", "x0", 600, batch=data("moons")),
     "two moons, eps, DDPM": lambda: run(
-        "moons", "eps", 1000, batch=data("moons"), sampler=drawn(100, None, ddpm_step)),
+        "moons", "eps", 600, batch=data("moons"), sampler=drawn(100, None, ddpm_step)),
     "labels, some dropped": lambda: relabelled(lambda y: drop_labels(y, 0.2, 10), 256),
     "ordinal labels": ordinal,
     "ordinal labels, few rows": lambda: ordinal(64),
@@ -589,6 +617,10 @@ WELL = {
         "digits", batch=batch(), ema=None, net=lambda x, t: Linear(data("digits"))(x, t)),
     "labels for a U-Net without": lambda: run("digits", "v", 120, batch=batch()),
     "a loop that takes v": lambda: whole(sampler=of_v),
+    "v without any signal at T": lambda: of(
+        "digits", schedule=NO_SIGNAL, sampler=of_v_without_signal, loss_fn=None, ema=None,
+        net=Linear(data("digits"), "v", SHORT)),
+    "a loss that asks twice": lambda: cheap(loss_fn=asked_twice),
     "beta for its tilde": lambda: of("digits", **loop(sigma=lambda var, beta: beta.sqrt())),
     "all steps of DDPM": lambda: of("colour", **loop()),
     "t as whole floats": lambda: cheap(**planted(told_t=lambda t: t.float())),
@@ -620,6 +652,10 @@ YOUNG |= {
     "dropout in training mode": lambda: run("digits", "v", 0, net=dropout(), ema=None),
     "a function that counts from 0": lambda: run("digits", "eps", 0, ema=None, net=shifted()),
     "pixels that don't go together": lambda: of("sparse"),
+    "vectors as conditions": lambda: run("digits", "v", 0, net=UNet(1, 8, (1, 2), cond_dim=2),
+                                         ema=None, batch=(batch()[0], torch.randn(64, 2))),
+    "images as conditions": lambda: run("digits", "v", 0, net=UNet(1, 8, (1, 2), cond_channels=1),
+                                        ema=None, batch=(batch()[0], torch.randn(64, 1, 8, 8))),
 }  # fmt: skip
 
 

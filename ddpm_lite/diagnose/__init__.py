@@ -6,18 +6,60 @@ At the end, the real network goes through the real sampler. ``case.py`` holds wh
 ``network.py`` and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..diffusion import TARGETS
-from .case import Case, Finding, Net, Report, linear_error, told
+from .case import LEARNED, Case, Net, linear_error, told
 from .network import GROUND, NETWORK
 from .process import PROCESS
 
 __all__ = ["Finding", "Report", "diagnose", "linear_error", "told"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw, what it expected, and what to do where it isn't well."""
+
+    name: str
+    well: bool
+    measured: str
+    expected: str
+    to_do: str
+
+    def __str__(self) -> str:
+        mark = "ok   " if self.well else "FAULT"
+        text = f"{mark} {self.name}: {self.measured}; expected {self.expected}"
+        return text if self.well else f"{text}\n      to do: {self.to_do}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, in the order in which data flow, and ``ratio``: the error of the network over
+    that of the best straight line, at the level where it is best (NaN: not measured)."""
+
+    findings: list[Finding]
+    ratio: float = math.nan
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What training can't mend. Repair the first one and ask again."""
+        return [finding for finding in self.findings if not finding.well]
+
+    @property
+    def verdict(self) -> str:
+        """ "a bug", "not trained yet" or "healthy"."""
+        healthy = "healthy" if self.ratio < LEARNED else "not trained yet"
+        return "a bug" if self.faults else healthy
+
+    def __str__(self) -> str:
+        lines = [f"{self.verdict}: error / that of the best line = {self.ratio:.2f}"]
+        return "\n".join([*lines, *map(str, self.findings)])
 
 
 def diagnose(

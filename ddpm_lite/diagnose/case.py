@@ -1,13 +1,9 @@
-"""What ``diagnose`` examines, the stand-ins, and the report (needs torch, diffusion.py).
-
-Taken apart in chapter 10.
-"""
+"""What ``diagnose`` examines, and the stand-ins (needs torch, diffusion.py)."""
 
 import copy
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 from unittest import mock
@@ -24,47 +20,6 @@ ENOUGH = 4_000  # numbers at each level: chance moves a mean square by 0.02
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, as shares of T
 
 # fmt: off
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check saw, what it expected, and what to do where it isn't well (chapter 10)."""
-
-    name: str
-    well: bool
-    measured: str
-    expected: str
-    to_do: str
-
-    def __str__(self) -> str:
-        mark = "ok   " if self.well else "FAULT"
-        text = f"{mark} {self.name}: {self.measured}; expected {self.expected}"
-        return text if self.well else f"{text}\n      to do: {self.to_do}"
-
-
-@dataclass(frozen=True)
-class Report:
-    """All findings, in the order in which data flow, and ``ratio``: the error of the network over
-    that of the best straight line, at the level where it is best (NaN: not measured). Chapter 10
-    reads one."""
-
-    findings: list[Finding]
-    ratio: float = math.nan
-
-    @property
-    def faults(self) -> list[Finding]:
-        """What training can't mend. Repair the first one and ask again."""
-        return [finding for finding in self.findings if not finding.well]
-
-    @property
-    def verdict(self) -> str:
-        """ "a bug", "not trained yet" or "healthy"."""
-        healthy = "healthy" if self.ratio < LEARNED else "not trained yet"
-        return "a bug" if self.faults else healthy
-
-    def __str__(self) -> str:
-        lines = [f"{self.verdict}: error / that of the best line = {self.ratio:.2f}"]
-        return "\n".join([*lines, *map(str, self.findings)])
 
 
 def linear_error(x: Tensor, alpha_bar: Tensor, target: str = "eps") -> Tensor:

@@ -26,25 +26,28 @@ BEHIND = 1.3  # times the error of the network: no average of a good run is so f
 # fmt: off
 
 
-SCALE = "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"
-
-
 def check_data(case: Case) -> Seen:
     """The noise has size 1, so the data must have it too; images are clipped to -1 … 1."""
     x = case.data
     if x.ndim == 4 and {x.shape[1], x.shape[3]} & {1, 3}:
-        first = "put the channels first: x.permute(0, 3, 1, 2)"
-        yield "data shape", x.shape[1] in (1, 3), kind_of(x), "(B, C, H, W)", first
-    low, high, rms = map(float, (*x.aminmax(), x.square().mean().sqrt()))
-    to_do = next((to_do for fault, to_do in (
+        yield ("data shape", x.shape[1] in (1, 3), kind_of(x), "(B, C, H, W)",
+               "put the channels first: x.permute(0, 3, 1, 2)")
+    low, high, rms = map(float, (x.min(), x.max(), x.square().mean().sqrt()))
+    to_do = _advice(case, x, low, high, rms)
+    yield ("data range", not to_do, f"{low:.2f} … {high:.2f}, root mean square {rms:.2f}",
+           "images in -1 … 1, others of size about 1, no NaN, different rows", to_do)
+
+
+def _advice(case: Case, x: Tensor, low: float, high: float, rms: float) -> str:
+    """What to do about the data; nothing if they are well."""
+    return next((to_do for fault, to_do in (
         (not math.isfinite(low + high), "look for the NaN where the data are loaded"),
         (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or an integer division?"),
-        (rms > 2 or case.sampler is None and _beyond(x), SCALE),
+        (rms > 2 or case.sampler is None and _beyond(x),
+         "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"),
         (_unscaled(x, low, high), "2 * x - 1; if the network does that, give what it then sees"),
         ((x == x[:1]).all(), "all rows are equal: is the index used where an item is loaded?"),
     ) if fault), "")
-    yield ("data range", not to_do, f"{low:.2f} … {high:.2f}, root mean square {rms:.2f}",
-           "images in -1 … 1, others of size about 1, no NaN, different rows", to_do)
 
 
 def _beyond(x: Tensor) -> bool:
@@ -72,8 +75,11 @@ def check_schedule(case: Case) -> Seen:
     yield ("first noise", first < max(0.1, 8 / T), f"{first:.3f} at t = 1",
            "at most 0.1, or 8 / T", "is beta upside down? It begins small and grows")
     left, falls = alpha_bar[-1].clamp(min=0).sqrt().item(), bool((alpha_bar.diff() < 0).all())
-    yield ("signal at T", falls and left < SIGNAL, f"sqrt(alpha_bar) {left:.3f}, falling: {falls}",
-           f"falling, below {SIGNAL}",
+    blind = left == 0 and case.target == "eps"
+    yield ("signal at T", falls and left < SIGNAL and not blind,
+           f"sqrt(alpha_bar) {left:.2g}, falling: {falls}",
+           f"falling, below {SIGNAL}, and not 0 if the network predicts eps",
+           "without any signal at T, eps doesn't tell x0: train for v" if blind else
            "beta's end points belong to their T: more steps, or a cosine schedule")
 
 

@@ -26,10 +26,10 @@ def check_loss(case: Case) -> Seen:
     wanted = max(30, 10 * case.T / len(case.x))  # each time ten times, on average
     calls = math.ceil(min(wanted, 3e7 / case.x.numel()))
     runs = [case.loss(lambda xt, t: torch.zeros_like(xt)) for _ in range(calls)]
-    asked = [one for _, each in runs for one in each]
+    asked = [each[-1] for _, each in runs]
     times = [*_check_times(case, torch.stack([t for _, t in asked]))]
     yield from times
-    if all(well for _, well, *_ in times):
+    if not _faults(times):
         yield from _check_noise(case, asked[:50])
         yield from _check_weight(case)
         yield from _check_size(case, sum(loss for loss, _ in runs) / calls)
@@ -46,7 +46,7 @@ def _check_times(case: Case, t: Tensor) -> Seen:
         low, high, slack = int(t.min()), int(t.max()), 7 * T // t.numel()
         yield ("range of t", 1 <= low <= 1 + slack and T - slack <= high <= T,
                f"{low} … {high} where T = {T}", "1 … T",
-               "torch.randint(1, T + 1, …): the upper end is exclusive")
+               "torch.randint(1, T + 1, …); call net(xt, t + 1) if you count from 0")
 
 
 def _check_noise(case: Case, asked: Asked) -> Seen:
@@ -106,51 +106,58 @@ def _check_size(case: Case, zero: float) -> Seen:
 
 
 def check_sampler(case: Case) -> Seen:
-    """With a model that was told the images, the loop passes through x_t of them, to them."""
+    """With a model that was told the images, the loop passes through x_t of them, to them; with the
+    network, it ends on something of their size."""
     if case.sampler is None:
         return
-    x, runs = case.x[: max(16, ENOUGH // case.x[0].numel())], []
+    x, ways = case.x[: max(16, ENOUGH // case.x[0].numel())], []
     for kind in dict.fromkeys(["eps", case.target]):  # some loops take the target itself
-        model, asked = case.stand_in(told(x, case, kind))
-        x0 = case.draw(model, len(x))
-        runs.append(((x0 - x).square().mean().sqrt().item(), kind, x0, asked))
-        if runs[-1][0] < GREY:
+        ways.append([*_check_way(case, x, kind)])
+        if not _faults(ways[-1]):
             break
-    off, kind, x0, asked = min(runs, key=lambda run: run[0])
-    way = [*_check_clip(x, x0), *_check_way(case, x, asked), *_check_end(x, x0, off)]
-    yield from way
-    if all(well for _, well, *_ in way):
+    yield from min(ways, key=_faults)
+    if not _faults(ways[-1]):
         yield from _check_samples(case, kind)
+
+
+def _check_way(case: Case, x: Tensor, kind: str) -> Seen:
+    """From T down, through states that carry noise of the right size, to the images."""
+    model, asked = case.stand_in(told(x, case, kind))
+    x0 = case.draw(model, len(x))
+    times = [int(t[0]) for _, t in asked]
+    well = times[:1] == [case.T] and times == sorted(times, reverse=True) and times[-1] > 0
+    yield from _check_clip(x, x0)
+    yield ("times of the sampler", well, " … ".join(map(str, times[:1] + times[-1:])),
+           "from T down, never 0", "a loop over the model that it is given; not counted from 0, "
+           "and no spacing that starts below T (in diffusers, timestep_spacing='trailing')")
+    if well:
+        yield from _check_states(case, x, asked)
+    yield from _check_end(x, x0)
 
 
 def _check_clip(x: Tensor, x0: Tensor) -> Seen:
     """The range of the data isn't cut."""
     reach, most = x0.abs().max().item(), x.abs().max().item()
-    cut = most > reach + 0.01 and apart(x.clamp(-reach, reach), x0) < 0.02
+    cut = 0 < reach < most - 0.01 and apart(x.clamp(-reach, reach), x0) < 0.02
     yield ("range of the sampler", not cut, f"up to {reach:.3g}", f"up to {most:.3g}, as the data",
            "don't clip below the range of the data: clip=None, or scale the data")
 
 
-def _check_way(case: Case, x: Tensor, asked: Asked) -> Seen:
-    """From T down, through states that carry noise of the right size."""
-    times = [int(t[0]) for _, t in asked]
-    well = times[:1] == [case.T] and times == sorted(times, reverse=True) and times[-1] > 0
-    ends = " … ".join(map(str, times[:1] + times[-1:]))
-    yield ("times of the sampler", well, f"{ends}, {len(times)} calls of the model",
-           "from T down, never 0", "counted from 0? A spacing that starts below T?")
-    if well:
-        held = max((xt.abs() == xt.abs().max()).float().mean().item()
-                   for xt, t in asked if case.alpha_bar[int(t[0])] < 0.8)
-        yield ("states are free", held < 0.001, f"{held:.1%} of a state is at its largest value",
-               "below 0.1%", "don't clamp x_t, which carries noise; clip the prediction of x0")
-        sizes = [told(x, case)(xt, t.long()).square().mean().item() for xt, t in asked]
-        yield ("noise on the way", NOISY[0] < min(sizes) and max(sizes) < NOISY[1],
-               f"mean square {min(sizes):.2f} … {max(sizes):.2f}", f"{NOISY[0]} … {NOISY[1]}",
-               "deviation or variance? The beta of one t for a stride over many?")
+def _check_states(case: Case, x: Tensor, asked: Asked) -> Seen:
+    """Each x_t has all its noise."""
+    held = max((xt.abs() == xt.abs().max()).float().mean().item()
+               for xt, t in asked if case.alpha_bar[int(t[0])] < 0.8)
+    yield ("states are free", held < 0.001, f"{held:.1%} of a state is at its largest value",
+           "below 0.1%", "don't clamp x_t, which carries noise; clip the prediction of x0")
+    sizes = [told(x, case)(xt, t.long()).square().mean().item() for xt, t in asked]
+    yield ("noise on the way", NOISY[0] < min(sizes) and max(sizes) < NOISY[1],
+           f"mean square {min(sizes):.2f} … {max(sizes):.2f}", f"{NOISY[0]} … {NOISY[1]}",
+           "deviation or variance? The beta of one t for a stride over many?")
 
 
-def _check_end(x: Tensor, x0: Tensor, off: float) -> Seen:
+def _check_end(x: Tensor, x0: Tensor) -> Seen:
     """What was told comes back, not scaled for the screen."""
+    off = (x0 - x).square().mean().sqrt().item()
     x, x0 = x - x.mean(), x0 - x0.mean()
     slope = ((x * x0).mean() / x.square().mean()).item()
     scaled = abs(slope - 1) > 0.02 and apart(slope * x, x0) < 0.02
@@ -183,6 +190,10 @@ def _model(case: Case, kind: str) -> Net:
         return predict_eps(case, xt, t, out) if case.target == "x0" else v_target(case, -xt, t, out)
 
     return model
+
+
+def _faults(seen: list) -> int:
+    return sum(not well for _, well, *_ in seen)
 
 
 PROCESS = (check_loss, check_sampler)
