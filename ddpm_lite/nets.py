@@ -317,7 +317,8 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
 
 def _check_size(x: Tensor, factor: int, size: Ints | None) -> None:
     if size and x.shape[2:] != size:
-        raise ValueError(f"x has shape {tuple(x.shape)}; these weights are for images of {size}")
+        hint = f"these weights are for images of size {size}"
+        raise ValueError(f"x has shape {tuple(x.shape)}; {hint}")
     if any(side % factor for side in x.shape[2:]):
         hint = f"expected multiples of {factor}: pad or resize the images, or use fewer mults"
         raise ValueError(f"x is {' x '.join(map(str, x.shape[2:]))} pixels; {hint}")
