@@ -18,9 +18,10 @@ from pathlib import Path
 
 import torch
 
-from ddpm_lite import load_classifier, load_images, load_pretrained, score
+from ddpm_lite import load_classifier, load_images, load_pretrained
 from ddpm_lite.cli.recipes import Recipe
 from ddpm_lite.cli.run import Run
+from ddpm_lite.metrics import score
 
 PICTURE = Path(__file__).resolve().parents[1] / "book" / "images" / "compute.png"
 RECIPE = Recipe.of(load_pretrained("digits")[2])

@@ -29,9 +29,10 @@ from functools import partial
 import torch
 from peers import Contestant, contestants
 
-from ddpm_lite import EMA, batches, load_classifier, load_images, score, train, warmup_cosine
+from ddpm_lite import EMA, batches, load_classifier, load_images, train, warmup_cosine
 from ddpm_lite.cli.recipes import RECIPES, Recipe
 from ddpm_lite.cli.run import Run, plan
+from ddpm_lite.metrics import score
 
 CLASSES = 10
 

@@ -47,7 +47,6 @@ from .metrics import (
     mmd,
     nearest,
     precision_recall,
-    score,
 )
 from .nets import MLP, Attention, Downsample, ResBlock, UNet, Upsample, time_embedding
 from .pretrained import load_classifier, load_pretrained, load_run
@@ -75,6 +74,6 @@ __all__ = [
     "heun", "image_folder", "linear_schedule", "load_checkpoint", "load_classifier", "load_images",
     "load_points", "load_pretrained", "load_run", "mmd", "nearest", "posterior_variance",
     "precision_recall", "predict_eps", "predict_x0", "q_posterior", "q_sample", "sample",
-    "save_checkpoint", "save_images", "score", "slerp", "spaced", "time_embedding", "train",
+    "save_checkpoint", "save_images", "slerp", "spaced", "time_embedding", "train",
     "trajectory", "v_target", "warmup_cosine", "write_atomic", "x0_target",
 ]  # fmt: skip

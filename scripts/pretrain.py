@@ -23,10 +23,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddpm_lite import ddim_step, ddpm_step, fit_classifier, load_images, save_checkpoint, score
+from ddpm_lite import ddim_step, ddpm_step, fit_classifier, load_images, save_checkpoint
 from ddpm_lite.cli.evaluate import report
 from ddpm_lite.cli.recipes import RECIPES as DEFAULTS
 from ddpm_lite.cli.run import Run
+from ddpm_lite.metrics import score
 from ddpm_lite.pretrained import FOLDER
 
 RECIPES = {
