@@ -726,6 +726,12 @@ def test_the_ending_says_what_is_written(tmp):
         assert call(SAMPLE + f"{{tmp}}/{name} --overwrite", tmp=tmp) == 0
 
 
+@pytest.mark.parametrize("out", ["x.gif", "run/checkpoint.pt", "labelled"])
+def test_what_cannot_be_written_is_refused_before_it_is_drawn(tmp, monkeypatch, out):
+    monkeypatch.setattr(Run, "draw", lambda *_, **__: pytest.fail("it has drawn"))
+    assert call(SAMPLE + "{tmp}/" + out, tmp=tmp) in (1, 2)
+
+
 def test_samplers_are_those_of_the_name(tmp):
     drawn = []
     for more in ("ddpm", "ddim", "ddim --eta 0.5", "dpm"):

@@ -73,12 +73,12 @@ def exit_code(child) -> int:
 @posix
 def test_runs_killed_at_random_moments_end_as_the_one_that_was_not():
     """The benchmark, shortened: weights, average, optimiser, log and samples, bit for bit."""
-    argv = [sys.executable, "benchmarks/resume.py", "--kills", "5", "--steps", "40"]
+    argv = [sys.executable, "benchmarks/resume.py", "--kills", "3", "--steps", "30"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     words = done.stdout.split()
-    assert int(words[0]) >= 5 and int(words[2]) >= 1  # "5 kills, 2 in a write, …
-    assert words[-5] == words[-3] != "0"  # … 3 of 3 runs alike"
+    assert int(words[0]) >= 3 and int(words[2]) >= 1  # "3 kills, 2 in a write, …
+    assert words[-5] == words[-3] != "0"  # … 2 of 2 runs alike"
 
 
 @posix
