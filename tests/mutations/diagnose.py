@@ -71,7 +71,7 @@ PROCESS = {
         BUG.format("E5 T is never trained")),
     "one t for all": (
         "_check_times", "not (t == t[:, :1]).all()", "True", BUG.format("one t for the batch")),
-    "t / T passes": (
+    "t / T passes unseen": (
         "_check_times", "bool((t == t.round()).all())", "True", BUG.format("E13 t / T")),
     "the size of noise is not looked at": (
         "_check_noise", "abs(variance - 1) < MEAN and abs(kurtosis / 3 - 1) < MEAN",
