@@ -5,11 +5,11 @@ BUGS = {
         "_digits", "x[part, None].float() / 8 - 1", "x[part, None].float() / 16",
         "test_digits_lie_in_minus_one_to_one"),
     "E4 images in 0 … 1": (
-        "load_images", "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1",
+        "_torchvision", "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1",
         "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 255",
         "test_mnist_files_are_read_as_they_lie_there"),
     "colours last": (
-        "load_images", "x.permute(0, 3, 1, 2)", "x.permute(0, 3, 2, 1)",
+        "_torchvision", "x.permute(0, 3, 1, 2)", "x.permute(0, 3, 2, 1)",
         "test_cifar10_files_are_read_as_they_lie_there"),
     "the two parts overlap": (
         "_digits", "order[1437:]", "order[1400:]",
@@ -18,9 +18,9 @@ BUGS = {
         "_digits", "y[part]", "y[part.flip(0)]",
         "test_the_two_parts_of_the_digits_are_disjoint_and_complete"),
     "a download that fails is not explained": (
-        "_download", "(RuntimeError, OSError, EOFError)", "ZeroDivisionError",
+        "_download", "Exception", "ZeroDivisionError",
         "test_without_a_network_one_sentence_says_what_to_do"),
     "Python objects in an array are unpacked": (
-        "_array", "allow_pickle=False", "allow_pickle=True",
+        "_arrays", "allow_pickle=False", "allow_pickle=True",
         "test_an_array_that_is_no_image_set_gets_a_sentence"),
 }  # fmt: skip
