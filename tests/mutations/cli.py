@@ -76,7 +76,8 @@ TRAIN = {
         "fit", "averaged(len(caught))", "caught",
         PARALLEL + "a_signal_to_any_process_stops_all_after_the_same_step"),
     "the first save comes late": (
-        "fit", "time.monotonic() if run.step else -math.inf", "time.monotonic()", RESUME + "the_first_step_is_saved"),
+        "fit", "time.monotonic() if run.step else -math.inf", "time.monotonic()",
+        RESUME + "the_first_step_is_saved"),
 }  # fmt: skip
 
 DISTRIBUTED = {

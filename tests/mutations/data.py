@@ -5,7 +5,8 @@ BUGS = {
         "_digits", "x[part, None].float() / 8 - 1", "x[part, None].float() / 16",
         "test_digits_lie_in_minus_one_to_one"),
     "E4 images in 0 … 1": (
-        "_torchvision", "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1",
+        "_torchvision",
+        "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 127.5 - 1",
         "(x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)).float() / 255",
         "test_mnist_files_are_read_as_they_lie_there"),
     "colours last": (
