@@ -605,10 +605,10 @@ WELL = {
     "half-trained digits, x0": lambda: run("digits", "x0", 120),
     "half-trained digits, DDPM's schedule": lambda: run("digits", "eps", 120, LINEAR),
     "half-trained digits, eps, clipped": lambda: run("digits", "eps", 120),
-    "two moons": lambda: run("moons", "v", 600, batch=data("moons")),
-    "two moons, x0": lambda: run("moons", "x0", 600, batch=data("moons")),
+    "two moons": lambda: run("moons", "v", 1500, batch=data("moons")),
+    "two moons, x0": lambda: run("moons", "x0", 1500, batch=data("moons")),
     "two moons, eps, DDPM": lambda: run(
-        "moons", "eps", 600, batch=data("moons"), sampler=drawn(100, None, ddpm_step)),
+        "moons", "eps", 1500, batch=data("moons"), sampler=drawn(100, None, ddpm_step)),
     "labels, some dropped": lambda: relabelled(lambda y: drop_labels(y, 0.2, 10), 256),
     "ordinal labels": ordinal,
     "ordinal labels, few rows": lambda: ordinal(64),
