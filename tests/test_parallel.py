@@ -264,13 +264,13 @@ def test_torchrun_starts_it(tmp_path):
 
 
 def trained(tmp_path, name, *more):
-    assert main(argv(tmp_path / name, *TINY, "--steps", 6, *more)) == 0
+    assert main(argv(tmp_path / name, *TINY, "--steps", 15, *more)) == 0
     return losses(tmp_path / name)
 
 
 @pytest.mark.parametrize("more, tolerance", [
     (["--accumulate", "4"], 1e-5), (["--channels-last"], 1e-5), (["--compile"], 1e-5),
-    (["--amp"], 0.02),
+    (["--amp"], 0.02), (["--amp", "--accumulate", "4", "--channels-last", "--compile"], 0.02),
 ])  # fmt: skip
 def test_what_makes_a_gpu_fast_gives_the_same_losses(tmp_path, monkeypatch, more, tolerance):
     """To rounding, each alone and all together. (Compiled without making C++ of it.)"""
@@ -303,13 +303,6 @@ def test_a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, monke
     assert main(argv(tmp_path / "parts", "--resume", "--device", "cpu")) == 0
     assert apart(tmp_path / "whole", tmp_path / "parts") == 0
     assert torch.equal(losses(tmp_path / "whole"), losses(tmp_path / "parts"))
-
-
-def test_channels_last_is_a_layout_of_the_weights():
-    for on in (False, True):
-        run = Run(replace(RECIPES["digits"], width=8, mults=(1,), channels_last=on))
-        weight = run.net.mid[0].res.conv1.weight
-        assert weight.is_contiguous(memory_format=torch.channels_last) == on
 
 
 def test_every_other_image_is_mirrored(tmp_path):
@@ -349,18 +342,16 @@ def test_every_recipe_makes_a_step(name, conditional, monkeypatch):
 
 
 def test_the_benchmark_for_a_gpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
-    """With a narrow network and few contestants, for a second; and the second call goes on."""
+    """Each line of it, with a narrow network, for a second; and the second call goes on."""
     spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
     spec.loader.exec_module(gpu := importlib.util.module_from_spec(spec))
-    few = ("plain", "no TF32", "data from the host", "in 2 parts")
-    monkeypatch.setattr(gpu, "CONTESTANTS", {name: gpu.CONTESTANTS[name] for name in few})
     plan = gpu.plan  # on a busy machine a second may be one step, with nothing to go on with
     monkeypatch.setattr(gpu, "plan", lambda *how: max(4, plan(*how)))
     command = ["gpu.py", "--tiny", "--seconds", "1", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [*command, "--stop-after", "0"])
     gpu.main()
     said = capsys.readouterr().out
-    assert all(name in said for name in (*few, "images/s", "MFU"))
+    assert all(name in said for name in ("no TF32", "all together", "images/s", "MFU"))
     assert "stopped at step 1" in said
     monkeypatch.setattr(sys, "argv", [*command, "--only", "training"])
     gpu.main()
