@@ -22,6 +22,7 @@ IMAGES, POINTS = torch.rand(8, 1, 6, 6) * 2 - 1, torch.randn(30, 2)
 def figures(monkeypatch):
     """What plt.show() would have shown; nothing is left open."""
     shown = []
+    plt.close("all")  # of other tests in this process
 
     def show():
         shown.append(plt.gcf())
