@@ -50,8 +50,8 @@ def read(path: Path) -> Chapter:
 
 
 def chapters() -> dict[int, Chapter]:
-    """All chapters by their numbers."""
-    found = map(read, sorted((ROOT / "notebooks").glob("*.ipynb")))
+    """All chapters by their numbers; a Deeper notebook, such as 03d, is part of its chapter."""
+    found = map(read, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     return {chapter.number: chapter for chapter in found}
 
 
