@@ -71,16 +71,16 @@ def show_strip(
         xs: one (B, C, H, W) for each column; B rows.
         labels: above the columns.
         size: width of a column in inches.
-        rows: labels of the rows, written upwards on their left.
+        rows: labels of the rows, if there are any.
     """
-    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size, len(xs[0]) * size + 0.3))
+    b, _, height, _ = xs[0].shape
+    margin = 0.09 * max(map(len, rows), default=0)
+    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size + margin, b * size + 0.3))
     for ax, x, label in zip(axes, xs, labels, strict=True):
         draw_images(ax, x, columns=1)
         ax.set_title(label)
     for i, row in enumerate(rows):
-        height = xs[0].shape[2]
-        place = -1.5, i * (height + 1) + (height - 1) / 2  # left of the middle of image i
-        axes[0].text(*place, row, rotation=90, ha="right", va="center")
+        axes[0].text(-0.12 * height, (height + 1) * (i + 0.5) - 1, row, ha="right", va="center")
     plt.show()
 
 

@@ -137,7 +137,11 @@ USES: dict[str, Callable[[Any], Any]] = {
     "Downsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
     "Upsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
     "MLP": lambda f: network(partial(f, 2, 16, 2), x(4, 2), T),
-    "UNet": lambda f: network(partial(f, 1, 8, (1, 2), num_classes=4), x(), T, Y),
+    "UNet": lambda f: [
+        network(partial(f, 1, 8, (1, 2), 2, (1,), num_classes=4), x(), T, Y),
+        network(partial(f, 2, 8, cond_dim=3, out_channels=4, dims=1), x(4, 2, 8), T, x(4, 3)),
+        network(partial(f, 1, 8, cond_channels=1), x(), T, x()),
+    ],
     "EMA": averaged,
     "warmup_cosine": lambda f: [f(0.004)(p / 10) for p in range(11)],
     "frechet_distance": lambda f: f(x(50, 3), x(60, 3) + 1),
