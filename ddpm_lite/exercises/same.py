@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -103,6 +105,24 @@ def averaged(EMA: Any) -> list[Tensor]:
     return list(ema.model.parameters())
 
 
+def trained(train: Callable) -> list[Any]:
+    """The losses, weights and averages of six steps; some gradients are clipped."""
+    net = torch.nn.Linear(3, 3)
+    ema, data = ddpm_lite.EMA(net, 0.9), [x(4, 3), 20 * x(4, 3), x(4, 3)]
+    rate = ddpm_lite.warmup_cosine(0.1)
+    with torch.enable_grad():
+        run = list(train(net, data, lambda net, x, y: (net(x) - x).square().mean(), 6, rate, ema))
+    return [run, *net.parameters(), *ema.model.parameters()]
+
+
+def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
+    """What one function reads of the file that another wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        write(path)
+        return read(path)
+
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -144,6 +164,12 @@ USES: dict[str, Callable[[Any], Any]] = {
     ],
     "EMA": averaged,
     "warmup_cosine": lambda f: [f(0.004)(p / 10) for p in range(11)],
+    "train": trained,
+    "write_atomic": lambda f: written(lambda path: f(path, b"abc"), Path.read_bytes),
+    "save_checkpoint": lambda f: written(lambda path: f(path, a=x(2), n=3), Path.read_bytes),
+    "load_checkpoint": lambda f: written(
+        lambda path: ddpm_lite.save_checkpoint(path, a=x(2), n=3), lambda path: f(path).values()
+    ),
     "frechet_distance": lambda f: f(x(50, 3), x(60, 3) + 1),
     "frechet_gaussians": lambda f: f(x(3), torch.eye(3), x(3), 2 * torch.eye(3)),
     "mmd": lambda f: f(x(50, 3), x(60, 3)),
