@@ -107,7 +107,7 @@ def test_a_planted_bug_changes_one_line_of_a_copy():
     assert plant(ddpm_lite.EMA, "self.n += 1", "pass").EMA(torch.nn.Linear(1, 1)).n == 0
 
 
-@pytest.mark.parametrize(("right", "count"), [("no such code", 0), ("eps", 5)])
+@pytest.mark.parametrize(("right", "count"), [("no such code", 0), ("eps", 4)])
 def test_code_that_is_not_there_once_is_not_planted(right, count):
     with pytest.raises(ValueError, match=f"is {count} times in q_sample"):
         plant(ddpm_lite.q_sample, right, "")
