@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,17 @@ def same_as_package(*built: Any) -> None:
     """
     for mine in built:
         name = mine.__name__
-        theirs = getattr(ddpm_lite, name)
+        theirs = of_package(name)
         if mine is theirs:
             raise ValueError(f"{name} is the package's own: run the cell that builds it first")
         _compare(name, _numbers(name, mine), _numbers(name, theirs))
         print(f"{name} agrees with ddpm_lite.{name}")
+
+
+def of_package(name: str) -> Any:
+    """The package's function or class of that name; also the probes of ``diagnose``."""
+    probes = import_module("ddpm_lite.diagnose")  # ddpm_lite.diagnose itself is the function
+    return getattr(ddpm_lite, name) if hasattr(ddpm_lite, name) else getattr(probes, name)
 
 
 def _compare(name: str, mine: list[Tensor], theirs: list[Tensor]) -> None:
@@ -175,4 +182,6 @@ USES: dict[str, Callable[[Any], Any]] = {
     "mmd": lambda f: f(x(50, 3), x(60, 3)),
     "precision_recall": lambda f: f(x(50, 3), x(60, 3)),
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
+    "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
+    "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
 }

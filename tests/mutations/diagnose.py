@@ -83,6 +83,9 @@ PROCESS = {
         "_check_noise", "max(means) < SHARED", "True", BUG.format("one noise for all rows")),
     "a weighted loss passes": (
         "_check_weight", "max(parts) < 1.02 * min(parts)", "True", BUG.format("a min-SNR weight")),
+    "errors of any power pass": (
+        "_check_weight", "squared = 3.8 < two / one < 4.2", "squared = True",
+        BUG.format("E17 absolute error of v")),
     "any loss of 0 passes": (
         "_check_size", "abs(zero / size - 1) < MEAN", "True", BUG.format("E17 absolute error")),
     "the right answer may cost": (

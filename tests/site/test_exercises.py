@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 import ddpm_lite
+from ddpm_lite.exercises.same import USES
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -136,9 +137,10 @@ def definitions(source: str) -> dict[str, str]:
 
 def package_definitions() -> dict[str, str]:
     found: dict[str, str] = {}
-    for leaf in (ROOT / "ddpm_lite").glob("*.py"):
+    package = ROOT / "ddpm_lite"
+    for leaf in [*package.glob("*.py"), *(package / "diagnose").glob("*.py")]:
         found |= definitions(leaf.read_text(encoding="utf-8"))
-    return {name: code for name, code in found.items() if hasattr(ddpm_lite, name)}
+    return {name: code for name, code in found.items() if hasattr(ddpm_lite, name) or name in USES}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
