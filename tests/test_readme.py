@@ -8,8 +8,6 @@ import torch
 
 from ddpm_lite import load_images, nearest
 from ddpm_lite.__main__ import parser
-from ddpm_lite.cli.recipes import RECIPES
-from ddpm_lite.cli.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,9 +75,3 @@ def test_the_plain_commands_are_those_of_the_page_and_of_make():
     for line in code("powershell")[0].splitlines()[1:]:
         command = line.removeprefix(".venv\\Scripts\\").removeprefix("python -m ")
         assert command in makefile, command
-
-
-def test_the_cover_counts_the_parameters_of_the_recipe():
-    run = Run(RECIPES["digits"])
-    count = f"{sum(p.numel() for p in run.net.parameters()):,} parameters"
-    assert count in (ROOT / "book" / "index.md").read_text(encoding="utf-8")
