@@ -59,7 +59,6 @@ def test_every_chapter_is_listed_and_no_other():
     chapters = sorted(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb"))
     table = README.partition("## Chapters")[2]
     assert re.findall(r"\]\((notebooks/\w+)\.ipynb\)", table) == chapters
-    assert re.findall(r"blob/main/(notebooks/\w+)\.ipynb", README) == chapters
 
 
 def test_the_commands_exist():
@@ -75,3 +74,13 @@ def test_the_plain_commands_are_those_of_the_page_and_of_make():
     for line in code("powershell")[0].splitlines()[1:]:
         command = line.removeprefix(".venv\\Scripts\\").removeprefix("python -m ")
         assert command in makefile, command
+
+
+def test_the_chapters_are_described_as_on_the_cover():
+    """And no badge leads to an account that nobody knows; the clone line says what to put there."""
+    cover = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    cover = cover.replace("../notebooks", "notebooks")
+    rows = [line for line in README.splitlines() if "](notebooks/" in line and line[0] == "|"]
+    assert len(rows) > 10 and all(row in cover for row in rows)
+    assert "colab.research.google.com/github/OWNER" not in README
+    assert "Replace `OWNER`" in README.partition("git clone")[2]
