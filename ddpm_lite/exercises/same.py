@@ -1,4 +1,4 @@
-"""Hold what a chapter builds against the package: both run on the same numbers."""
+"""Compare what a chapter builds with the package: both run on the same numbers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 
 TOLERANCE = 1e-5
+PLACES = ("diagnose",)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
 
 
 def same_as_package(*built: Any) -> None:
@@ -34,9 +35,11 @@ def same_as_package(*built: Any) -> None:
 
 
 def of_package(name: str) -> Any:
-    """The package's function or class of that name; also the probes of ``diagnose``."""
-    probes = import_module("ddpm_lite.diagnose")  # ddpm_lite.diagnose itself is the function
-    return getattr(ddpm_lite, name) if hasattr(ddpm_lite, name) else getattr(probes, name)
+    """The package's function or class of that name, in ``ddpm_lite`` or one of ``PLACES``."""
+    for place in (ddpm_lite, *(import_module(f"ddpm_lite.{place}") for place in PLACES)):
+        if hasattr(place, name):
+            return getattr(place, name)
+    raise ValueError(f"ddpm_lite has nothing called {name!r}")
 
 
 def _compare(name: str, mine: list[Tensor], theirs: list[Tensor]) -> None:

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 import ddpm_lite
-from ddpm_lite.exercises.same import USES
+from ddpm_lite.exercises.same import USES, of_package
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -158,7 +158,7 @@ def test_each_function_that_a_docstring_promises_is_built_in_its_chapter():
     for path in CHAPTERS:
         code = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
         built[int(path.stem[:2])] = definitions("\n".join(code))
-    for name in ddpm_lite.__all__:
-        promise = re.search(r"Built in chapter (\d+)", getattr(ddpm_lite, name).__doc__ or "")
+    for name in {*ddpm_lite.__all__, *USES}:
+        promise = re.search(r"Built in chapter (\d+)", of_package(name).__doc__ or "")
         if promise and int(promise[1]) in built:
             assert name in built[int(promise[1])], f"chapter {promise[1]} does not build {name}"
