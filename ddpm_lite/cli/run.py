@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from ..diffusion import TARGETS, Model
 from ..pretrained import build, read_run
 from ..sampling import FROM
-from .distributed import averaged, rank, world
+from .distributed import averaged, rank, say, world
 from .recipes import Recipe
 
 from .. import (  # isort: skip
@@ -161,4 +161,8 @@ def plan(recipe: Recipe, data: tuple, device: str = "cpu", clock=clock, make=Run
         if step > 5 and clock() - warm > min(5, seconds / 30):
             break
     now = clock()
-    return max(1, int((seconds - (now - begin)) * (step - 5) / (now - warm)))
+    left = seconds - (now - begin)
+    if left < seconds / 2:
+        say(f"Starting up took {now - begin:.0f} of the {seconds:.0f} seconds, so few are left to "
+            "train: give more --minutes, or --no-compile.")  # fmt: skip
+    return max(1, int(left * (step - 5) / (now - warm)))
