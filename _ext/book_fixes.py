@@ -48,6 +48,13 @@ def link_chapters(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"\bchapter (\d+)\b", link, line) for line in lines]
 
 
+def flatten_modules(app, pagename, templatename, context, doctree):
+    """List the modules in one list: Sphinx nests lists in a way that HTML doesn't allow."""
+    if pagename == "_modules/index":
+        head, *rows = re.split(r"(?=<li>)", re.sub(r"</?ul>\s*", "", context["body"]))
+        context["body"] = f"{head}<ul>\n{''.join(rows)}</ul>\n"
+
+
 # What every page would fetch and none uses: the icons come from the theme's web fonts as well, the
 # index of the search is needed where one searches, and no page has tabs.
 UNUSED = r".*/(fontawesome|searchtools|language_data|searchindex|design-tabs)\.js"
@@ -106,5 +113,6 @@ def setup(app):
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-docstring", link_chapters)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", flatten_modules)
     app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

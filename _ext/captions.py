@@ -2,16 +2,19 @@
 
 A notebook stays plain Markdown, readable in Colab and on GitHub. Its author writes the numbers: a
 paragraph that begins with **Figure 3.2.** below a cell is the caption of what the cell draws, and
-``\\tag{3.2}`` numbers an equation. A quote that starts with **Predict** or **Pitfall** is a box.
+``\\tag{3.2}`` numbers an equation. A Deeper notebook such as 03d numbers them 3d.1, 3d.2 and so on.
+A quote that starts with **Predict** or **Pitfall** is a box.
 """
 
 import re
 
 from docutils import nodes
 
-CAPTION = re.compile(r"(Figure|Table) (\d+)\.(\d+)\.?$")
-TAG = re.compile(r"\\tag\{(\d+)\.(\d+)\}")
-NAMED = re.compile(r"\b(?P<kind>Figure|Table) (?P<a>\d+)\.(?P<b>\d+)\b|\((?P<c>\d+)\.(?P<d>\d+)\)")
+CAPTION = re.compile(r"(Figure|Table) (\d+d?)\.(\d+)\.?$")
+TAG = re.compile(r"\\tag\{(\d+d?)\.(\d+)\}")
+NAMED = re.compile(
+    r"\b(?P<kind>Figure|Table) (?P<a>\d+d?)\.(?P<b>\d+)\b|\((?P<c>\d+d?)\.(?P<d>\d+)\)"
+)
 BOXES = {"Predict": "predict", "Pitfall": "pitfall"}
 
 

@@ -1,4 +1,4 @@
-"""Usual wrong answers to the exercises of chapter 16; the checks must reject each."""
+"""Usual wrong answers to the exercises of chapter 22; the checks must reject each."""
 
 WRONG = {
     1: {
