@@ -20,8 +20,8 @@ BOXES = {"Predict": "predict", "Pitfall": "pitfall"}
 
 def first_words(paragraph):
     """The bold words that a paragraph begins with, if any."""
-    first = paragraph.children[0] if paragraph.children else None
-    return first.astext() if isinstance(first, nodes.strong) else ""
+    first = next((child for child in paragraph.children if child.astext()), None)
+    return first.astext() if isinstance(first, nodes.strong) else ""  # MyST may put "" before it
 
 
 def collect(app, doctree):
