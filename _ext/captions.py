@@ -41,7 +41,9 @@ def collect(app, doctree):
         if match := TAG.search(block.astext()):
             remember(anchors, docname, block, "Equation", *match.groups())
             block["nowrap"] = True  # Sphinx would wrap it in an environment that allows no tag
-            block.children = [nodes.Text(rf"\[{block.astext()}\]")]
+            text = nodes.Text(rf"\[{block.astext()}\]")
+            block.clear()
+            block += text
 
 
 def remember(anchors, docname, node, kind, chapter, number):
