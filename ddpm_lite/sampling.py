@@ -77,7 +77,7 @@ def classifier_guided(
         model: any ``eps(x, t)``, such as one without labels.
         schedule: the noise levels.
         log_p: ``log_p(x, t)``, (B,): for each noisy x (B, …), the log-probability of what you want.
-        scale: 1 is Bayes' rule, and larger values are sharper; it plays the part of w + 1.
+        scale: 1 is Bayes' rule, and larger values are sharper. It corresponds to our w + 1.
 
     Built in chapter 8.
     """
@@ -164,8 +164,8 @@ def ddim_invert(
 
 
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
-    """Go from a (w = 0) to b (w = 1) along the arc, for each row (B, …). A mixture of two noises
-    keeps its length, which a straight line would shorten (Shoemake 1985). Equal rows don't change.
+    """The mixture of a (w = 0) and b (w = 1) on the arc between them, for each row (B, …). Mixed
+    noises keep their length, which a straight line would shorten (Shoemake 1985). Equal rows stay.
     Built in chapter 6."""
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
