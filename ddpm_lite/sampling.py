@@ -164,8 +164,8 @@ def ddim_invert(
 
 
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
-    """The mixture of a (w = 0) and b (w = 1) on the arc between them, for each row (B, …). Mixed
-    noises keep their length, which a straight line would shorten (Shoemake 1985). Equal rows stay.
+    """From a (w = 0) to b (w = 1) along the arc, rows (B, …): a mixture of two noises keeps its
+    length, which a straight line would shorten (Shoemake 1985). Equal rows stay as they are.
     Built in chapter 6."""
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
