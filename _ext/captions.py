@@ -20,8 +20,8 @@ BOXES = {"Predict": "predict", "Pitfall": "pitfall"}
 
 def first_words(paragraph):
     """The bold words that a paragraph begins with, if any."""
-    first = paragraph.children[0] if paragraph.children else None
-    return first.astext() if isinstance(first, nodes.strong) else ""
+    first = next((child for child in paragraph.children if child.astext()), None)
+    return first.astext() if isinstance(first, nodes.strong) else ""  # MyST may put "" before it
 
 
 def collect(app, doctree):
@@ -41,7 +41,9 @@ def collect(app, doctree):
         if match := TAG.search(block.astext()):
             remember(anchors, docname, block, "Equation", *match.groups())
             block["nowrap"] = True  # Sphinx would wrap it in an environment that allows no tag
-            block.children = [nodes.Text(rf"\[{block.astext()}\]")]
+            text = nodes.Text(rf"\[{block.astext()}\]")
+            block.clear()
+            block += text
 
 
 def remember(anchors, docname, node, kind, chapter, number):

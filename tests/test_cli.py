@@ -26,12 +26,12 @@ from ddpm_lite import (
     load_images,
     sample,
     save_checkpoint,
-    score,
 )
 from ddpm_lite.__main__ import OPTIONS, main, parser
 from ddpm_lite.cli import distributed, evaluate, folder, images
 from ddpm_lite.cli.recipes import ADAPT, RECIPES, Recipe, recipe_for, shown
 from ddpm_lite.cli.run import Run, plan
+from ddpm_lite.metrics import score
 
 PIL = pytest.importorskip("PIL.Image")
 np = pytest.importorskip("numpy")
