@@ -48,6 +48,13 @@ def link_chapters(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"\bchapter (\d+)\b", link, line) for line in lines]
 
 
+def flatten_modules(app, pagename, templatename, context, doctree):
+    """List the modules in one list: Sphinx nests lists in a way that HTML doesn't allow."""
+    if pagename == "_modules/index":
+        head, *rows = re.split(r"(?=<li>)", re.sub(r"</?ul>\s*", "", context["body"]))
+        context["body"] = f"{head}<ul>\n{''.join(rows)}</ul>\n"
+
+
 # What every page would fetch and none uses: the icons come from the theme's web fonts as well, the
 # index of the search is needed where one searches, and no page has tabs.
 UNUSED = r".*/(fontawesome|searchtools|language_data|searchindex|design-tabs)\.js"
@@ -101,10 +108,20 @@ def write_joined(path, files):
     path.write_text("\n".join(parts + [f.read_text("utf-8") for f in files]), encoding="utf-8")
 
 
+def find_targets(app, doctree):
+    """Let ``page.md#name`` reach a target ``(name)=`` too, not only a heading's own anchor."""
+    slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for name, explicit in doctree.nametypes.items():
+        if explicit and doctree.nameids.get(name):
+            slugs.setdefault(name, (0, doctree.nameids[name], ""))
+
+
 def setup(app):
+    app.connect("doctree-read", find_targets)
     app.connect("source-read", local_badge)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-docstring", link_chapters)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", flatten_modules)
     app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

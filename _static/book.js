@@ -25,7 +25,32 @@ window.addEventListener("load", async () => {
       image.parentElement.classList.add("wide-figure");
     }
   });
-  const boxes = ".bd-article pre, .bd-article mjx-container[display], .wide-figure, .pst-scrollable-table-container";
-  document.querySelectorAll(boxes)
-    .forEach((node) => { if (node.scrollWidth > node.clientWidth) node.tabIndex = 0; });
+  const boxes = ".bd-article pre, .bd-article mjx-container[display], .bd-article div.math, .wide-figure, .pst-scrollable-table-container";
+  document.querySelectorAll(boxes).forEach((node) => {
+    if (node.scrollWidth <= node.clientWidth + 1) return;
+    const end = () => node.classList.toggle("at-end", node.scrollLeft + node.clientWidth > node.scrollWidth - 4);
+    node.tabIndex = 0;
+    node.classList.add("scrolls");
+    node.addEventListener("scroll", end, { passive: true });
+    end();
+  });
+});
+
+// Paper is light, and it shows the answers that are folded on the screen.
+window.addEventListener("beforeprint", () => {
+  const { dataset } = document.documentElement;
+  dataset.onScreen = dataset.theme;
+  dataset.theme = "light";
+  document.querySelectorAll(".bd-article details:not(.hide, [open])").forEach((answer) => {
+    answer.open = true;
+    answer.dataset.printed = "";
+  });
+});
+window.addEventListener("afterprint", () => {
+  const { dataset } = document.documentElement;
+  dataset.theme = dataset.onScreen;
+  document.querySelectorAll("details[data-printed]").forEach((answer) => {
+    answer.open = false;
+    delete answer.dataset.printed;
+  });
 });

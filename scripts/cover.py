@@ -1,41 +1,113 @@
-"""Draw the film of the cover from a run: python scripts/cover.py runs/digits book/images/cover.png
+"""Draw the cover from the weights that ship: python scripts/cover.py
 
-The run is made by `python -m ddpm_lite train --out runs/digits`. The film shows 36 digits on their
-way from pure noise, in 16 frames of one sampling run of 50 steps.
+Writes the film of the cover (`book/live/cover/film.png`: its frames one below the other, 7 × 3
+digits each), the digits that it ends on (`digits.png` beside it, which the README shows too), and
+an image of each thing that readers will be able to make (`book/images/make_*.png`).
 """
 
 from __future__ import annotations
 
-import argparse
+from functools import partial
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import torch
+from PIL import Image
+from torch import Tensor
 
-from ddpm_lite import trajectory
-from ddpm_lite.cli.run import Run
-from ddpm_lite.plot import STYLE, animate, draw_images
+from ddpm_lite import (
+    ddim_step,
+    ddpm_step,
+    dpmpp_2m,
+    from_v,
+    guided,
+    load_pretrained,
+    q_sample,
+    sample,
+    trajectory,
+)
 
-SEED, ROWS, FRAMES = 0, 6, 16
+ROOT = Path(__file__).resolve().parents[1]
+COVER = ROOT / "book" / "live" / "cover"
+IMAGES = ROOT / "book" / "images"
+SEED, COLUMNS, ROWS, STEPS, EVERY, GREYS = 0, 7, 3, 50, 2, 16
+LABELS = torch.arange(COLUMNS * ROWS) % 10
+
+
+def model(name: str, y: Tensor, w: float = 0.0):
+    """The shipped model that draws these labels, and its schedule."""
+    net, schedule, _ = load_pretrained(name)
+    eps = guided(from_v(net, schedule), y, w) if w else partial(from_v(net, schedule), y=y)
+    return eps, schedule
+
+
+def noise(n: int, size: int) -> Tensor:
+    torch.manual_seed(SEED)
+    return torch.randn(n, 1, size, size)
+
+
+def film() -> tuple[list[int], Tensor]:
+    """The times and the states (frames, N, 1, 28, 28) of one run."""
+    eps, schedule = model("mnist", LABELS, 1.0)
+    states = list(trajectory(eps, schedule, noise(len(LABELS), 28), STEPS, ddim_step))
+    return [t for t, _ in states[::EVERY]], torch.stack([x for _, x in states[::EVERY]])
+
+
+def finished() -> Tensor:
+    """The top half of one digit, finished seven times: known pixels are noised to each time."""
+    eps, schedule = model("digits", torch.tensor([3]))
+    known = sample(eps, schedule, noise(1, 8), 50, ddim_step)
+    keep = (torch.arange(8) < 4).float()[:, None]
+    eps, schedule = model("digits", torch.tensor([3, 2, 7, 8, 9, 3, 2]))
+    x = noise(8, 8)[1:]
+    for t, s in zip(range(1000, 0, -20), range(980, -1, -20), strict=True):
+        x = ddpm_step(schedule, x, t, s, eps(x, torch.full((7,), t)))
+        x = keep * q_sample(schedule, known.expand_as(x), s, torch.randn_like(x)) + (1 - keep) * x
+    return torch.cat([known * keep + (keep - 1) * 0.5, x])
+
+
+def grey(x: Tensor) -> Tensor:
+    """Images in [-1, 1] as one of 16 greys, in bytes."""
+    return ((x.clamp(-1, 1) + 1) / 2 * (GREYS - 1)).round().mul(255 // (GREYS - 1)).to(torch.uint8)
+
+
+def grid(images: Tensor, columns: int, gap: int = 0, scale: int = 1) -> Image.Image:
+    """(N, 1, H, W) in rows; the gaps are transparent."""
+    size, rows = images.shape[-1], -(-len(images) // columns)
+    mode = "LA" if gap else "L"
+    page = Image.new(mode, ((size + gap) * columns - gap, (size + gap) * rows - gap))
+    for i, image in enumerate(grey(images)):
+        tile = Image.fromarray(image[0].numpy()).convert(mode)
+        page.paste(tile, (i % columns * (size + gap), i // columns * (size + gap)))
+    return page.resize((page.width * scale, page.height * scale), Image.Resampling.NEAREST)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("picture", type=Path)
-    args = parser.parse_args()
-    run = Run.load(args.run)
-    torch.manual_seed(SEED)
-    xT = torch.randn(ROWS**2, 1, 8, 8)
-    labels = torch.arange(ROWS**2) % 10 if run.recipe.conditional else None
-    states = list(trajectory(run.model(labels), run.schedule, xT, 50))
-    film = [states[round(i * 50 / (FRAMES - 1))] for i in range(FRAMES)]
-    plt.rcParams.update(STYLE)
-    picture = animate(
-        lambda ax, x: draw_images(ax, x, ROWS), [x for _, x in film], [f"t = {t}" for t, _ in film]
+    torch.set_num_threads(1)
+    times, states = film()
+    greys = torch.arange(GREYS).mul(255 // (GREYS - 1)).repeat_interleave(3)
+    sheet = grid(states.flatten(0, 1), COLUMNS).quantize(
+        palette=_palette(greys), dither=Image.Dither.NONE
     )
-    args.picture.write_bytes(picture.data)
-    print("alt text: … Frames: " + "; ".join(f"t = {t}" for t, _ in film) + ".")
+    COVER.mkdir(parents=True, exist_ok=True)
+    sheet.save(COVER / "film.png", optimize=True, bits=4)
+    grid(states[-1], COLUMNS, gap=2, scale=3).save(COVER / "digits.png", optimize=True)
+    eps, schedule = model("digits", torch.arange(8))
+    first = sample(eps, schedule, noise(8, 8), 50)
+    grid(first, 4, gap=1, scale=14).save(IMAGES / "make_first.png", optimize=True)
+    eps, schedule = model("mnist", torch.full((8,), 5), 2.0)
+    asked = sample(eps, schedule, noise(8, 28), 50, ddim_step)
+    grid(asked, 4, gap=2, scale=4).save(IMAGES / "make_guided.png", optimize=True)
+    eps, schedule = model("mnist", torch.arange(8), 0.5)
+    fast = sample(eps, schedule, noise(8, 28), 10, dpmpp_2m())
+    grid(fast, 4, gap=2, scale=4).save(IMAGES / "make_fast.png", optimize=True)
+    grid(finished(), 4, gap=1, scale=14).save(IMAGES / "make_finished.png", optimize=True)
+    print("times:", ", ".join(map(str, times)))
+
+
+def _palette(greys: Tensor) -> Image.Image:
+    image = Image.new("P", (1, 1))
+    image.putpalette(greys.tolist())
+    return image
 
 
 if __name__ == "__main__":

@@ -124,12 +124,12 @@ PROCESS = {
 CASE = {
     "a silent network ignores all": (
         "Case.awake", "weight.ndim > 1 and (not weight.any())", "False",
-        WELL.format("digits, eps, untouched")),
+        WELL.format("a head that is not zero")),
     "the network itself is set to evaluation": (
         "_still", "copy.deepcopy(net).eval()", "net.eval()",
         TEST.format("looking_changes_nothing")),
     "a line is enough": (
-        "", "LEARNED = 0.9", "LEARNED = 1.05", WELL.format("digits after 20 steps")),
+        "", "LEARNED = 0.9", "LEARNED = 1.05", WELL.format("signals, eps, untouched")),
     "the line of another variance": (
         "linear_error", "(share * var / (alpha_bar * var + 1 - alpha_bar)).mean()",
         "(share * var / (alpha_bar * var + 1 - alpha_bar)).mean() ** 0.5",

@@ -297,7 +297,7 @@ def choose(page, **values):
 
 
 def finished(page):
-    page.wait_for_function("document.getElementById('pg-go').textContent === 'Another'")
+    page.wait_for_function("document.getElementById('pg-go').textContent === 'Next seed'")
 
 
 def said(page, text):
@@ -326,7 +326,7 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
     for label, sampler, steps in ((3, "ddpm", 50), (0, "ddim", 20), (7, "dpm", 10), (4, "dpm", 10)):
         page.check(f"#pg-labels input[value='{label}']", force=True)
         choose(page, sampler=sampler, steps=steps)
-        page.get_by_role("button", name="From the beginning").click()
+        page.get_by_role("button", name="Restart").click()
         finished(page)
         assert read(pixels(page, "x")) == label
         assert page.inner_text("#pg-where") == f"t = 0, step {steps} of {steps}"
@@ -417,6 +417,20 @@ def test_finish_a_drawing_that_was_painted_with_the_keyboard(open_page):
     top[0, 3:6] = 1
     assert torch.equal(x[:4], top) and (x[4:] > 0).any()
     assert "your drawing kept" in page.inner_text("#pg-where")
+
+
+@pytest.mark.parametrize("colour", [1, -1], ids=["white", "black"])
+def test_each_brush_paints_its_colour(open_page, colour):
+    """On the drawing and on the state, whatever was there."""
+    page, address = open_page()
+    ready(page, address)
+    for name in ("drawing", "x"):
+        page.check(f"input[name=pg-brush-{name}][value='{colour}']")
+        page.focus(f"#pg-{name}")
+        for _ in range(3):
+            page.keyboard.press(" ")
+            page.keyboard.press("ArrowRight")
+        assert (pixels(page, name)[0, 0, 0, :3] == colour).all()
 
 
 def test_sixteen_at_once_are_those_of_their_seeds(open_page):

@@ -53,9 +53,18 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
       .map(([part, v], i) => `${i ? "L" : "M"}${x(part).toFixed(1)} ${y(v).toFixed(1)}`).join("");
     const [mine, other] = schedules;
     const here = value(mine.alphaBar[t]);
+    // A name beside each curve: right of the higher one, left of the lower one.
+    const middle = ({ alphaBar, T }) => value(alphaBar[Math.round(0.5 * T)]);
+    const name = (one, another) => {
+      const [side, anchor] = middle(one) >= middle(another) ? [1, "start"] : [-1, "end"];
+      const i = Math.round((side > 0 ? 0.56 : 0.36) * one.T);
+      const place = `x="${x(i / one.T) + 6 * side}" y="${y(value(one.alphaBar[i])) - 4 * side + 4}"`;
+      return `<text class="ex-name" text-anchor="${anchor}" ${place}>${one.name}</text>`;
+    };
     svg.innerHTML = `<path class="ex-axis" d="M24 8V112H196"/><path class="ex-other" d="${curve(other)}"/>
       <path d="${curve(mine)}"/><text x="2" y="14">${high}</text><text x="2" y="115">${low}</text>
       <text x="24" y="127">0</text><text x="184" y="127">T</text>
+      ${name(mine, other)}${name(other, mine)}
       <circle cx="${x(t / mine.T)}" cy="${y(here)}" r="4.5"/>`;
   }
 
@@ -64,8 +73,8 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
     $("t").max = T;
     const t = Number($("t").value);
     const name = $("schedule").value;
-    const mine = makers[name](T);
-    const other = makers[name === "cosine" ? "linear" : "cosine"](T);
+    const [mine, other] = [name, name === "cosine" ? "linear" : "cosine"]
+      .map((one) => ({ ...makers[one](T), name: one }));
     const alphaBar = mine.alphaBar[t];
     const [signal, noise] = roots(mine, t);
     $("t-value").textContent = t;

@@ -146,15 +146,15 @@
     Object.assign($("back"), { max: last, value: at });
     $("back").setAttribute("aria-valuetext", `t = ${t}, step ${at} of ${last}`);
     $("where").textContent = `t = ${t}, step ${at} of ${last}${$("keep").checked ? ", your drawing kept" : ""}`;
-    $("hint").textContent = running || t === 0 ? ", the state" : ": paint on it";
+    $("hint").textContent = running || t === 0 ? ", the state" : ": you can paint on it";
     $("time").textContent = made ? timing() : "";
-    $("go").textContent = running ? "Pause" : t === 0 ? "Another" : at ? "Go on" : "Start";
+    $("go").textContent = running ? "Pause" : t === 0 ? "Next seed" : at ? "Continue" : "Start";
     $("step").setAttribute("aria-disabled", running || t === 0);
     $("x").classList.toggle("pg-paintable", !running && t > 0);
   }
 
   const timing = () =>
-    `${made} ${made === 1 ? "step" : "steps"} took ${(spent / 1000).toFixed(2)} s of computing here.`;
+    `${made} ${made === 1 ? "step" : "steps"} took ${(spent / 1000).toFixed(2)} s on your device.`;
 
   // Up to twelve images of the way, evenly spaced; places that are still to come stay grey.
   function showWay(last) {
@@ -179,12 +179,14 @@
 
   // ---- painting, with a pointer or with the arrow keys and the space bar -------------------------------------
 
+  // Each of the two canvases has its own choice of white or black.
   function paintable(canvas, name, pixels, allowed, changed) {
+    const brush = () => Number(document.querySelector(`input[name="${canvas.id.replace("pg", "pg-brush")}"]:checked`).value);
     const cursor = canvas.parentElement.appendChild(document.createElement("div"));
     cursor.className = "pg-cursor";
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "application");
-    canvas.setAttribute("aria-label", `${name}, 8 by 8 pixels. Arrow keys move, the space bar paints white or black.`);
+    canvas.setAttribute("aria-label", `${name}, 8 by 8 pixels. Arrow keys move the cursor, and the space bar paints.`);
     let [row, column, colour] = [0, 0, 1];
 
     function put() {
@@ -205,13 +207,12 @@
       cursor.style.left = `${(100 * column) / size}%`;
       cursor.style.top = `${(100 * row) / size}%`;
     }
-    const opposite = () => (pixels()[row * size + column] > 0 ? -1 : 1);
 
     canvas.onpointerdown = (event) => {
       if (!allowed()) return;
       canvas.setPointerCapture(event.pointerId);
       aim(event);
-      colour = opposite();
+      colour = brush();
       put();
     };
     canvas.onpointermove = (event) => {
@@ -222,7 +223,7 @@
     canvas.onkeydown = (event) => {
       const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
       if (event.key === " ") {
-        if (allowed()) { colour = opposite(); put(); }
+        if (allowed()) { colour = brush(); put(); }
       } else if (arrows[event.key]) {
         row = (row + arrows[event.key][0] + size) % size;
         column = (column + arrows[event.key][1] + size) % size;
@@ -251,7 +252,7 @@
     $("grid").hidden = false;
     $("grid").replaceChildren(...seeds.map((one) => {
       const button = Object.assign(document.createElement("button"), { type: "button", title: `Seed ${one}` });
-      button.setAttribute("aria-label", `The image of seed ${one}: watch how it is drawn`);
+      button.setAttribute("aria-label", `The image of seed ${one}: watch how it was drawn`);
       button.append(Object.assign(document.createElement("canvas"), { width: size, height: size }));
       button.onclick = () => { $("seed").value = one; begin(); $("x").scrollIntoView({ block: "center" }); };
       return button;
@@ -267,7 +268,7 @@
     }
     if (mine !== many) return;
     canvases.forEach((context, row) => paint(context, x.slice(row * n, (row + 1) * n)));
-    $("many-said").textContent = `${(spent / 1000).toFixed(1)} s of computing here. Choose one to see how it is drawn.`;
+    $("many-said").textContent = `${(spent / 1000).toFixed(1)} s on your device. Choose one to see how it was drawn.`;
     stopSixteen();
   }
 
