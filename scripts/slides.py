@@ -27,7 +27,7 @@ from quiz import mathml
 ROOT = Path(__file__).resolve().parents[1]
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 EXERCISES = re.compile(r"^## Exercises?\b", re.M)
-CAPTION = re.compile(r"\*\*Figure \d+\.\d+\.\*\*")
+CAPTION = re.compile(r"\*\*Figure \d+d?\.\d+\.\*\*")
 BOX = re.compile(r"\*\*(Predict|Pitfall)\b")
 WORDS = 60  # the longest paragraph that a slide shows above an equation
 
