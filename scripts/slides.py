@@ -49,7 +49,8 @@ h1 { font-size: 8vmin; line-height: 1.15; } h2 { font-size: 6vmin; line-height: 
   align-items: center; justify-content: safe center; gap: 1em; }
 .equation .number { font-size: 3vmin; color: var(--muted); }
 mtd[columnalign="left"] { text-align: left; } mtd[columnalign="right"] { text-align: right; }
-menclose { border: 1px solid; padding: .3em; } .box { border-left: .6vmin solid var(--mark); padding: 1vmin 3vmin; font-size: 4vmin; }
+menclose { border: 1px solid; padding: .3em; }
+.box { border-left: .6vmin solid var(--mark); padding: 1vmin 3vmin; font-size: 4vmin; }
 .box.pitfall { border-color: #d55e00; } .box p { margin: 0; }
 summary { cursor: pointer; color: var(--mark); } details > * { margin: 1.5vmin 0; }
 table { border-collapse: collapse; } td, th { padding: .4em .8em; border-bottom: 1px solid
