@@ -18,7 +18,7 @@ export TMPDIR := $(CACHE)/tmp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks pdf colab clean
+.PHONY: help book test serve notebooks pdf slides quizzes colab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ notebooks: $(STAMP)  ## execute every notebook in place and normalise it
 
 pdf: book  ## print the built book to _build/book.pdf (needs Chromium)
 	$(BIN)/python scripts/pdf.py _build/html _build/book.pdf
+
+slides: $(STAMP)  ## make a deck of slides from each chapter, into _build/slides
+	$(BIN)/python scripts/slides.py notebooks/*.ipynb
+
+quizzes: $(STAMP)  ## export the quizzes for Moodle (GIFT) and Canvas (QTI), into _build/quizzes
+	$(BIN)/python scripts/quiz.py
 
 colab: $(STAMP)  ## run every notebook alone, without this project, as Colab does
 	$(BIN)/python scripts/colab.py notebooks/*.ipynb

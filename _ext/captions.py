@@ -2,23 +2,26 @@
 
 A notebook stays plain Markdown, readable in Colab and on GitHub. Its author writes the numbers: a
 paragraph that begins with **Figure 3.2.** below a cell is the caption of what the cell draws, and
-``\\tag{3.2}`` numbers an equation. A quote that starts with **Predict** or **Pitfall** is a box.
+``\\tag{3.2}`` numbers an equation. A Deeper notebook such as 03d numbers them 3d.1, 3d.2 and so on.
+A quote that starts with **Predict** or **Pitfall** is a box.
 """
 
 import re
 
 from docutils import nodes
 
-CAPTION = re.compile(r"(Figure|Table) (\d+)\.(\d+)\.?$")
-TAG = re.compile(r"\\tag\{(\d+)\.(\d+)\}")
-NAMED = re.compile(r"\b(?P<kind>Figure|Table) (?P<a>\d+)\.(?P<b>\d+)\b|\((?P<c>\d+)\.(?P<d>\d+)\)")
+CAPTION = re.compile(r"(Figure|Table) (\d+d?)\.(\d+)\.?$")
+TAG = re.compile(r"\\tag\{(\d+d?)\.(\d+)\}")
+NAMED = re.compile(
+    r"\b(?P<kind>Figure|Table) (?P<a>\d+d?)\.(?P<b>\d+)\b|\((?P<c>\d+d?)\.(?P<d>\d+)\)"
+)
 BOXES = {"Predict": "predict", "Pitfall": "pitfall"}
 
 
 def first_words(paragraph):
     """The bold words that a paragraph begins with, if any."""
-    first = paragraph.children[0] if paragraph.children else None
-    return first.astext() if isinstance(first, nodes.strong) else ""
+    first = next((child for child in paragraph.children if child.astext()), None)
+    return first.astext() if isinstance(first, nodes.strong) else ""  # MyST may put "" before it
 
 
 def collect(app, doctree):
@@ -38,7 +41,9 @@ def collect(app, doctree):
         if match := TAG.search(block.astext()):
             remember(anchors, docname, block, "Equation", *match.groups())
             block["nowrap"] = True  # Sphinx would wrap it in an environment that allows no tag
-            block.children = [nodes.Text(rf"\[{block.astext()}\]")]
+            text = nodes.Text(rf"\[{block.astext()}\]")
+            block.clear()
+            block += text
 
 
 def remember(anchors, docname, node, kind, chapter, number):

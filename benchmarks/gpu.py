@@ -1,12 +1,15 @@
-"""How fast the U-Net of the DDPM paper trains on a GPU, and what it has learned after 20 minutes.
+"""How fast the U-Net of the DDPM paper trains on a GPU, and what it learns in a few minutes.
 
-    python benchmarks/gpu.py --root data             # all of it on one GPU, planned for 25 minutes
-    python benchmarks/gpu.py --only speed            # the table alone, a few minutes
-    python benchmarks/gpu.py --only training --stop-after 500    # again to go on, until it is done
+    python benchmarks/gpu.py --root data             # all of it on one GPU, about 15 minutes
+    python benchmarks/gpu.py --only speed            # the tables alone
+    python benchmarks/gpu.py --only training --seconds 600 60 60 120
     python benchmarks/gpu.py --tiny                  # every line of it on a CPU, within a minute
 
-Where --root has no CIFAR-10 and it cannot be downloaded, random images take its place: the speed is
-the same, losses and scores mean nothing. The contestants take turns, round by round. Read it so:
+``--data`` may be an ``.npz`` file with x_train, y_train, x_test and y_test. Where there is no
+CIFAR-10 and it cannot be downloaded, random images take its place: the speed is the same, losses
+and scores mean nothing.
+
+The contestants take turns, round by round. The columns are
 
     images/s   of the whole training step: batch, noise, forward, loss, backward, clipping, AdamW,
                average of the weights and the look at the loss; the median of the rounds
@@ -15,11 +18,13 @@ the same, losses and scores mean nothing. The contestants take turns, round by r
                PyTorch, forward and backward) a second, divided by the card's dense bfloat16 peak
                of its data sheet; of the product of two large matrices measured here where the card
                is not in the list below
-    memory     the most that the contestant's step needed beyond what lay there before
+    memory     the most that the contestant's step needed beyond what was allocated before it
+    forward    images a second of the network alone, without gradients, and its utilisation
 
-The training is that of ``TIMED`` below, with planning and compiling in its time, without drawing
-and scoring. Its scores are Fréchet distances of the features of a small classifier that is fitted
-here, to 20 random halves of the real images; halves from halves stand beside them. They are no FID.
+The trainings are those of ``TRAININGS`` below, each with planning and compiling in its time, and
+without drawing and scoring. The score is the Fréchet distance of the features of a small classifier
+that is fitted here, to 20 random halves of the real images. Halves from halves stand beside it. It
+is no FID.
 """
 
 from __future__ import annotations
@@ -39,17 +44,22 @@ from ddpm_lite.cli.distributed import device_named
 from ddpm_lite.cli.folder import RunFolder
 from ddpm_lite.cli.recipes import RECIPES, Recipe
 from ddpm_lite.cli.run import Run, plan
+from ddpm_lite.pretrained import build
 
 from ddpm_lite import (  # isort: skip
-    EMA, DataError, UNet, adamw, batches, fit_classifier, frechet_distance, load_images,
+    EMA, DataError, adamw, batches, fit_classifier, frechet_distance, load_images,
     save_images, train, warmup_cosine,
 )  # fmt: skip
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}  # bfloat16
-CIFAR10 = replace(RECIPES["cifar10"], minutes=None, steps=10**9, batch=256)
-PLAIN = replace(CIFAR10, amp=False, channels_last=False, compile=False)
-TIMED = replace(  # what 20 minutes allow: larger batches and rate, a shorter average, no dropout
-    CIFAR10, schedule="cosine", target="v", dropout=0.0, lr=5e-4, ema=0.9995
+TIMED = replace(  # what a few minutes allow: larger batches and rate, a shorter average, no dropout
+    RECIPES["cifar10"], minutes=None, steps=10**9, batch=256, conditional=True, schedule="cosine",
+    target="v", dropout=0.0, lr=5e-4, ema=0.999,
+)  # fmt: skip
+PLAIN = replace(TIMED, amp=False, channels_last=False, compile=False)
+EAGER, ALL = (
+    {"amp": True, "channels_last": True},
+    {"amp": True, "channels_last": True, "compile": True},
 )
 
 
@@ -84,10 +94,13 @@ class Diffusers(nn.Module):
             down_block_types=kinds, up_block_types=[k.replace("Down", "Up") for k in kinds[::-1]],
             dropout=recipe.dropout, attention_head_dim=None, downsample_padding=0,
             flip_sin_to_cos=False, freq_shift=1, norm_eps=1e-6, norm_num_groups=8,
+            num_class_embeds=recipe.num_classes + 1,
         )  # fmt: skip
+        self.no_label = recipe.num_classes
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.net(x, t - 1, return_dict=False)[0]
+        y = torch.full_like(t, self.no_label) if y is None else y
+        return self.net(x, t - 1, class_labels=y, return_dict=False)[0]
 
 
 def diffusers(recipe: Recipe, device: str) -> Run:
@@ -107,18 +120,30 @@ def unfused(recipe: Recipe, device: str) -> Run:
     return run
 
 
-CONTESTANTS: dict[str, tuple[Callable, dict, bool]] = {  # how to make it, with what, and TF32
-    "plain": (Run, {}, True),
-    "no TF32": (Run, {}, False),
-    "AdamW not fused": (unfused, {}, True),
-    "data from the host": (FromHost, {}, True),
-    "bfloat16": (Run, {"amp": True}, True),
-    "channels last": (Run, {"channels_last": True}, True),
-    "compiled": (Run, {"compile": True}, True),
-    "in 2 parts": (Run, {"accumulate": 2}, True),
-    "all together": (Run, {"amp": True, "channels_last": True, "compile": True}, True),
-    "diffusers, plain": (diffusers, {}, True),
-    "diffusers, all": (diffusers, {"amp": True, "channels_last": True, "compile": True}, True),
+CONTESTANTS: dict[
+    str, tuple[Callable, dict, bool, bool]
+] = {  # made by, of what; TF32; cuDNN's search
+    "plain": (Run, {}, True, False),
+    "no TF32": (Run, {}, False, False),
+    "AdamW not fused": (unfused, {}, True, False),
+    "data from the host": (FromHost, {}, True, False),
+    "in 2 parts": (Run, {"accumulate": 2}, True, False),
+    "cudnn.benchmark": (Run, {}, True, True),
+    "channels last": (Run, {"channels_last": True}, True, False),
+    "bfloat16": (Run, {"amp": True}, True, False),
+    "compiled": (Run, {"compile": True}, True, False),
+    "all but compiled": (Run, EAGER, True, True),
+    "the same, batch 64": (Run, EAGER | {"batch": 64}, True, True),
+    "the same, batch 1024": (Run, EAGER | {"batch": 1024}, True, True),
+    "all together": (Run, ALL, True, True),
+    "diffusers, plain": (diffusers, {}, True, False),
+    "diffusers, all": (diffusers, ALL, True, True),
+}
+TRAININGS: dict[str, tuple[Callable, dict, float]] = {  # made by, of what, and for how many seconds
+    "ours": (Run, {}, 360),
+    "small": (Run, {"width": 32, "lr": 1e-3}, 120),
+    "ours-again": (Run, {}, 120),
+    "diffusers": (diffusers, {}, 120),
 }
 
 
@@ -139,20 +164,22 @@ def seconds(work: Callable[[], object], device: str) -> float:
     return time.perf_counter() - begin
 
 
-def tf32(on: bool) -> None:
-    torch.set_float32_matmul_precision("high" if on else "highest")
-    torch.backends.cudnn.allow_tf32 = on
+def switch(tf32: bool, search: bool) -> None:
+    """TF32 in products and convolutions, and cuDNN's search for its fastest kernel."""
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = tf32, search
 
 
-def flops(recipe: Recipe) -> float:
-    """Operations of one image, forward and backward; a multiply and an add are two."""
-    with torch.device("meta"):
-        shape = (recipe.channels, *recipe.image_size)
-        net = UNet(shape[0], recipe.width, recipe.mults, recipe.blocks, recipe.attention)
-        x, t = torch.empty(2, *shape), torch.ones(2, dtype=torch.int64)
-        with FlopCounterMode(display=False) as counter:
-            net(x, t).sum().backward()
-    return counter.get_total_flops() / 2
+def flops(recipe: Recipe) -> tuple[float, float]:
+    """Operations of one image: forward, and forward with backward. A multiply-add is two."""
+    net, _ = build(recipe.values())
+    net.to("meta")
+    x = torch.empty(2, recipe.channels, *recipe.image_size, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        out = net(x, torch.ones(2, dtype=torch.int64, device="meta"))
+        forward = counter.get_total_flops()
+        out.sum().backward()
+    return forward / 2, counter.get_total_flops() / 2
 
 
 def peak(device: str, side: int) -> tuple[float, str]:
@@ -170,40 +197,64 @@ def peak(device: str, side: int) -> tuple[float, str]:
     return measured, "measured"
 
 
-def speed(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
-    """The table."""
-    per_image, (most, source) = flops(shrunk(PLAIN, args)), peak(args.device, args.side)
-    runs, memory = {}, {}
-    for name, (make, options, fast) in CONTESTANTS.items():
-        tf32(fast)
+def contestants(x: Tensor, y: Tensor, args: argparse.Namespace) -> Iterator[tuple]:
+    """Name, run, its steps and the memory of one, after the first steps, which are slow."""
+    for name, (make, options, *switches) in CONTESTANTS.items():
+        switch(*switches)
         try:
             run = make(shrunk(replace(PLAIN, **options), args), args.device)
-        except ImportError as error:
+            steps, before = run.advance(x, y), memory_now(args.device, reset=True)
+            took = seconds(lambda steps=steps: [next(steps) for _ in range(3)], args.device)
+        except (ImportError, RuntimeError) as error:  # not installed, or too large for this card
             print(f"({name} is left out: {error})")
             continue
-        steps, before = run.advance(x, y), memory_now(args.device, reset=True)
-        took = seconds(lambda steps=steps: [next(steps) for _ in range(3)], args.device)
-        memory[name] = memory_now(args.device) - before
         print(f"({name}: the first 3 steps took {took:.0f} s)", flush=True)
-        runs[name] = (run, steps, fast)
+        yield name, run, steps, memory_now(args.device) - before
+
+
+def speed(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
+    """The tables."""
+    most, source = peak(args.device, args.side)
+    forward, both = flops(shrunk(PLAIN, args))
+    runs = {name: rest for name, *rest in contestants(x, y, args)}
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(args.rounds):
-        for name, (_, steps, fast) in runs.items():
-            tf32(fast)
+        for name, (run, steps, _) in runs.items():
+            switch(*CONTESTANTS[name][2:])
             work = lambda steps=steps: [next(steps) for _ in range(args.each)]  # noqa: E731
-            taken[name].append(seconds(work, args.device) / args.each)
+            taken[name].append(seconds(work, args.device) / args.each / run.recipe.batch)
     parameters = sum(p.numel() for p in runs["plain"][0].net.parameters())
     batch = runs["plain"][0].recipe.batch
-    print(f"\n{parameters:,} parameters, batch {batch}, {per_image / 1e9:.1f} GFLOP an image, "
-          f"peak {most / 1e12:.1f} TFLOP/s ({source})")  # fmt: skip
+    print(f"\n{parameters:,} parameters, batch {batch}, {both / 1e9:.1f} GFLOP an image "
+          f"({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s ({source})")  # fmt: skip
     row = "{:20} {:>9} {:>7} {:>7} {:>9}".format
     print(row("", "images/s", "ratio", "MFU", "memory"))
     for name, times in taken.items():
-        rate = batch / statistics.median(times)
+        rate = 1 / statistics.median(times)
         ratio = statistics.median(a / b for a, b in zip(taken["plain"], times, strict=True))
-        print(row(name, f"{rate:.0f}", f"{ratio:.2f}", f"{rate * per_image / most:.1%}",
-                  f"{memory[name] / 2**30:.1f} GiB"))  # fmt: skip
-    tf32(True)
+        print(row(name, f"{rate:.0f}", f"{ratio:.2f}", f"{rate * both / most:.1%}",
+                  f"{runs[name][2] / 2**30:.1f} GiB"), flush=True)  # fmt: skip
+    print("\n" + row("", "forward", "ratio", "MFU", ""))
+    plain = 0.0
+    for name in args.forward:
+        rate = forwards(name, runs[name][0], x, y, args)
+        plain = plain or rate
+        print(row(name, f"{rate:.0f}", f"{rate / plain:.2f}", f"{rate * forward / most:.1%}", ""),
+              flush=True)  # fmt: skip
+    switch(True, True)
+
+
+@torch.no_grad()
+def forwards(name: str, run: Run, x: Tensor, y: Tensor, args: argparse.Namespace) -> float:
+    """Images a second of the network alone."""
+    switch(*CONTESTANTS[name][2:])
+    run.net.eval()
+    n = run.recipe.batch
+    t = torch.ones(n, dtype=torch.int64, device=args.device)
+    with torch.autocast(args.device, torch.bfloat16, enabled=run.recipe.amp):
+        times = [seconds(lambda: [run.net(x[:n], t, y[:n]) for _ in range(args.each)], args.device)
+                 for _ in range(args.rounds + 1)]  # fmt: skip
+    return n * args.each / statistics.median(times[1:])
 
 
 def memory_now(device: str, reset: bool = False) -> int:
@@ -216,7 +267,7 @@ def memory_now(device: str, reset: bool = False) -> int:
     return torch.cuda.max_memory_allocated()
 
 
-# The timed training
+# The trainings
 
 
 class Real:
@@ -241,49 +292,47 @@ class Real:
 
 
 def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None:
-    """From where the last call stopped to the end, or for ``--stop-after`` seconds."""
-    begin, there = time.perf_counter(), (args.out / "checkpoint.pt").exists()
-    if there:
-        run = Run.load(args.out, args.device)
-    else:
-        recipe = replace(shrunk(TIMED, args), steps=None, minutes=args.seconds / 60)
-        recipe = replace(recipe, steps=plan(recipe, tuple(images), args.device))
-        run = Run(recipe, args.device)
-    with RunFolder.entered(args.out, resume=there) as folder:
-        timed(run, images, folder, real, begin, args)
-        folder.save(run)
+    """One run after the other, each in its folder: log, checkpoint, samples, score."""
+    for (name, (make, options, _)), limit in zip(TRAININGS.items(), args.seconds, strict=True):
+        recipe = shrunk(replace(TIMED, **options, steps=None, minutes=limit / 60), args)
+        try:
+            recipe = replace(recipe, steps=plan(recipe, tuple(images), args.device, make=make))
+            run = make(recipe, args.device)
+        except ImportError as error:
+            print(f"({name} is left out: {error})")
+            continue
+        with RunFolder.entered(args.out / name, resume=False) as folder:
+            timed(name, run, images, folder, real, args)
 
 
-def timed(run: Run, images: list[Tensor], folder: RunFolder, real: Real, begin: float,
+def timed(name: str, run: Run, images: list[Tensor], folder: RunFolder, real: Real,
           args: argparse.Namespace) -> None:  # fmt: skip
-    """The steps, with a line at every tenth of the way and scores at the middle and the end."""
-    steps, batch, pause = run.recipe.steps, run.recipe.batch, 0.0
-    print(f"training: {steps} steps of {batch} images, from step {run.step}", flush=True)
-    first, losses, went = run.step, [], time.perf_counter()
+    """The steps, with a line at every tenth of the way, and a score at the end."""
+    steps, batch, losses, begin = run.recipe.steps, run.recipe.batch, [], time.perf_counter()
+    parameters = sum(p.numel() for p in run.net.parameters())
+    print(f"\n{name}: {parameters:,} parameters, {steps} steps of {batch} images", flush=True)
     for step, loss in run.advance(*images):
         folder.log(run, loss)
         losses.append(loss)
-        now = time.perf_counter()
         if 10 * step // steps > 10 * (step - 1) // steps:
-            rate = (step - first) * batch / (now - went - pause)
-            print(f"step {step}, {step * batch / 1e6:.2f}M images, loss "
-                  f"{statistics.mean(losses):.4f}, {rate:.0f} images/s", flush=True)  # fmt: skip
+            took, mean = time.perf_counter() - begin, statistics.mean(losses)
+            print(f"step {step}, {took:.0f} s, {step * batch / 1e6:.2f}M images, loss {mean:.4f}, "
+                  f"{step * batch / took:.0f} images/s", flush=True)  # fmt: skip
             losses = []
-        if step in (steps // 2, steps):
-            samples = run.draw(args.n)
-            save_images(args.out / f"samples-{step:07d}.png", samples[:100])
-            print(f"step {step}: {args.n} samples of 50 steps are {real.distance(samples):.3f} "
-                  "from the real images", flush=True)  # fmt: skip
-            pause += time.perf_counter() - now
-        if time.perf_counter() - begin > args.stop_after and step < steps:
-            print(f"stopped at step {step}: the same command goes on")
-            break
+    folder.save(run)
+    for w in (0.0, 1.0):
+        samples = run.draw(args.n, w=w)
+        save_images(args.out / f"{name}-w{w:.0f}.png", samples[:100])
+        right = (real.classifier.probabilities(samples.to(args.device)).argmax(1).cpu()
+                 == torch.arange(args.n) % 10).double().mean()  # fmt: skip
+        print(f"w = {w:.0f}: {args.n} samples of 50 steps are {real.distance(samples):.3f} from "
+              f"the real images, {right:.1%} read as asked", flush=True)  # fmt: skip
 
 
 def shrunk(recipe: Recipe, args: argparse.Namespace) -> Recipe:
     """The recipe; with --tiny a narrow network, small batches, and nothing compiled."""
     small = {"width": 8, "blocks": 1, "batch": 8, "compile": False, "threads": 1, "T": 50}
-    return replace(recipe, **small) if args.tiny else replace(recipe, batch=args.batch)
+    return replace(recipe, **small) if args.tiny else recipe
 
 
 def images(args: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
@@ -291,7 +340,7 @@ def images(args: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
     try:
         if args.tiny:
             raise DataError("tiny")
-        return [load_images("cifar10", args.root, train=part) for part in (True, False)]
+        return [load_images(args.data, args.root, train=part) for part in (True, False)]
     except DataError:
         print("no CIFAR-10 here: random images; losses and scores mean nothing")
         draws, n = torch.Generator().manual_seed(0), 200 if args.tiny else 5000
@@ -302,19 +351,19 @@ def images(args: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="cifar10", help="or an .npz file with both parts")
     parser.add_argument("--root", default="data", help="where torchvision keeps CIFAR-10")
-    parser.add_argument("--out", type=Path, default="runs/gpu", help="for samples and checkpoint")
+    parser.add_argument("--out", type=Path, default="runs/gpu", help="for samples and checkpoints")
     parser.add_argument("--only", choices=["speed", "training"])
-    parser.add_argument("--seconds", type=float, help="of training (1200; 5 with --tiny)")
-    parser.add_argument("--stop-after", type=float, default=1e9, help="seconds, to go on later")
-    parser.add_argument("--n", type=int, default=5000, help="samples to score")
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seconds", type=float, nargs="*", help=f"of {', '.join(TRAININGS)}")
+    parser.add_argument("--n", type=int, default=2000, help="samples to score")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="every line of it, on a CPU")
     args = parser.parse_args()
     args.device, begin = device_named("auto"), time.perf_counter()
     args.each, args.side, fitting = (1, 512, 5) if args.tiny else (5, 8192, 2000)
-    args.seconds = args.seconds or (5 if args.tiny else 1200)
+    args.seconds = args.seconds or [1 if args.tiny else limit for *_, limit in TRAININGS.values()]
+    args.forward = ["plain", "all but compiled"] + ["all together"] * (not args.tiny)
     if args.tiny:
         args.n, args.rounds = 20, 1
     train, test = ([part.to(args.device) for part in pair] for pair in images(args))

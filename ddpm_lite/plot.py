@@ -62,18 +62,25 @@ def show_images(x, columns: int = 8, title: str = "", size: float = 0.6) -> None
     plt.show()
 
 
-def show_strip(xs: Sequence, labels: Sequence[str], size: float = 0.9) -> None:
+def show_strip(
+    xs: Sequence, labels: Sequence[str], size: float = 0.9, rows: Sequence[str] = ()
+) -> None:
     """Show states side by side, one column for each: a row follows one image through time.
 
     Args:
         xs: one (B, C, H, W) for each column; B rows.
         labels: above the columns.
         size: width of a column in inches.
+        rows: labels of the rows, if there are any.
     """
-    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size, len(xs[0]) * size + 0.3))
+    b, _, height, _ = xs[0].shape
+    margin = 0.09 * max(map(len, rows), default=0)
+    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size + margin, b * size + 0.3))
     for ax, x, label in zip(axes, xs, labels, strict=True):
         draw_images(ax, x, columns=1)
         ax.set_title(label)
+    for i, row in enumerate(rows):
+        axes[0].text(-0.12 * height, (height + 1) * (i + 0.5) - 1, row, ha="right", va="center")
     plt.show()
 
 

@@ -68,7 +68,7 @@ def measure(path: Path) -> Size:
         folded=sum(code_lines(cell.source) for cell in folded),
         words=len(NOT_WORDS.sub(" ", text).split()),
         figures=sum("alt" in cell.metadata.get("mystnb", {}).get("image", {}) for cell in code),
-        captions=len(re.findall(r"^\*\*Figure \d+\.\d+\.\*\*", text, re.M)),
+        captions=len(re.findall(r"^\*\*Figure \d+d?\.\d+\.\*\*", text, re.M)),
     )
 
 

@@ -10,6 +10,7 @@ torch.set_num_threads(1)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "mutation: puts bugs into the package, on purpose")
+    config.addinivalue_line("markers", "cuda: needs a GPU")
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,7 @@ from ddpm_lite import (
 )
 from ddpm_lite.diagnose import Finding, linear_error, told
 from ddpm_lite.diffusion import TARGETS
+from ddpm_lite.exercises import plant
 
 COSINE, SHORT, LINEAR = cosine_schedule(), cosine_schedule(100), linear_schedule()
 
@@ -222,6 +223,12 @@ def planted(low=1, high=101, rows=None, error=F.mse_loss, told_t=lambda t: t, ot
     return {"loss_fn": loss}
 
 
+def absolute_v(net, x, y):
+    """Near enough to 1 in units of v that only its growth tells."""
+    return plant(ddpm_loss, "F.mse_loss", "F.l1_loss").ddpm_loss(
+        partial(net, y=y), COSINE, x, TARGETS["v"])  # fmt: skip
+
+
 def once(x):
     return torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
 
@@ -353,6 +360,7 @@ LOSSES = {
         planted(told_t=lambda t: torch.randint_like(t, 1, 101)), "noise in x_t"),
     "E17 absolute error": (planted(error=F.l1_loss), "loss of 0"),
     "E17 Huber": (planted(error=F.smooth_l1_loss), "loss of 0"),
+    "E17 absolute error of v": (lambda: whole(loss_fn=absolute_v), "squared errors"),
     "a sum": (planted(error=partial(F.mse_loss, reduction="sum")), "loss of 0"),
     "half the square": (planted(error=lambda a, b: F.mse_loss(a, b) / 2), "loss of 0"),
     "another noise as target": (planted(other=torch.randn_like), "loss of the answer"),

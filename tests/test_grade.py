@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import ddpm_lite
-from ddpm_lite.exercises import grade, same_as_package
-from ddpm_lite.exercises.same import USES
+from ddpm_lite.exercises import grade, plant, same_as_package
+from ddpm_lite.exercises.same import USES, of_package
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):
 @pytest.mark.parametrize("name", USES)
 def test_the_package_agrees_with_itself_and_not_with_what_is_off_by_a_little(name, capsys):
     """A function or class of that name whose first number is off by a thousandth is refused."""
-    theirs = getattr(ddpm_lite, name)
+    theirs = of_package(name)
     with pytest.raises(ValueError, match="is the package's own"):
         same_as_package(theirs)
 
@@ -94,3 +94,20 @@ def test_nothing_random_changes_outside(chapter):
     before = torch.get_rng_state()
     same_as_package(type("EMA", (ddpm_lite.EMA,), {}))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_planted_bug_changes_one_line_of_a_copy():
+    x0 = torch.zeros(2, 1, 4, 4)
+    schedule = ddpm_lite.cosine_schedule(10)
+    broken = plant(ddpm_lite.q_sample, "(1 - alpha_bar).sqrt()", "(1 - alpha_bar)")
+    right, wrong = (f(schedule, x0, 5, x0 + 1) for f in (ddpm_lite.q_sample, broken.q_sample))
+    assert torch.allclose(wrong, right**2) and not torch.allclose(wrong, right)
+    assert torch.equal(broken.predict_x0(schedule, right, 5, x0 + 1), x0)
+    torch.manual_seed(0)
+    assert plant(ddpm_lite.EMA, "self.n += 1", "pass").EMA(torch.nn.Linear(1, 1)).n == 0
+
+
+@pytest.mark.parametrize(("right", "count"), [("no such code", 0), ("eps", 4)])
+def test_code_that_is_not_there_once_is_not_planted(right, count):
+    with pytest.raises(ValueError, match=f"is {count} times in q_sample"):
+        plant(ddpm_lite.q_sample, right, "")

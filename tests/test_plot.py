@@ -22,6 +22,7 @@ IMAGES, POINTS = torch.rand(8, 1, 6, 6) * 2 - 1, torch.randn(30, 2)
 def figures(monkeypatch):
     """What plt.show() would have shown; nothing is left open."""
     shown = []
+    plt.close("all")  # of other tests in this process
 
     def show():
         shown.append(plt.gcf())
@@ -66,6 +67,16 @@ def test_a_strip_has_a_column_for_each_state(figures):
     """Labels stand above, in order."""
     plot.show_strip([IMAGES[:3]] * 4, ["a", "b", "c", "d"])
     assert [ax.get_title() for ax in figures[0].axes] == ["a", "b", "c", "d"]
+    assert not figures[0].axes[0].texts
+
+
+def test_a_strip_has_its_row_labels_beside_the_middle_of_each_row(figures):
+    """Images of 6 pixels, with a line between them, have their middles at 2.5 and 9.5."""
+    plot.show_strip([IMAGES[:2]] * 3, ["a", "b", "c"], rows=["one", "two"])
+    texts = figures[0].axes[0].texts
+    assert [text.get_text() for text in texts] == ["one", "two"]
+    assert [text.get_position()[1] for text in texts] == [2.5, 9.5]
+    assert all(text.get_position()[0] < -0.5 for text in texts)
 
 
 def test_points_are_drawn_side_by_side_in_their_colours(figures):

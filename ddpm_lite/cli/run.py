@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from ..diffusion import TARGETS, Model
 from ..pretrained import build, read_run
 from ..sampling import FROM
-from .distributed import averaged, rank, world
+from .distributed import averaged, rank, say, world
 from .recipes import Recipe
 
 from .. import (  # isort: skip
@@ -41,6 +41,7 @@ class Run:
             net.to(memory_format=torch.channels_last)
         if device == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32: 10 bits of products, not 23
+            torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
         self.net, self.schedule = net.to(device), schedule.to(device)
         if source:
             weights, same = source.ema.model.state_dict(), source.recipe.classes == recipe.classes
@@ -149,15 +150,19 @@ def clock() -> float:
     return averaged(time.perf_counter())
 
 
-def plan(recipe: Recipe, data: tuple, device: str = "cpu", clock=clock) -> int:
+def plan(recipe: Recipe, data: tuple, device: str = "cpu", clock=clock, make=Run) -> int:
     """The number of steps that fits into ``recipe.minutes``, by timing some on a network like it.
     So the learning rate reaches 0 in time, and the run doesn't depend on the clock after that.
     ``data`` are the arguments of ``Run.advance``."""
     begin, seconds = clock(), 60 * recipe.minutes
-    for step, _ in Run(replace(recipe, steps=10**9), device).advance(*data):
+    for step, _ in make(replace(recipe, steps=10**9), device).advance(*data):
         if step == 5:  # the first are slow
             warm = clock()
         if step > 5 and clock() - warm > min(5, seconds / 30):
             break
     now = clock()
-    return max(1, int((seconds - (now - begin)) * (step - 5) / (now - warm)))
+    left = seconds - (now - begin)
+    if left < seconds / 2:
+        say(f"Starting up took {now - begin:.0f} of the {seconds:.0f} seconds, so few are left to "
+            "train: give more --minutes, or --no-compile.")  # fmt: skip
+    return max(1, int(left * (step - 5) / (now - warm)))

@@ -31,8 +31,9 @@ def check_loss(case: Case) -> Seen:
     yield from times
     if not _faults(times):
         yield from _check_noise(case, asked[:50])
-        yield from _check_weight(case)
-        yield from _check_size(case, sum(loss for loss, _ in runs) / calls)
+        *weight, squared = _check_weight(case)
+        size = _check_size(case, sum(loss for loss, _ in runs) / calls)
+        yield from (*weight, *size, squared)
 
 
 def _check_times(case: Case, t: Tensor) -> Seen:
@@ -66,13 +67,16 @@ def _check_noise(case: Case, asked: Asked) -> Seen:
 
 
 def _check_weight(case: Case) -> Seen:
-    """The same error costs the same at every t."""
+    """The same error costs the same at every t, and twice the error four times as much."""
     one, two, *parts = (_costs(case, *wrong) for wrong in (
         (1, 0, 1), (2, 0, 1), (1, 0, 1 / 3), (1, 1 / 3, 2 / 3), (1, 2 / 3, 1)))
-    if 3.8 < two / one < 4.2:  # squared errors
+    squared = 3.8 < two / one < 4.2
+    if squared:
         yield ("weight of t", max(parts) < 1.02 * min(parts),
                f"{', '.join(f'{part:.2g}' for part in parts)} at small, middle and large t",
                "the same", "remove the weight, or give diagnose the loss without it")
+    yield ("squared errors", squared, f"twice the error costs {two / one:.2g} times as much",
+           "4 times", "use F.mse_loss: no L1, no Huber")
 
 
 def _costs(case: Case, by: float, low: float, high: float) -> float:

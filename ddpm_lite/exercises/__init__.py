@@ -11,9 +11,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from .plant import plant
 from .same import same_as_package
 
-__all__ = ["grade", "same_as_package"]
+__all__ = ["grade", "plant", "same_as_package"]
 
 
 def grade(exercise: str | Callable[[], None], *answers: Any) -> None:

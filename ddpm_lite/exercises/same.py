@@ -1,9 +1,12 @@
-"""Hold what a chapter builds against the package: both run on the same numbers."""
+"""Compare what a chapter builds with the package: both run on the same numbers."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +16,7 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 
 TOLERANCE = 1e-5
+PLACES = ("diagnose",)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
 
 
 def same_as_package(*built: Any) -> None:
@@ -23,11 +27,19 @@ def same_as_package(*built: Any) -> None:
     """
     for mine in built:
         name = mine.__name__
-        theirs = getattr(ddpm_lite, name)
+        theirs = of_package(name)
         if mine is theirs:
             raise ValueError(f"{name} is the package's own: run the cell that builds it first")
         _compare(name, _numbers(name, mine), _numbers(name, theirs))
         print(f"{name} agrees with ddpm_lite.{name}")
+
+
+def of_package(name: str) -> Any:
+    """The package's function or class of that name, in ``ddpm_lite`` or one of ``PLACES``."""
+    for place in (ddpm_lite, *(import_module(f"ddpm_lite.{place}") for place in PLACES)):
+        if hasattr(place, name):
+            return getattr(place, name)
+    raise ValueError(f"ddpm_lite has nothing called {name!r}")
 
 
 def _compare(name: str, mine: list[Tensor], theirs: list[Tensor]) -> None:
@@ -103,6 +115,24 @@ def averaged(EMA: Any) -> list[Tensor]:
     return list(ema.model.parameters())
 
 
+def trained(train: Callable) -> list[Any]:
+    """The losses, weights and averages of six steps; some gradients are clipped."""
+    net = torch.nn.Linear(3, 3)
+    ema, data = ddpm_lite.EMA(net, 0.9), [x(4, 3), 20 * x(4, 3), x(4, 3)]
+    rate = ddpm_lite.warmup_cosine(0.1)
+    with torch.enable_grad():
+        run = list(train(net, data, lambda net, x, y: (net(x) - x).square().mean(), 6, rate, ema))
+    return [run, *net.parameters(), *ema.model.parameters()]
+
+
+def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
+    """What one function reads of the file that another wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        write(path)
+        return read(path)
+
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -137,12 +167,24 @@ USES: dict[str, Callable[[Any], Any]] = {
     "Downsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
     "Upsample": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
     "MLP": lambda f: network(partial(f, 2, 16, 2), x(4, 2), T),
-    "UNet": lambda f: network(partial(f, 1, 8, (1, 2), num_classes=4), x(), T, Y),
+    "UNet": lambda f: [
+        network(partial(f, 1, 8, (1, 2), 2, (1,), num_classes=4), x(), T, Y),
+        network(partial(f, 2, 8, cond_dim=3, out_channels=4, dims=1), x(4, 2, 8), T, x(4, 3)),
+        network(partial(f, 1, 8, cond_channels=1), x(), T, x()),
+    ],
     "EMA": averaged,
     "warmup_cosine": lambda f: [f(0.004)(p / 10) for p in range(11)],
+    "train": trained,
+    "write_atomic": lambda f: written(lambda path: f(path, b"abc"), Path.read_bytes),
+    "save_checkpoint": lambda f: written(lambda path: f(path, a=x(2), n=3), Path.read_bytes),
+    "load_checkpoint": lambda f: written(
+        lambda path: ddpm_lite.save_checkpoint(path, a=x(2), n=3), lambda path: f(path).values()
+    ),
     "frechet_distance": lambda f: f(x(50, 3), x(60, 3) + 1),
     "frechet_gaussians": lambda f: f(x(3), torch.eye(3), x(3), 2 * torch.eye(3)),
     "mmd": lambda f: f(x(50, 3), x(60, 3)),
     "precision_recall": lambda f: f(x(50, 3), x(60, 3)),
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
+    "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
+    "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
 }

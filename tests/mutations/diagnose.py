@@ -83,6 +83,9 @@ PROCESS = {
         "_check_noise", "max(means) < SHARED", "True", BUG.format("one noise for all rows")),
     "a weighted loss passes": (
         "_check_weight", "max(parts) < 1.02 * min(parts)", "True", BUG.format("a min-SNR weight")),
+    "errors of any power pass": (
+        "_check_weight", "squared = 3.8 < two / one < 4.2", "squared = True",
+        BUG.format("E17 absolute error of v")),
     "any loss of 0 passes": (
         "_check_size", "abs(zero / size - 1) < MEAN", "True", BUG.format("E17 absolute error")),
     "the right answer may cost": (
@@ -121,12 +124,12 @@ PROCESS = {
 CASE = {
     "a silent network ignores all": (
         "Case.awake", "weight.ndim > 1 and (not weight.any())", "False",
-        WELL.format("digits, eps, untouched")),
+        WELL.format("a head that is not zero")),
     "the network itself is set to evaluation": (
         "_still", "copy.deepcopy(net).eval()", "net.eval()",
         TEST.format("looking_changes_nothing")),
     "a line is enough": (
-        "", "LEARNED = 0.9", "LEARNED = 1.05", WELL.format("digits after 20 steps")),
+        "", "LEARNED = 0.9", "LEARNED = 1.05", WELL.format("signals, eps, untouched")),
     "the line of another variance": (
         "linear_error", "(share * var / (alpha_bar * var + 1 - alpha_bar)).mean()",
         "(share * var / (alpha_bar * var + 1 - alpha_bar)).mean() ** 0.5",

@@ -16,7 +16,9 @@ def tipping_point(schedule):
 """,
     },
     2: {
-        "the jump from the clean picture": """
+        "the jump from the clean image": """
+from ddpm_lite import q_sample
+
 def q_between(schedule, xs, s, t, eps):
     return q_sample(schedule, xs, t, eps)
 """,
@@ -25,7 +27,9 @@ def q_between(schedule, xs, s, t, eps):
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return alpha.sqrt() * xs + (1 - alpha) * eps
 """,
-        "a difference of times instead of a ratio": """
+        "a difference of timesteps instead of a ratio": """
+from ddpm_lite import q_sample
+
 def q_between(schedule, xs, s, t, eps):
     return q_sample(schedule, xs, t - s, eps)
 """,

@@ -34,13 +34,15 @@ def mean_from_eps(schedule, xt, t, s, eps):
     alpha = a / schedule.alpha_bar[s]
     return (xt - ((1 - alpha) / (1 - a)).sqrt() * eps) / alpha.sqrt()
 """,
-        "the guess of the picture taken for the mean": """
+        "the prediction of the image taken for the mean": """
+from ddpm_lite import predict_x0
+
 def mean_from_eps(schedule, xt, t, s, eps):
     return predict_x0(schedule, xt, t, eps)
 """,
     },
     3: {
-        "the pictures not shrunk": """
+        "the images not shrunk": """
 def class_probabilities(schedule, xt, t, data, labels):
     a = schedule.at(t, xt).flatten(1)
     d2 = torch.cdist(xt.flatten(1), data.flatten(1)) ** 2
@@ -62,7 +64,7 @@ def class_probabilities(schedule, xt, t, data, labels):
     w = w / w.sum(1, keepdim=True)
     return w @ torch.nn.functional.one_hot(labels, 10).to(w.dtype)
 """,
-        "the nearest picture alone": """
+        "the nearest image alone": """
 def class_probabilities(schedule, xt, t, data, labels):
     a = schedule.at(t, xt).flatten(1)
     d = torch.cdist(xt.flatten(1) / a.sqrt(), data.flatten(1))
@@ -70,7 +72,7 @@ def class_probabilities(schedule, xt, t, data, labels):
 """,
     },
     4: {
-        "the variance towards one picture": """
+        "the variance towards one image": """
 def reverse_variance(schedule, xt, t, s, data):
     a, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     return float((1 - a_s) / (1 - a) * (1 - a / a_s))

@@ -42,6 +42,8 @@ def distance(gap, dim):
     },
     3: {
         "the root of all channels instead of a head's": """
+from einops import rearrange
+
 def multi_head(q, k, v, heads):
     c = q.shape[-1]
     q, k, v = (rearrange(z, "b n (m c) -> b m n c", m=heads) for z in (q, k, v))
@@ -49,12 +51,16 @@ def multi_head(q, k, v, heads):
     return rearrange(h, "b m n c -> b n (m c)")
 """,
         "the softmax over the queries": """
+from einops import rearrange
+
 def multi_head(q, k, v, heads):
     q, k, v = (rearrange(z, "b n (m c) -> b m n c", m=heads) for z in (q, k, v))
     h = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-2) @ v
     return rearrange(h, "b m n c -> b n (m c)")
 """,
         "view where a permutation is needed: positions and channels mixed": """
+from einops import rearrange
+
 def multi_head(q, k, v, heads):
     b, n, c = q.shape
     q, k, v = (z.view(b, heads, n, c // heads) for z in (q, k, v))
@@ -62,6 +68,8 @@ def multi_head(q, k, v, heads):
     return h.reshape(b, n, c)
 """,
         "a single head": """
+from einops import rearrange
+
 def multi_head(q, k, v, heads):
     return (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-1) @ v
 """,

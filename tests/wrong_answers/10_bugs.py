@@ -2,13 +2,21 @@
 
 WRONG = {
     1: {
+        "as it is printed": """
+def my_loss(net, schedule, x0):
+    t = torch.randint(0, schedule.T, x0.shape[:1])
+    eps = torch.rand_like(x0)
+    alpha_bar = schedule.at(t, x0)
+    xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar) * eps
+    return torch.nn.functional.mse_loss(net(xt, t), eps)
+""",
         "T is never drawn": """
 def my_loss(net, schedule, x0):
     t = torch.randint(1, schedule.T, x0.shape[:1])
     eps = torch.randn_like(x0)
     alpha_bar = schedule.at(t, x0)
     xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
-    return F.mse_loss(net(xt, t), eps)
+    return torch.nn.functional.mse_loss(net(xt, t), eps)
 """,
         "uniform noise with the right variance": """
 def my_loss(net, schedule, x0):
@@ -16,7 +24,7 @@ def my_loss(net, schedule, x0):
     eps = (torch.rand_like(x0) - 0.5) * 12**0.5
     alpha_bar = schedule.at(t, x0)
     xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
-    return F.mse_loss(net(xt, t), eps)
+    return torch.nn.functional.mse_loss(net(xt, t), eps)
 """,
         "the root is still missing": """
 def my_loss(net, schedule, x0):
@@ -24,7 +32,7 @@ def my_loss(net, schedule, x0):
     eps = torch.randn_like(x0)
     alpha_bar = schedule.at(t, x0)
     xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar) * eps
-    return F.mse_loss(net(xt, t), eps)
+    return torch.nn.functional.mse_loss(net(xt, t), eps)
 """,
         "Huber for the squared error": """
 def my_loss(net, schedule, x0):
@@ -32,17 +40,27 @@ def my_loss(net, schedule, x0):
     eps = torch.randn_like(x0)
     alpha_bar = schedule.at(t, x0)
     xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
-    return F.smooth_l1_loss(net(xt, t), eps)
+    return torch.nn.functional.smooth_l1_loss(net(xt, t), eps)
 """,
         "the noise is drawn twice": """
 def my_loss(net, schedule, x0):
     t = torch.randint(1, schedule.T + 1, x0.shape[:1])
     alpha_bar = schedule.at(t, x0)
     xt = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * torch.randn_like(x0)
-    return F.mse_loss(net(xt, t), torch.randn_like(x0))
+    return torch.nn.functional.mse_loss(net(xt, t), torch.randn_like(x0))
 """,
     },
     2: {
+        "as it is printed": """
+def my_ddim(model, schedule, xt, n):
+    times = [schedule.T * i // n for i in range(n)][::-1]
+    for t, s in zip(times, times[1:]):
+        eps = model(xt, torch.full((len(xt),), t))
+        a, b = schedule.alpha_bar[t], schedule.alpha_bar[s]
+        x0 = (xt - (1 - a) * eps) / a.sqrt()
+        xt = b.sqrt() * x0 + (1 - b).sqrt() * eps
+    return xt
+""",
         "T is not visited": """
 def my_ddim(model, schedule, xt, n):
     times = [schedule.T * i // n for i in range(n)][::-1]
@@ -92,7 +110,7 @@ def name_of(loss, schedule, x0):
 """,
         "the variance for the shape": """
 def name_of(loss, schedule, x0):
-    zero, asked = _overheard(lambda xt, t: torch.zeros_like(xt))
+    zero, asked = listen(lambda xt, t: torch.zeros_like(xt))
     mean = sum(loss(zero, x0) for _ in range(100)) / 100
     if mean < 0.9:
         return "L1"
@@ -105,7 +123,7 @@ def name_of(loss, schedule, x0):
 """,
         "too few draws to know of T": """
 def name_of(loss, schedule, x0):
-    zero, asked = _overheard(lambda xt, t: torch.zeros_like(xt))
+    zero, asked = listen(lambda xt, t: torch.zeros_like(xt))
     if loss(zero, x0) < 0.9:
         return "L1"
     if loss(told(x0, schedule), x0) > 0.1:

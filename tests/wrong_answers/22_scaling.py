@@ -1,4 +1,4 @@
-"""Usual wrong answers to the exercises of chapter 16; the checks must reject each."""
+"""Usual wrong answers to the exercises of chapter 22; the checks must reject each."""
 
 WRONG = {
     1: {
@@ -47,7 +47,7 @@ def largest_batch(memory, parameters, kept, parts=1):
 def largest_batch(memory, parameters, kept, parts=1):
     return max(0, int(parts * (memory - 20 * parameters) / kept))
 """,
-        "a negative number of pictures": """
+        "a negative number of images": """
 def largest_batch(memory, parameters, kept, parts=1):
     return parts * int((memory - 20 * parameters) // kept)
 """,
@@ -79,20 +79,28 @@ def mfu(log, batch, forward, peak, devices=1, skip=10):
     },
     4: {
         "the logit moved by log m": """
+from ddpm_lite import Schedule
+
 def shifted(schedule, m):
     alpha_bar = (schedule.alpha_bar.double().logit() - math.log(m)).sigmoid()
     return Schedule(1 - alpha_bar[1:] / alpha_bar[:-1])
 """,
         "less noise, not more": """
+from ddpm_lite import Schedule
+
 def shifted(schedule, m):
     alpha_bar = (schedule.alpha_bar.double().logit() + 2 * math.log(m)).sigmoid()
     return Schedule(1 - alpha_bar[1:] / alpha_bar[:-1])
 """,
         "beta times m squared": """
+from ddpm_lite import Schedule
+
 def shifted(schedule, m):
     return Schedule((schedule.beta[1:].double() * m**2).clamp(1e-6, 0.999))
 """,
         "alpha_bar itself divided": """
+from ddpm_lite import Schedule
+
 def shifted(schedule, m):
     alpha_bar = schedule.alpha_bar.double() / m**2
     alpha_bar[0] = 1

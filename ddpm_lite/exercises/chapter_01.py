@@ -1,0 +1,61 @@
+"""The checks of the exercises of chapter 1."""
+
+import math
+
+import torch
+
+from ddpm_lite import Schedule, cosine_schedule, linear_schedule, q_sample
+
+
+def exercise_1(tipping_point):
+    """The first timestep with as much noise as signal."""
+    for name, schedule, right in (
+        ("the linear schedule", linear_schedule(), 260),
+        ("the cosine schedule with T = 100", cosine_schedule(100), 50),
+    ):
+        t = tipping_point(schedule)
+        if not isinstance(t, int):
+            raise ValueError(f"it returns {type(t).__name__}, but an int is asked for")
+        if t != right:
+            raise ValueError(f"for {name} you return {t}; compare snr[{t}] and snr[{t - 1}] with 1")
+
+
+def exercise_2(q_between):
+    """A jump from x_s to x_t leaves the mean and the variance that a jump from x_0 has."""
+    schedule = cosine_schedule()
+    x0 = torch.full((50_000,), 0.8)
+    e1, e2 = torch.randn(2, 50_000, generator=torch.Generator().manual_seed(0))
+    xt = q_between(schedule, q_sample(schedule, x0, 300, e1), 300, 600, e2)
+    if xt is None:
+        raise ValueError("it returns nothing")
+    a = schedule.alpha_bar[600].item()
+    for name, seen, right in (("mean", xt.mean(), 0.8 * a**0.5), ("variance", xt.var(), 1 - a)):
+        if not abs(seen - right) < 0.02:
+            raise ValueError(f"the {name} of x_600 is {seen:.2f}; a jump from x_0 has {right:.2f}")
+
+
+def exercise_3(log_snr_schedule):
+    """ln SNR on a straight line."""
+    for T, high, low in ((500, 10.0, -10.0), (50, 6.0, -8.0)):
+        beta = log_snr_schedule(T, high, low)
+        if beta is None or len(beta) != T:
+            given = "nothing" if beta is None else f"{len(beta)} numbers"
+            raise ValueError(f"it returns {given} for T = {T}, but T betas are asked for")
+        log_snr = Schedule(beta).snr[1:].log()
+        off = (log_snr - torch.linspace(high, low, T)).abs().max()
+        if not off < 0.02:
+            raise ValueError(f"with T = {T}, ln SNR is off the straight line by up to {off:.2f}")
+
+
+def exercise_4(gaussian_kl):
+    """The formula against the integral on a fine grid."""
+    x = torch.linspace(-30, 30, 600_001, dtype=torch.float64)
+    for case in ((0.0, 1.0, 0.0, 1.0), (0.8, 0.3, -1.0, 2.0)):
+        p, r = (
+            torch.exp(-((x - m) ** 2) / (2 * v)) / (2 * math.pi * v) ** 0.5
+            for m, v in (case[:2], case[2:])
+        )
+        exact = float((p * (p / r).log()).nan_to_num().sum() * 1e-4)
+        mine = float(gaussian_kl(*map(torch.tensor, case)))
+        if not abs(mine - exact) < 1e-3:
+            raise ValueError(f"for m1, v1, m2, v2 = {case} it is {exact:.3f}, not {mine:.3f}")
