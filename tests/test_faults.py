@@ -137,7 +137,7 @@ FAULTS = {
     "x is whole numbers": (at(3, X.long()), TypeError, "x is torch.int64 of shape (4, 1, 28, 28);"),
     "training data are bytes": (
         loss(X.byte()), TypeError,
-        "x0 is torch.uint8 of shape (4, 1, 28, 28); expected at least one row in a tensor of floats"),
+        "x0 is torch.uint8 of shape (4, 1, 28, 28); expected at least one row in a tensor of"),
     "training data are a mask": (loss(X.bool()), TypeError, "x0 is torch.bool of shape (4, 1,"),
     "training data are NumPy's": (
         loss(X.numpy()), TypeError, "at least one row in a tensor of floats"),
