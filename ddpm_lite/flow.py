@@ -112,9 +112,8 @@ def euler(
 
 def flow(velocity: Velocity, x1: Tensor, times: int | Tensor = 50) -> Tensor:
     """Where ``euler`` ends: samples (B, …). Built in chapter 13."""
-    for _, x in euler(velocity, x1, times):
-        pass
-    return x
+    *_, (_, x0) = euler(velocity, x1, times)
+    return x0
 
 
 def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
