@@ -108,7 +108,16 @@ def write_joined(path, files):
     path.write_text("\n".join(parts + [f.read_text("utf-8") for f in files]), encoding="utf-8")
 
 
+def find_targets(app, doctree):
+    """Let ``page.md#name`` reach a target ``(name)=`` too, not only a heading's own anchor."""
+    slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for name, explicit in doctree.nametypes.items():
+        if explicit and doctree.nameids.get(name):
+            slugs.setdefault(name, (0, doctree.nameids[name], ""))
+
+
 def setup(app):
+    app.connect("doctree-read", find_targets)
     app.connect("source-read", local_badge)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-docstring", link_chapters)
