@@ -1,5 +1,6 @@
 // A cell tagged `film` and `film-3x4`, or a div with these classes (docutils writes tag-film), shows one picture:
 // 3 rows of 4 frames, read like a text. This turns it into a player. Without JavaScript the picture stays as it is.
+// It rests on the last frame, which is the result, and starts again from the first.
 // Labels of the frames may end the alt text: "... frames: t = 0; t = 100; t = 200".
 
 function film(cell) {
@@ -19,7 +20,7 @@ function film(cell) {
   const slider = element("input");
   const caption = element("output");
   const toggle = element("button", "film-toggle", "Show all frames");
-  Object.assign(slider, { type: "range", min: 0, max: count - 1, step: 1, value: 0 });
+  Object.assign(slider, { type: "range", min: 0, max: count - 1, step: 1, value: count - 1 });
   slider.setAttribute("aria-label", "Frame of: " + description.trim());
 
   function show() {

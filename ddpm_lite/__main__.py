@@ -7,7 +7,7 @@ python -m ddpm_lite info --run runs/digits
 
 Your own images: python -m ddpm_lite train --data path/to/folder
 On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
-Each command explains itself: python -m ddpm_lite train --help
+For help on one command: python -m ddpm_lite train --help
 """
 
 import argparse
@@ -37,33 +37,33 @@ def path(text: str) -> Path:
 
 RUN = [("--run", path, None, "the run folder that train wrote")]
 DATA = [("--data", place, None, "images: a name, a folder, or a .npy or .npz file")]
-ROOT = [("--root", path, Path("data"), "where torchvision keeps its files")]
+ROOT = [("--root", path, Path("data"), "the folder for downloaded data sets")]
 DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "where to compute")]
 DRAWING = RUN + DEVICE + [
     ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
-    ("--steps", count, None, "network calls for each image; by default 50"),
+    ("--steps", count, None, "sampling steps per image; by default 50"),
     ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "how to sample"),
-    ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim, from 0 to 1, which is as ddpm"),
-    ("--label", str, (), "labels to draw, in turn, by name or number; by default all"),
+    ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim: 0 for none, 1 for as much as ddpm"),
+    ("--label", str, (), "labels to draw in turn, by name or number; by default all"),
     ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
     ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
 ]  # fmt: skip
 OPTIONS = {
     train: ROOT + DEVICE + [
-        ("--out", path, None, "run folder; by default runs/ and the name of the data"),
-        ("--resume", bool, False, "go on with the run in --out; a larger --steps prolongs it"),
+        ("--out", path, None, "run folder; by default runs/NAME, with the name of the data"),
+        ("--resume", bool, False, "continue the run in --out; a larger --steps extends it"),
         ("--every", real, 60.0, "seconds between saves"),
-        ("--grids", count, 1, "how many sample grids to save, the last at the end"),
+        ("--grids", count, 1, "how many sample grids to save, including the final one"),
         ("--workers", number(0, 99), None, "processes that read a large folder; 0 loads it first"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),
         ("--out", path, Path("grid.png"), "what to write: an image, an array, or a folder"),
-        ("--overwrite", bool, False, "replace what is there"),
+        ("--overwrite", bool, False, "replace files that exist already"),
     ],
     evaluate: DRAWING + DATA + ROOT + [
         ("--n", count, 1000, "number of images"),
-        ("--features", tuple(FEATURES), None, "which features to compare"),
+        ("--features", tuple(FEATURES), None, "the features that the scores compare"),
     ],
     info: RUN + DATA + ROOT,
 }  # fmt: skip
@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **how)
 
     def error(self, message: str) -> Any:
-        self.exit(2, f"{self.prog}: {message} (--help explains)\n")
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def parser() -> Parser:

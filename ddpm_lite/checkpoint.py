@@ -150,7 +150,7 @@ def check_image_path(path: Path) -> None:
         raise ValueError(f"{path} ends in {path.suffix}; expected .png, .jpg, .webp, .npy, .npz, "
                          "or a folder without a suffix")  # fmt: skip
     if path.exists() and not (path.is_file() if path.suffix else path.is_dir()):
-        raise FileExistsError(f"{path} exists and is something else than images: choose another")
+        raise FileExistsError(f"{path} exists and isn't an image file or a folder: choose another")
 
 
 def _check_images(path: Path, x: Tensor) -> None:
@@ -173,7 +173,7 @@ def _check_state(value: Any, name: str) -> None:
             _check_state(part, f"{name}[{i}]")
     elif type(value) not in (int, float, str, bool, type(None)) and not isinstance(value, Tensor):
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as by float(x)"
+        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as with float(x)"
         raise TypeError(f"{name} is a {kind}; {hint}")
 
 
@@ -181,7 +181,7 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        message = f'PyTorch finds no device "{device}" here: load to another, such as "cpu"'
+        message = f"PyTorch doesn't find device '{device}' here: load to another, such as 'cpu'"
         raise ValueError(message) from error
 
 

@@ -322,7 +322,7 @@ def _arrays(path: Path) -> dict:
         file = np.load(path, allow_pickle=False)
         return {"x": file} if isinstance(file, np.ndarray) else dict(file)
     except Exception as error:  # a damaged file makes NumPy stumble in any way
-        sentence = "is no array file, or is damaged, or holds Python objects, which aren't loaded"
+        sentence = "isn't an array file, is damaged, or has Python objects, which aren't loaded"
         raise DataError(f"{path} {sentence}") from error
 
 

@@ -152,10 +152,10 @@ def test_a_device_that_is_not_there_is_not_the_fault_of_the_file(saved, monkeypa
             return empty(*size, device=device, **how)
 
         monkeypatch.setattr(torch, "empty", refuse)
-        with pytest.raises(ValueError, match='no device "cuda" here') as error:
+        with pytest.raises(ValueError, match="find device 'cuda' here") as error:
             load_checkpoint(saved, device="cuda")
         assert not isinstance(error.value, CheckpointError)
-    with pytest.raises(ValueError, match='no device "tpu" here'):
+    with pytest.raises(ValueError, match="find device 'tpu' here"):
         load_checkpoint(saved, device="tpu")
 
 

@@ -183,7 +183,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, TRAIN + "{tmp}/new --mults", 2, "mults"),
     (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437"),
     (None, TRAIN + "{tmp}/new --ema 1", 2, "decay"),
-    (None, TRAIN + "{tmp}/new --accumulate 5", 2, "cannot be shared equally"),
+    (None, TRAIN + "{tmp}/new --accumulate 5", 2, "can't be split equally"),
     (None, "sample", 2, "--run|--pretrained"),
     (None, "sample --run {tmp}/run --pretrained mnist", 2, "--run|--pretrained"),
     (None, SAMPLE + "{tmp}/x.png --n 0", 2, "--n|got 0"),
@@ -402,7 +402,7 @@ def test_a_folder_that_cannot_be_locked_is_used_with_a_warning(tmp, capsys, monk
 
     monkeypatch.setattr(folder.FileLock, "acquire", acquire)
     assert call(TRAIN + "{tmp}/new", tmp=tmp) == 0
-    assert "new cannot be locked" in capsys.readouterr().err
+    assert "new can't be locked" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback_and_a_bug_always_does(tmp, monkeypatch):
@@ -455,7 +455,7 @@ def test_a_run_that_is_interrupted_and_resumed_is_the_same_run(tmp, monkeypatch,
     assert call(f"train --out {{tmp}}/whole {more}", tmp=tmp) == 0
     stop_at(monkeypatch, 5, signal.SIGINT)
     assert call(f"train --out {{tmp}}/parts {more}", tmp=tmp) == 130
-    assert "stopped at step 5 of 15; go on with: python -m ddpm_lite" in capsys.readouterr().out
+    assert "stopped at step 5 of 15; continue with: python -m ddpm_lite" in capsys.readouterr().out
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     for step, number in zip((9, 13), numbers, strict=False):
         monkeypatch.undo()
@@ -482,7 +482,7 @@ def test_the_command_that_is_printed_goes_on_with_the_run(tmp, monkeypatch, caps
     more = "--root '{tmp}/my data' --every 7 --grids 2 --workers 0"
     assert call(TRAIN + "'{tmp}/a run; echo' " + more, tmp=tmp) == 130
     monkeypatch.undo()
-    command = capsys.readouterr().out.strip().splitlines()[-1].partition("go on with: ")[2]
+    command = capsys.readouterr().out.strip().splitlines()[-1].partition("continue with: ")[2]
     args = vars(parser().parse_args(shlex.split(command)[3:]))
     assert (args["out"], args["root"]) == (tmp / "a run; echo", tmp / "my data")
     assert (args["every"], args["grids"], args["device"], args["workers"]) == (7, 2, "cpu", 0)

@@ -568,8 +568,8 @@ def npz(**arrays) -> bytes:
 IMAGES = np.full((9, 6, 6), 200, np.uint8)
 NO_ARRAYS = {
     "objects": (npz(x=np.array([Evil()], dtype=object)), "objects"),
-    "text": (b"hello", "no array file"),
-    "empty": (b"", "no array file"),
+    "text": (b"hello", "isn't an array file"),
+    "empty": (b"", "isn't an array file"),
     "cut": (npz(x=IMAGES)[:-30], "damaged"),
     "flat": (npz(x=np.zeros((9, 64))), r"x float64 \(9, 64\)"),
     "a photo": (npz(x=np.zeros((60, 80, 3), np.uint8)), r"\(60, 80, 3\)"),

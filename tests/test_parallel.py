@@ -202,7 +202,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path, n, more):
     extra = ["--accumulate", 4] if n == 1 else []
     arguments = argv(tmp_path / "run", *TINY, "--steps", 2, *extra, *more)
     assert together(n, tmp_path, arguments) == [2] * n
-    assert "cannot be shared equally" in said(tmp_path, 0)
+    assert "can't be split equally" in said(tmp_path, 0)
     assert "".join(said(tmp_path, i) for i in range(1, n)) == ""
     assert not (tmp_path / "run").exists()
 

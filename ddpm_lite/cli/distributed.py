@@ -13,7 +13,7 @@ def device_named(name: str) -> str:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
     if name not in ("auto", *there):
-        raise ValueError(f"PyTorch finds no {name} device here: use --device cpu, or auto")
+        raise ValueError(f"PyTorch doesn't find a {name} device here: use --device cpu or auto")
     return there[0] if name == "auto" else name
 
 
@@ -26,8 +26,8 @@ def team(device: str) -> Iterator[None]:
     if device != "cpu":
         local, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= here:
-            raise ValueError(f"there are {here} GPUs here, fewer than processes: use --device cpu, "
-                             f"or --nproc-per-node={here}")  # fmt: skip
+            raise ValueError(f"more processes than GPUs ({here}): use --device cpu, or "
+                             f"--nproc-per-node={here}")  # fmt: skip
         torch.cuda.set_device(local)  # "cuda" is this one from now on
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
@@ -65,5 +65,6 @@ def averaged(value: float) -> float:
 def check_shares(batch: int, parts: int) -> None:
     """Every part of every process has as many rows: a mean of means is then the mean."""
     if batch % (world() * parts):
-        raise ValueError(f"a batch of {batch} cannot be shared equally by {world()} process(es) of "
-                         f"{parts} part(s): choose another --batch or --accumulate")  # fmt: skip
+        raise ValueError(f"a batch of {batch} can't be split equally among {world()} "
+                         f"process(es) with {parts} part(s) each: choose another --batch or "
+                         "--accumulate")  # fmt: skip

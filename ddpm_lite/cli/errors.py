@@ -23,11 +23,11 @@ def sentence(error: BaseException) -> str:
         return "out of memory: try a smaller --batch, --width or --n, or a larger --accumulate"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; nothing was overwritten. Choose another place"
+        return f"{where}{error.strerror}; nothing was overwritten. Choose another path"
     if home.startswith(("torch._dynamo", "torch._inductor")):
-        return "PyTorch cannot compile the network here: add --no-compile"
+        return "PyTorch can't compile the network here: add --no-compile"
     if "RANK" in os.environ and re.search("gloo|NCCL", text):
-        return "another process of this run has stopped; --resume goes on from the last save"
+        return "another process of this run has stopped; --resume continues from the last save"
     return text if home.startswith("ddpm_lite") or isinstance(error, EXPECTED) else ""
 
 

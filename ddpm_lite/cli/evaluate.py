@@ -14,7 +14,7 @@ from .sample import drawn, label_numbers, loaded
 FEATURES = {  # of images x and labels y; what the protocol says; how many random halves
     "classifier": (lambda name, x, y: fitted(name, x, y), "64 features of a classifier", 20),
     "random": (lambda name, x, y: random_features(x.shape[1]), "64 of an untrained network", 20),
-    "pixels": (lambda name, x, y: coarse_pixels, "the means of 8 x 8 fields", 20),
+    "pixels": (lambda name, x, y: coarse_pixels, "pixels, averaged to 8 x 8", 20),
     "inception": (lambda name, x, y: inception_features(), "torchvision's Inception", 2),
 }
 
@@ -24,12 +24,11 @@ def evaluate(args: Namespace) -> int:
 
     The Fréchet distance compares features of the images. By default, these come from a small
     classifier, which comes with the package or is fitted here to images with labels. Without
-    labels, they come from an untrained network (--features random). pixels are the means of 8 x 8
-    fields, and inception is the usual network, if torchvision's weights are installed already.
+    labels, they come from an untrained network (--features random). "pixels" averages the images to
+    8 x 8, and "inception" is the usual network, if torchvision's weights are installed already.
 
-    Two halves of the real images aren't at distance 0 either. Their distance is printed, too, since
-    no score is good or bad without it. Scores compare only within one data set and one kind of
-    features.
+    Even two halves of the real images differ. Their distance is printed, too, so that you can judge
+    the score. Compare scores only if they're for the same data set and the same features.
     """
     run = loaded(args)
     name, labels = args.data or run.recipe.data, label_numbers(args, run)
@@ -57,12 +56,12 @@ def fitted(name: str, x: torch.Tensor, y: torch.Tensor) -> Classifier:
 def report(result: dict[str, float]) -> str:
     """The scores in sentences."""
     lines = {
-        "Fréchet distance": "{distance:.2f}, which is {ratio:.2f} times real from real",
-        "real from real": "{real:.2f} ± {real_std:.2f} between two random halves",
-        "classes": "entropy {entropy:.3f} (1: all equally often)",
+        "Fréchet distance": "{distance:.2f}, {ratio:.2f} times that of the real halves",
+        "real halves": "{real:.2f} ± {real_std:.2f}, the distance of two random halves",
+        "classes": "entropy {entropy:.3f} (1 means all equally often)",
         "confidence": "{confidence:.3f} on average",
-        "nearest image": "{nearness:.2f} times as far in training images as for held-out ones",
-        "copies": "{copies} (nearest training image at a third of the distance of the next)",
+        "nearest image": "{nearness:.2f} times as far away as for held-out images",
+        "copies": "{copies} (nearest training image less than a third as far as the next)",
     }
     known = result | {"ratio": result["distance"] / result["real"]}
     left = set() if "entropy" in result else {"classes", "confidence"}

@@ -100,7 +100,7 @@ def tidy(path: Path, resume: bool) -> None:
     if not resume and (others := files - halves - ours):
         what = "a run" if path / "checkpoint.pt" in others else "other files"
         raise FileExistsError(f"{path} holds {what} already: choose a new folder as --out, or add "
-                              "--resume to go on with a run")  # fmt: skip
+                              "--resume to continue a run")  # fmt: skip
     for file in halves:
         file.unlink()
 
@@ -113,12 +113,12 @@ def locked(path: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout as error:
         name = owner.read_text("utf-8") if owner.exists() else "another process"
-        raise OSError(f"{path.parent} is in use by {name}: wait until it ends, or choose another "
-                      "--out") from error  # fmt: skip
+        raise OSError(f"{path.parent} is in use by {name}: wait until it finishes, or choose "
+                      "another --out") from error  # fmt: skip
     except (NotImplementedError, OSError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise
-        print(f"{path.parent} cannot be locked: train in it once at a time", file=sys.stderr)
+        print(f"{path.parent} can't be locked: train only one run in it at a time", file=sys.stderr)
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     write_atomic(owner, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
     return lock

@@ -14,10 +14,11 @@ from .run import Run
 
 
 def info(args: Namespace) -> int:
-    """Show what a run folder holds (--run) or what images there are (--data).
+    """Show what is in a run folder (--run) or a data set (--data).
 
-    Of a run: its step, where and when it was trained, and its recipe. Of images: how many, their
-    size and their classes. Without either: all recipes, the versions, and the devices here.
+    For a run, this is its step, where and when it was trained, and its recipe. For a data set, it's
+    the number of images, their size and their classes. Without either option, it's all recipes, the
+    versions, and the devices of this machine.
     """
     say(about_run(args) if args.run else about_data(args) if args.data else about_here())
     return 0

@@ -16,15 +16,15 @@ from .run import Run
 def loaded(args: Namespace) -> Run:
     """The run that ``--run`` or ``--pretrained`` names."""
     if bool(args.run) == bool(args.pretrained):
-        raise ValueError("expected --run or --pretrained, and not both")
+        raise ValueError("expected either --run or --pretrained")
     return Run.load(args.run or args.pretrained, device_named(args.device))
 
 
 def sample(args: Namespace) -> int:
     """Draw images: start from noise and remove the noise that the network predicts (Algorithm 2).
 
-    The sampler ddpm adds a little fresh noise at each step. ddim adds none unless you give --eta,
-    so the same first noise gives (nearly) the same image whatever the number of steps. dpm is
+    The sampler ddpm adds a little fresh noise at each step. ddim adds none unless you set --eta,
+    so the same starting noise gives nearly the same image with any number of steps. dpm is
     DPM-Solver++(2M), for few steps such as ten or twenty.
 
     --out decides what is written: grid.png, .jpg or .webp is one image with all samples, x.npy or
@@ -55,7 +55,7 @@ def drawn(args: Namespace, run: Run) -> Tensor:
         raise ValueError(f"{args.run} was trained without labels: leave out --label and "
                          "--guidance, or train with --conditional")  # fmt: skip
     if args.eta and args.sampler != "ddim":
-        raise ValueError("--eta is an option of another sampler: add --sampler ddim")
+        raise ValueError("--eta works only with ddim: add --sampler ddim")
     step = {"ddpm": ddpm_step, "dpm": dpmpp_2m(), "ddim": partial(ddim_step, eta=args.eta)}
     labels = label_numbers(args, run)
     return run.draw(args.n, args.steps, step[args.sampler], args.seed, labels, args.guidance)

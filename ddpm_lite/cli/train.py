@@ -26,16 +26,16 @@ def train(args: Namespace) -> int:
     """Train a network to predict the noise in noisy images (DDPM, Algorithm 1).
 
     This writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png
-    at the end. The settings default to a recipe that suits the data. In brackets, this help shows
-    those for the digits. `info` prints all recipes.
+    at the end. The default settings are a recipe that suits the data. The brackets below show the
+    defaults for the digits. `info` prints all recipes.
 
-    Minutes first become a number of steps, by timing a few. So the learning rate reaches 0 when the
-    time is over, and the same settings, steps and seed give the same weights. Press Ctrl-C to
-    finish the step and save. --resume then goes on from there, or from the last save of a run that
-    was killed, bit for bit. With a larger --steps it prolongs a run, even a finished one.
+    The command times a few steps and converts the minutes to a number of steps, so the learning
+    rate reaches 0 when the time is up. The same settings, steps and seed give the same weights.
+    Press Ctrl-C to finish the step and save. --resume then continues bit for bit from there, or
+    from the last save of a killed run. With a larger --steps it extends a run, even a finished one.
 
-    Several GPUs or processes: `torchrun --nproc-per-node=4 -m ddpm_lite train ...` trains the same
-    run, each process with its share of every batch. A run may go on with another number of them.
+    With several GPUs or processes, `torchrun --nproc-per-node=4 -m ddpm_lite train ...` trains the
+    same run, and each process takes its share of every batch. You can resume with another number.
     """
     args.out = args.out or Path("runs", Path(args.data or "digits").stem)
     device, given = device_named(args.device), chosen(args)
@@ -46,7 +46,8 @@ def train(args: Namespace) -> int:
             run.recipe = replace(run.recipe, steps=plan(run.recipe, run.data, device))
         with saving(run, folder, again(args)):
             if number := fit(run, folder, args):
-                say(f"stopped at step {run.step} of {run.recipe.steps}; go on with: {again(args)}")
+                steps = f"step {run.step} of {run.recipe.steps}"
+                say(f"stopped at {steps}; continue with: {again(args)}")
                 return 128 + number
             folder.samples(run)
         say(f"trained for {run.step} steps: {args.out / 'checkpoint.pt'} and samples.png")
@@ -140,7 +141,7 @@ def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
         if isinstance(error, (BrokenPipeError, ValueError)):
             raise
         raise OSError(f"{error.filename or folder.path}: {error.strerror}; {state}. Once that is "
-                      f"solved, go on with: {again}") from error  # fmt: skip
+                      f"solved, continue with: {again}") from error  # fmt: skip
 
 
 def fit(run: Run, folder: RunFolder, args: Namespace) -> int:

@@ -58,7 +58,8 @@ class Report:
         return "a bug" if self.faults else healthy
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: error / that of the best line = {self.ratio:.2f}"]
+        error = f"the network's error is {self.ratio:.2f} times that of the best straight line"
+        lines = [f"{self.verdict}: {error}"]
         return "\n".join([*lines, *map(str, self.findings)])
 
 

@@ -42,10 +42,10 @@ def _advice(case: Case, x: Tensor, low: float, high: float, rms: float) -> str:
     """What to do about the data; nothing if they are well."""
     return next((to_do for fault, to_do in (
         (not math.isfinite(low + high), "look for the NaN where the data are loaded"),
-        (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or an integer division?"),
+        (high - low < 0.2, "scaled twice, 12 bits divided by 65535, or integer division?"),
         (rms > 2 or case.sampler is None and _beyond(x),
          "scale once: bytes by x / 127.5 - 1, 0 … 1 by 2 * x - 1, other data by x / x.std()"),
-        (_unscaled(x, low, high), "2 * x - 1; if the network does that, give what it then sees"),
+        (_unscaled(x, low, high), "use 2 * x - 1; if the network does that, pass its result"),
         ((x == x[:1]).all(), "all rows are equal: is the index used where an item is loaded?"),
     ) if fault), "")
 
@@ -73,14 +73,14 @@ def check_schedule(case: Case) -> Seen:
            "T + 1 rows, the first 1", "put a 1 in front: row t belongs to t steps")
     first = (1 - alpha_bar[1]).sqrt().item()
     yield ("first noise", first < max(0.1, 8 / T), f"{first:.3f} at t = 1",
-           "at most 0.1, or 8 / T", "is beta upside down? It begins small and grows")
+           "at most 0.1, or 8 / T", "is beta upside down? It should start small and grow")
     left, falls = alpha_bar[-1].clamp(min=0).sqrt().item(), bool((alpha_bar.diff() < 0).all())
     blind = left == 0 and case.target == "eps"
     yield ("signal at T", falls and left < SIGNAL and not blind,
            f"sqrt(alpha_bar) {left:.2g}, falling: {falls}",
            f"falling, below {SIGNAL}, and not 0 if the network predicts eps",
-           "without any signal at T, eps doesn't tell x0: train for v" if blind else
-           "beta's end points belong to their T: more steps, or a cosine schedule")
+           "with no signal left at T, eps doesn't determine x0: train for v" if blind else
+           "these betas are made for a larger T: use more steps, or a cosine schedule")
 
 
 # The network
@@ -93,7 +93,7 @@ def check_numbers(case: Case) -> Seen:
                             for many in (parameters, case.predictions))
     yield ("finite numbers", weights + predictions == 0,
            f"NaN or infinite in {weights} weights, {predictions} predictions", "0 and 0",
-           "go back to an earlier checkpoint; then a lower learning rate, no float16")
+           "use an earlier checkpoint, a lower learning rate, and no float16")
 
 
 def check_time(case: Case) -> Seen:
@@ -112,8 +112,8 @@ def check_target(case: Case) -> Seen:
     clear = fits[best] < LEARNED and case.over_line(best) < LEARNED
     shares = ", ".join(f"{name} {fit:.2f}" for name, fit in fits.items())
     yield ("target", not clear or fits[case.target] < FITS * fits[best],
-           f"error / that of predicting 0, as {shares}",
-           f"no other to fit {FITS} times as well as {case.target}",
+           f"error relative to that of predicting 0: {shares}",
+           f"no other target fits {FITS} times as well as {case.target}",
            f"it predicts {best}: give target={best!r} and sample through from_{best}")
 
 
@@ -179,7 +179,7 @@ def check_errors(case: Case) -> Seen:
     shares = case.errors(case.predictions) / case.errors(0).clamp(min=0.5)
     worst, flipped = int(shares.argmax()), case.over_line(sign=-1) < LEARNED
     yield ("error by t", bool((shares < WORSE).all()),
-           f"{shares[worst]:.2f} times that of predicting 0 at t = {case.times[worst]}",
+           f"{shares[worst]:.2f} times the error of predicting 0, at t = {case.times[worst]}",
            f"below {WORSE}", "the sign is wrong: -net(x, t) fits" if flipped else
            "another range, schedule or t than in training?")
 
@@ -196,7 +196,7 @@ def check_ema(case: Case) -> Seen:
     behind = case.errors(case.predict(case.ema)) / case.errors(case.predictions)
     behind = behind.mean().item()
     yield ("EMA is near", behind < BEHIND, f"its error is {behind:.2f} times that of the network",
-           f"below {BEHIND}", "update it after each step; a lower decay for a short run")
+           f"below {BEHIND}", "update it after each step, with a lower decay for a short run")
 
 
 GROUND = (check_data, check_schedule)

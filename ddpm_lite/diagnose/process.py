@@ -59,7 +59,7 @@ def _check_noise(case: Case, asked: Asked) -> Seen:
     kurtosis = (eps**4).mean().item() / variance**2
     yield ("noise in x_t", abs(variance - 1) < MEAN and abs(kurtosis / 3 - 1) < MEAN,
            f"variance {variance:.2f}, kurtosis {kurtosis:.2f}", "1 and 3",
-           "x_t = √ᾱ x0 + √(1 - ᾱ) randn, of this x0 (not augmented) and this t")
+           "use x_t = √ᾱ x0 + √(1 - ᾱ) randn, with this x0 (not augmented) and this t")
     means = [eps.mean(dim).square().mean().item() * eps.shape[dim] for dim in range(3)]
     yield ("independent noise", max(means) < SHARED,
            f"means over calls, rows, pixels: {', '.join(f'{m:.1f}' for m in means)}",
@@ -98,7 +98,7 @@ def _check_size(case: Case, zero: float) -> Seen:
     size = {"eps": 1.0, "x0": size, "v": signal + (1 - signal) * size}[case.target]
     costs = {name: case.loss(told(case.x, case, name))[0] for name in TARGETS}
     best = min(costs, key=costs.__getitem__)
-    to_do = "a mean of squared errors over all entries: no L1, no Huber, no sum, no factor"
+    to_do = "use the mean of squared errors over all entries: no L1, no Huber, no sum, no factor"
     if costs[best] > 1e-3 * size:
         to_do = "the noise in x_t, the t and the target must belong together"
     elif best != case.target:
@@ -132,8 +132,8 @@ def _check_way(case: Case, x: Tensor, kind: str) -> Seen:
     well = times[:1] == [case.T] and times == sorted(times, reverse=True) and times[-1] > 0
     yield from _check_clip(x, x0)
     yield ("times of the sampler", well, " … ".join(map(str, times[:1] + times[-1:])),
-           "from T down, never 0", "a loop over the model that it is given; not counted from 0, "
-           "and no spacing that starts below T (in diffusers, timestep_spacing='trailing')")
+           "from T down, never 0", "call the model that is given, don't count from 0, "
+           "and use no spacing that starts below T (in diffusers, timestep_spacing='trailing')")
     if well:
         yield from _check_states(case, x, asked)
     yield from _check_end(x, x0)
@@ -156,7 +156,7 @@ def _check_states(case: Case, x: Tensor, asked: Asked) -> Seen:
     sizes = [told(x, case)(xt, t.long()).square().mean().item() for xt, t in asked]
     yield ("noise on the way", NOISY[0] < min(sizes) and max(sizes) < NOISY[1],
            f"mean square {min(sizes):.2f} … {max(sizes):.2f}", f"{NOISY[0]} … {NOISY[1]}",
-           "deviation or variance? The beta of one t for a stride over many?")
+           "is a variance used for a standard deviation, or one step's beta for a stride?")
 
 
 def _check_end(x: Tensor, x0: Tensor) -> Seen:
