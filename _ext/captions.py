@@ -35,7 +35,7 @@ def collect(app, doctree):
             paragraph["classes"].append("figure-caption")
             remember(anchors, docname, paragraph, *match.groups())
         elif isinstance(paragraph.parent, nodes.block_quote):
-            kind = BOXES.get(first_words(paragraph).split(" ")[0].rstrip("."))
+            kind = BOXES.get(first_words(paragraph).split(" ")[0].rstrip(".:"))
             paragraph.parent["classes"] += ["callout", kind] if kind else []
     for block in doctree.findall(nodes.math_block):
         if match := TAG.search(block.astext()):

@@ -25,7 +25,7 @@ def markdown(questions, chapter):
         parts.append(f"**Question {number}.** {one_line(question['text'])}")
         parts.append("\n".join(f"- **{a}.** {one_line(b['text'])}" for a, b in answers))
         parts.append(f"<details><summary>Answer {number}</summary>")
-        why = [f"- **{a}{' is right' * (a == right)}.** {one_line(b['why'])}" for a, b in answers]
+        why = [f"- **{a}.** {'**Right.** ' * (a == right)}{explained(b)}" for a, b in answers]
         parts += ["\n".join(why), "</details>"]
     return "\n\n".join(parts)
 
@@ -33,6 +33,11 @@ def markdown(questions, chapter):
 def shuffled(answers, seed):
     """In an order that stays the same from build to build."""
     return random.Random(seed).sample(answers, len(answers))
+
+
+def explained(answer):
+    """Why the answer is right or wrong, without the author's own "Right."."""
+    return re.sub(r"^(Right|Correct|Yes)[.:] *", "", one_line(answer["why"]))
 
 
 def one_line(text):

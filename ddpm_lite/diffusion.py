@@ -1,8 +1,8 @@
 """A diffusion model's schedule, forward process, loss and samplers (needs only torch).
 
-Time is the paper's: t = 1 … T, and row 0 is clean data, so ``alpha_bar[0] == 1``. A model is any
-``eps(x, t)`` that predicts the noise in ``x``; this file never looks inside it. For a checkpoint of
-a library that counts timesteps from 0, pass ``t - 1``.
+Timesteps are the paper's: t = 1 … T, and row 0 is clean data, so ``alpha_bar[0] == 1``. A model is
+any ``eps(x, t)`` that predicts the noise in ``x``; this file never looks inside it. For a network
+from a library that counts timesteps from 0, pass it ``t - 1``.
 
 DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502.
 """
@@ -151,15 +151,15 @@ TARGETS = {"eps": eps_target, "x0": x0_target, "v": v_target}
 
 def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
               t: Tensor | None = None, eps: Tensor | None = None) -> Tensor:  # fmt: skip
-    """Algorithm 1: draw a timestep for each row and noise, and take the squared error of the
-    prediction (DDPM, Eq. 14; the mean over all entries).
+    """Algorithm 1: draw a timestep and noise for each row, and take the mean squared error of the
+    prediction (DDPM, Eq. 14).
 
     Args:
         model: ``model(xt, t)``, which predicts the target; for labels, ``partial(net, y=y)``.
         schedule: the noise levels.
         x0: (B, …) data in about [-1, 1].
         target: what the network learns: ``eps_target``, ``x0_target`` or ``v_target``.
-        t, eps: (B,) timesteps and noise like x0, to use instead of random ones.
+        t, eps: timesteps (B,) and noise like x0, in place of random ones.
 
     Built in chapter 3.
     """
@@ -173,7 +173,7 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
 
 def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
     """The same model, but its prediction of x0 is clipped to [-limit, limit], the range of the
-    data; it returns the eps that belongs to the clipped x0. Built in chapter 6."""
+    data. It returns the eps that the clipped x0 implies. Built in chapter 6."""
     _check(limit > 0, "clip", limit, "the largest value of the data, such as 1")
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
@@ -184,7 +184,7 @@ def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
 
 
 def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
-    """From x_t to x_s as the paper samples (DDPM, Eq. 11 and Algorithm 2, there s = t - 1).
+    """A sampling step from x_t to x_s (DDPM, Eq. 11 and Algorithm 2, where s = t - 1).
 
     The variance is the posterior's, so the step to s = 0 adds no noise. Built in chapter 6.
     """
@@ -198,7 +198,8 @@ def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Te
 
 def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
               eta: float = 0.0) -> Tensor:  # fmt: skip
-    """From x_t to x_s (DDIM, Eq. 12 and 16): deterministic at eta = 0; eta = 1 is ``ddpm_step``.
+    """A sampling step from x_t to x_s (DDIM, Eq. 12 and 16). It's deterministic at eta = 0, and at
+    eta = 1 it is ``ddpm_step``.
     Built in chapter 7."""
     _check(0 <= eta <= 1, "eta", eta, "0 (deterministic) to 1 (as random as DDPM)")
     x0, alpha_bar_s = predict_x0(schedule, xt, t, eps), schedule.at(s, xt)
@@ -210,14 +211,15 @@ def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
 @torch.no_grad()
 def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step,
                clip: float | None = 1.0) -> Iterator[tuple[int, Tensor]]:  # fmt: skip
-    """Yield (t, x_t) from (T, xT) down to (0, x0). A generator: it works as you iterate over it.
+    """Yield (t, x_t) from (T, xT) down to (0, x0). A generator: nothing runs until you
+    iterate over it.
 
     Args:
         model: any ``eps(x, t)`` with x (B, …) and t (B,).
         schedule: the noise levels.
         xT: (B, …) noise, ``torch.randn(…)``.
         steps: None takes every step; a number takes that many, evenly spaced from T to 0; a
-            falling list such as [T, …, 0] visits exactly those (one that starts lower edits x_t).
+            falling list such as [T, …, 0] visits exactly those (start it at t to begin with x_t).
         step: ``ddpm_step`` or ``ddim_step``, or a function like them.
         clip: predictions of x0 are clipped to [-clip, clip], the range of images. None for data
             without a range, such as points.
@@ -238,7 +240,8 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
 
 def sample(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step,
            clip: float | None = 1.0) -> Tensor:  # fmt: skip
-    """Algorithm 2: the end of ``trajectory``, x0 of the shape of xT. Built in chapter 6."""
+    """Algorithm 2: run ``trajectory`` to its end and return x0, in the shape of xT.
+    Built in chapter 6."""
     for _, xt in trajectory(model, schedule, xT, steps, step, clip):
         x0 = xt  # the last one stays
     return x0
@@ -263,7 +266,7 @@ def _times(T: int, steps: Steps) -> list[int]:
     return [*steps]
 
 
-# Checks: one sentence on what was given, what was expected, and what to do
+# Checks: one sentence says what was given, what was expected, and what to do
 
 FLOATS = "a tensor of floats; for bytes, use x.float() / 127.5 - 1"
 
@@ -276,20 +279,20 @@ def check_data(x0: Tensor) -> None:
         ValueError: it has a NaN or values such as 0 … 255.
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
-    _check(well, "x0", x0, "a row or more in " + FLOATS, TypeError)
+    _check(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
     low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
     _check(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
            "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
     if unscaled:
-        warnings.warn(f"x0 has values {low:g} … {high:g}: scale 0 … 1 by 2 * x - 1", stacklevel=3)
+        warnings.warn(f"x0 has values {low:g} … {high:g}: scale [0, 1] by 2 * x - 1", stacklevel=3)
 
 
 def _check_time(T: int, t: Time, x: Tensor) -> None:
-    """Every time passes here."""
+    """All timesteps are checked here."""
     _check(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
-    _check(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one a row", TypeError)
+    _check(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
     if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue
         low, high = map(int, t.aminmax()) if rows else (t, t)
         _check(0 <= low <= high <= T, "t", low if low < 0 else high, f"0 … T = {T}")

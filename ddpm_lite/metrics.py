@@ -18,9 +18,9 @@ Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Fréchet distance of the Gaussians that fit the rows of a (N, D) and of b (M, D); the squared
-    distance, as FID reports it (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward
-    by about 1 / N. Built in chapter 9."""
+    """Fréchet distance between the Gaussians that fit the rows of a (N, D) and of b (M, D), squared
+    as FID reports it (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward by about
+    1 / N. Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
     cov_a, cov_b = (torch.atleast_2d(x.T.cov()) for x in (a, b))  # of one feature, a number
@@ -28,7 +28,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
-    """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) of two Gaussians with means (D,) and
+    """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) for two Gaussians with means (D,) and
     covariances A and B (D, D) (Dowson and Landau 1982, Eq. 4). Built in chapter 9."""
     root = _sqrt(cov_a)
     cross = _sqrt(root @ cov_b @ root).trace()  # tr((A B)^(1/2))
@@ -38,7 +38,7 @@ def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tens
 
 def mmd(a: Tensor, b: Tensor) -> float:
     """Squared maximum mean discrepancy of a (N, D) and b (M, D), unbiased, with the kernel
-    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). May be below 0.
+    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). It can be below 0.
     Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
@@ -49,7 +49,7 @@ def mmd(a: Tensor, b: Tensor) -> float:
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
     """Precision: the share of ``fake`` (M, D) inside the manifold of ``real`` (N, D), the union of
-    balls that reach to each row's k-th neighbour. Recall: the same with the roles exchanged
+    balls that reach to each row's k-th neighbour. Recall is the same with the roles exchanged
     (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2).
     Built in chapter 9."""
     _check_pair(real, fake)
@@ -57,8 +57,8 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
 
 
 def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """For each row of x (N, …) its k nearest rows of data (M, …): distances and indices (N, k).
-    A distance of 0 is a copy: the model has memorised that row.
+    """Distances and indices (N, k) of the k rows of data (M, …) nearest to each row of x (N, …).
+    A distance of 0 means a copy: the model has memorised that row.
     Built in chapter 9."""
     distance = torch.cdist(
         x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
@@ -67,10 +67,10 @@ def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
 
 
 class Classifier(nn.Module):
-    """A small convolutional classifier whose last hidden layer gives features for the distances.
+    """A small convolutional classifier. Its last hidden layer gives features for the distances.
 
     Args:
-        channels: of the images (B, channels, H, W), with H and W at least 8.
+        channels: for images (B, channels, H, W), with H and W at least 8.
         classes: number of labels.
         dim: number of features.
 
@@ -107,8 +107,8 @@ class Classifier(nn.Module):
 
 def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
-    """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), with shifts
-    by up to one pixel. On digits: about twenty seconds of one CPU core."""
+    """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), shifted by up
+    to one pixel. On the digits it takes about twenty seconds on one CPU core."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Classifier(x.shape[1], int(y.max()) + 1, **sizes)
@@ -131,22 +131,23 @@ def _shifted(x: Tensor) -> Tensor:
 
 def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | Features,
           halves: int = 20) -> dict[str, float]:  # fmt: skip
-    """How near samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
+    """How close samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
 
     Args:
-        samples, train, test: images (N, C, H, W); the model has learned from ``train``.
-        features: what is compared: those of a classifier, or a function from images to (N, D).
-        halves: the distance is the mean over so many random halves of the real images.
+        samples, train, test: images (N, C, H, W); the model was trained on ``train``.
+        features: what to compare: a classifier's features, or a function from images to (N, D).
+        halves: the distance is the mean over this many random halves of the real images.
 
     Returns:
         A dictionary of numbers.
 
-        - ``distance``: Fréchet distance of the samples.
+        - ``distance``: Fréchet distance between the samples and the real images.
         - ``real``, ``real_std``: distance between two halves of the real images, mean and spread.
         - ``nearness``: distance to the nearest training image, relative to that of ``test``.
-        - ``copies``: samples whose nearest training image is at a third of the next's distance.
-        - ``entropy``, ``confidence``: with a classifier, how evenly the classes are met (1: all
-          equally often), and how sure it is, from 0 to 1.
+        - ``copies``: how many samples are less than a third as far from their nearest training
+          image as from the next one.
+        - ``entropy``, ``confidence``: with a classifier, how evenly the classes occur (1: all
+          equally often), and how confident it is, from 0 to 1.
     """
     known = isinstance(features, Classifier)
     look = features.features if known else features
@@ -164,7 +165,7 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
 
 
 def coarse_pixels(x: Tensor) -> Tensor:
-    """Features without a network: the means of 8 x 8 fields of images (N, C, H, W)."""
+    """Features without a network: images (N, C, H, W) averaged down to 8 x 8 pixels."""
     return F.adaptive_avg_pool2d(x, 8).flatten(1)
 
 
@@ -207,7 +208,7 @@ def _classes(probabilities: Tensor) -> dict[str, float]:
 
 
 def _halves(x: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
-    """n random halves of the rows of x, each with the other half."""
+    """n random splits of the rows of x into two halves."""
     draws = torch.Generator().manual_seed(0)
     orders = [torch.randperm(len(x), generator=draws) for _ in range(n)]
     return [(x[order[: len(x) // 2]], x[order[len(x) // 2 :]]) for order in orders]
@@ -224,7 +225,7 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _covered(x: Tensor, data: Tensor, k: int) -> float:
-    """The share of rows of x that lie in a ball around a row of data."""
+    """The share of the rows of x that are in a ball around some row of data."""
     radius = torch.cdist(data, data).kthvalue(k + 1).values  # the nearest is the row itself
     return (torch.cdist(x, data) <= radius).any(1).double().mean().item()
 

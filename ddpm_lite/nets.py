@@ -2,7 +2,7 @@
 
 A network is ``net(x, t, y=None)``: x (B, …) floats, t (B,) timesteps 1 … T, and a condition y. That
 is labels (B,), vectors (B, d), or a second image (B, C, …). "No condition" is the label
-``num_classes``, a vector or an image of NaN, or y = None for all rows.
+``num_classes``, a vector or an image of NaN, or y = None for the whole batch.
 
 U-Net of DDPM: Ho et al. 2020, arXiv 2006.11239, appendix B.
 """
@@ -25,7 +25,7 @@ Ints = tuple[int, ...]
 def time_embedding(t: Tensor, dim: int) -> Tensor:
     """(B,) times to (B, dim): sines and cosines with periods from 2 pi to 2 pi 10^4.
 
-    It expects t = 1 … T as it is: t / T would make all rows nearly equal. Vaswani et al. 2017,
+    Pass t = 1 … T as it is. With t / T, all embeddings would be nearly equal. Vaswani et al. 2017,
     section 3.5, as in DDPM. Built in chapter 4.
     """
     half = dim // 2
@@ -38,19 +38,19 @@ class Conditioning(nn.Module):
     """The timestep, and the condition where there is one, as one vector: (B,) and y to (B, out).
 
     Args:
-        width: sines and cosines of t, an even number.
+        width: number of sines and cosines of t, even.
         out: length of the vector.
         num_classes: for labels y (B,) in 0 … num_classes - 1; num_classes itself is "no label".
         cond_dim: for vectors y (B, cond_dim), such as a measured value or several labels as 0 and
-            1; a row with a NaN is "no condition".
+            1; a vector with a NaN is "no condition".
 
-    The row for "no condition" is what classifier-free guidance needs. Built in chapter 4.
+    Classifier-free guidance needs this entry for "no condition". Built in chapter 4.
     """
 
     def __init__(self, width: int, out: int, num_classes: int = 0, cond_dim: int = 0):
         super().__init__()
         if width < 4 or width % 2:
-            raise ValueError(f"width is {width}; expected an even number from 4 on: sines, cosines")
+            raise ValueError(f"width is {width}; expected an even number, at least 4")
         self.width, self.num_classes, self.cond_dim = width, num_classes, cond_dim
         self.time = nn.Sequential(nn.Linear(width, out), nn.SiLU(), nn.Linear(out, out))
         self.label = nn.Embedding(num_classes + 1, out) if num_classes else None
@@ -102,7 +102,7 @@ class MLP(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in DDPM, fewer where a group would have less than 4 channels."""
+    """32 groups as in DDPM, fewer where a group would have fewer than 4 channels."""
     return nn.GroupNorm(math.gcd(min(32, max(1, channels // 4)), channels), channels)
 
 
@@ -117,8 +117,8 @@ CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class ResBlock(nn.Module):
-    """x (B, in, H, W) and c (B, dim) to (B, out, H, W): x plus two convolutions of it.
-    He et al. 2016; the condition is added between them. Built in chapter 4."""
+    """x (B, in, H, W) and c (B, dim) to (B, out, H, W): x plus two convolutions of it, with the
+    condition added between them (He et al. 2016, arXiv 1512.03385). Built in chapter 4."""
 
     def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float = 0.0, conv=nn.Conv2d):
         super().__init__()
@@ -137,8 +137,8 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every position attends to every other: (B, C, H, W) to the same. One head, as in DDPM;
-    Vaswani et al. 2017, Eq. 1. Built in chapter 4."""
+    """Every position attends to every other: (B, C, H, W) to the same shape. One head, as in DDPM
+    (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1). Built in chapter 4."""
 
     def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
@@ -175,7 +175,7 @@ class Upsample(nn.Module):
 
 
 class Block(nn.Module):
-    """A ResBlock, and attention where its level has it."""
+    """A ResBlock, followed by attention at the levels that have it."""
 
     def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float, conv, attention: bool):
         super().__init__()
@@ -209,7 +209,7 @@ def mid_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
 def up_path(
     block: Callable, conv, width: int, mults: Ints, blocks: int, attention: Ints, skips: list[int]
 ) -> nn.ModuleList:
-    """The layers on the way up; each block takes the last skip that is left."""
+    """The layers on the way up; each block takes the last skip that's left."""
     layers, c = nn.ModuleList(), skips[-1]
     for level, mult in reversed(list(enumerate(mults))):
         for _ in range(blocks + 1):
@@ -229,18 +229,18 @@ class UNet(nn.Module):
     """Images (B, channels, H, W) to the same shape: down, through the middle, up, with skips.
 
     Args:
-        channels: 1 for grey, 3 for colour.
-        width: channels of the first level, even.
+        channels: 1 for grey images, 3 for colour.
+        width: channels of the first level, an even number.
         mults: channels of each level, as multiples of ``width`` (they do not compound). Each level
             but the first halves H and W, which must be multiples of 2 ** (len(mults) - 1).
-        blocks: residual blocks of a level on the way down; one more on the way up.
+        blocks: residual blocks in each level on the way down; there's one more on the way up.
         attention: levels with self-attention, 0 the finest; the middle always has it.
         num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
-        dropout: probability, inside each residual block.
+        dropout: probability of dropout inside each residual block.
         cond_dim: for conditions that are vectors (B, cond_dim); see ``Conditioning``.
-        cond_channels: for a condition that is a second image (B, cond_channels, H, W), concatenated
-            to x; an image of NaN is "no condition".
-        out_channels: of the output, where it isn't ``channels`` (a learned variance doubles it).
+        cond_channels: for a condition that is a second image (B, cond_channels, H, W). It's
+            concatenated to x; an image of NaN is "no condition".
+        out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
         dims: 2 for images, 1 for signals (B, C, L), 3 for volumes (B, C, D, H, W).
 
     ``UNet(3, 128, (1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1)`` is the network of DDPM for
@@ -303,7 +303,7 @@ class UNet(nn.Module):
 
 
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
-    """x fits the first layer's weight, its sides can be halved, and t has one number for a row."""
+    """x fits the first layer, its sides can be halved, and t has one timestep for each row."""
     _check_time(t, len(x))
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
@@ -349,11 +349,11 @@ def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: Ints, dims: in
         raise TypeError(f"mults is {mults}, attention {attention}; expected tuples such as (1, 2)")
     if not mults or min(mults) < 1 or blocks < 1 or dims not in CONV:
         given = f"mults is {mults}, blocks {blocks}, dims {dims}"
-        raise ValueError(f"{given}; expected numbers from 1 on, and dims 1, 2 or 3")
+        raise ValueError(f"{given}; expected numbers of at least 1, and dims 1, 2 or 3")
     if not set(attention) <= set(range(len(mults))):
         raise ValueError(f"attention is {attention}; expected levels among 0 … {len(mults) - 1}")
     if sum(map(bool, kinds)) > 1:
-        raise ValueError("expected one of num_classes, cond_dim and cond_channels, not several")
+        raise ValueError("set only one of num_classes, cond_dim and cond_channels, not several")
 
 
 def _kind(a: object) -> str:

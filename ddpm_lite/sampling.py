@@ -1,11 +1,11 @@
 """Wrap a network into a model, guide it, and sample in fewer calls (needs torch, diffusion.py).
 
-Each wrapper takes one ``net`` and returns another with the same arguments, so that they nest:
+Each wrapper takes one ``net`` and returns another with the same arguments, so they nest:
 ``guided(from_v(net, schedule), y, w=1)``. The samplers are steps like ``ddim_step``:
 ``sample(model, schedule, xT, 10, dpmpp_2m())``.
 
-Without fresh noise, sampling solves a differential equation: with the angle phi of
-``cos(phi) = sqrt(alpha_bar)`` it is dx/dphi = v. ``ddim_step`` is its first-order step, and the
+Without fresh noise, sampling solves a differential equation. In terms of the angle phi, with
+``cos(phi) = sqrt(alpha_bar)``, it is dx/dphi = v. ``ddim_step`` is its first-order step, and the
 steps here are of second order.
 """
 
@@ -24,7 +24,7 @@ Step = Callable[..., Tensor]  # step(schedule, xt, t, s, eps), as ddim_step
 
 
 def from_x0(net: Model, schedule: Schedule) -> Model:
-    """From a network that predicts x0 (trained with ``x0_target``) to a model that predicts eps.
+    """Turn a network that predicts x0 (trained with ``x0_target``) into a model that predicts eps.
     Built in chapter 3."""
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
@@ -34,7 +34,7 @@ def from_x0(net: Model, schedule: Schedule) -> Model:
 
 
 def from_v(net: Model, schedule: Schedule) -> Model:
-    """From a network that predicts v (trained with ``v_target``) to a model that predicts eps
+    """Turn a network that predicts v (trained with ``v_target``) into a model that predicts eps
     (Salimans and Ho 2022, arXiv 2202.00512, appendix D). Built in chapter 3."""
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
@@ -45,7 +45,7 @@ def from_v(net: Model, schedule: Schedule) -> Model:
 
 
 FROM = {"eps": lambda net, schedule: net, "x0": from_x0, "v": from_v}
-"""The wrapper that makes a model of a network trained with ``TARGETS[name]``."""
+"""The wrapper that turns a network trained with ``TARGETS[name]`` into a model."""
 
 
 def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model:
@@ -56,7 +56,7 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
         y: (B, …) the conditions to sample for, such as labels (B,).
         w: guidance scale as in the paper: 0 is the plain conditional model. Libraries that call 1
             "off" use w + 1.
-        null: (B, …) what stands for "no condition"; None, as the networks here take it.
+        null: (B, …) the value for "no condition"; None for the networks of this package.
 
     Built in chapter 8.
     """
@@ -76,8 +76,8 @@ def classifier_guided(
     Args:
         model: any ``eps(x, t)``, such as one without labels.
         schedule: the noise levels.
-        log_p: ``log_p(x, t)``, (B,): how probable the wanted property is, given noisy x (B, …).
-        scale: 1 is Bayes' rule, more is sharper; our w + 1.
+        log_p: ``log_p(x, t)``, (B,): for each noisy x (B, …), the log-probability of what you want.
+        scale: 1 is Bayes' rule, and larger values are sharper. It corresponds to our w + 1.
 
     Built in chapter 8.
     """
@@ -100,7 +100,7 @@ def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
 
 def heun(model: Model) -> Step:
     """A step of Heun's method for dx/dphi = v with two calls of ``model``: it looks ahead, and then
-    goes with the mean of both velocities (Heun 1900; for diffusion Karras et al. 2022,
+    follows the mean of both velocities (Heun 1900; for diffusion Karras et al. 2022,
     arXiv 2206.00364, Algorithm 1, in another variable). The step to s = 0 is ``ddim_step``.
     Built in chapter 7."""
 
@@ -120,8 +120,8 @@ def dpmpp_2m() -> Step:
     """DPM-Solver++(2M), one call of the model: the step of ``ddim_step`` with a prediction of x0
     that also uses the step before (Lu et al. 2022, arXiv 2211.01095, Algorithm 2).
 
-    The step remembers. If it doesn't continue where the last one ended, it starts anew with
-    ``ddim_step``. Built in chapter 7.
+    The step keeps what it needs from the last one. If a step doesn't continue where the last one
+    ended, it starts again with ``ddim_step``. Built in chapter 7.
     """
     last = None  # (t, s, x0) of the step before
 
@@ -144,9 +144,9 @@ def ddim_invert(
     """The noise xT from which ``ddim_step`` over the same ``steps`` leads to x0 (B, …).
 
     Args:
-        model: any ``eps(x, t)``, not clipped: what clipping removes cannot be recovered.
+        model: any ``eps(x, t)``, not clipped: what clipping removes can't be recovered.
         schedule: the noise levels.
-        steps: falling timesteps such as ``spaced(T, 50, 2)``; they are walked upwards.
+        steps: falling timesteps such as ``spaced(T, 50, 2)``; they are visited upwards.
         rounds: 1 calls the model at the state below (DDIM, arXiv 2010.02502, section 4.3); more
             call it again at the state found, which for short steps converges to the exact inverse.
 
@@ -174,7 +174,7 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
 
 
 def _velocity(schedule: Schedule, xt: Tensor, t: int, eps: Tensor) -> Tensor:
-    """v = dx/dphi, with x0 and eps held."""
+    """v = dx/dphi, with x0 and eps held fixed."""
     return v_target(schedule, predict_x0(schedule, xt, t, eps), t, eps)
 
 
@@ -190,6 +190,6 @@ def _log_snr(schedule: Schedule, t: int, s: int, x: Tensor) -> Tensor:
 
 
 def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor) -> Tensor:
-    """The x_t from which ``ddim_step`` leads to x_s, if its velocity is the one seen at xt."""
+    """The x_t from which ``ddim_step`` leads to x_s, if its velocity is the one at xt."""
     delta = _angle(schedule, t, xt) - _angle(schedule, s, xt)
     return (xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()

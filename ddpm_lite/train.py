@@ -1,6 +1,6 @@
 """The training loop, the learning rate, and the average of the weights (needs only torch).
 
-``train`` owns the loop, not the objective: ``loss_fn(net, x, y)`` gives the loss of one batch.
+``train`` runs the loop. The objective is yours: ``loss_fn(net, x, y)`` gives the loss of one batch.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class NonFiniteLossError(ValueError):
 
 
 class EMA:
-    """Exponential moving average of the weights: ``.model`` is a copy of the network that holds it.
+    """Exponential moving average of the weights, held by ``.model``, a copy of the network.
 
     Args:
         net: the network whose weights are averaged.
-        decay: of the average, such as 0.999: about 1 / (1 - decay) steps are remembered. It starts
+        decay: such as 0.999, which averages over about the last 1 / (1 - decay) steps. It starts
             low, (1 + n) / (10 + n) at update n, so that the random first weights are forgotten.
 
     Buffers are copied, not averaged. Built in chapter 5.
@@ -39,7 +39,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
-        """Move the average towards ``net``; once after each step of the optimiser."""
+        """Move the average towards ``net``. Call it once after each step of the optimiser."""
         decay = min(self.decay, (1 + self.n) / (10 + self.n))
         averages, weights = list(self.model.parameters()), list(net.parameters())
         torch._foreach_lerp_(averages, weights, 1 - decay)
@@ -56,7 +56,7 @@ class EMA:
 
 
 def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]:
-    """A learning rate over progress 0 … 1: up to ``peak`` in a line, down to 0 in a half cosine
+    """A learning rate over progress 0 … 1: up to ``peak`` linearly, then down to 0 in half a cosine
     (Loshchilov and Hutter 2017, arXiv 1608.03983, Eq. 5). Built in chapter 5."""
 
     def rate(progress: float) -> float:
@@ -68,7 +68,7 @@ def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]
 
 
 def adamw(net: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.AdamW:
-    """The optimiser that ``train`` makes: AdamW (arXiv 1711.05101), its learning rate set later."""
+    """The optimiser that ``train`` makes: AdamW (arXiv 1711.05101). ``train`` sets its rate."""
     return torch.optim.AdamW(net.parameters(), lr=0.0, betas=betas, fused=True)
 
 
@@ -80,19 +80,19 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
 
     Args:
         net: trained in place.
-        batches: pairs (x, y), or tensors x alone, one a step. A ``DataLoader`` or a list starts
-            again at its end; a generator must be endless.
+        batches: pairs (x, y), or tensors x alone, one for each step. A ``DataLoader`` or a list
+            starts again at its end; a generator must be endless.
         loss_fn: ``loss_fn(net, x, y)``, a scalar, such as ``ddpm_loss(net, schedule, x)``. It may
             call ``backward`` for parts of the batch itself and return the rest (accumulation).
         steps: the number of the last step.
         lr: a number, or a function of progress 0 … 1 such as ``warmup_cosine(4e-3)``.
-        ema: updated after each step.
-        clip: gradients whose norm over all parameters is longer are scaled down to it.
-        amp: compute in bfloat16 where that is safe.
+        ema: an average of the weights, updated after each step.
+        clip: the largest norm of the gradient, over all parameters; longer ones are scaled down.
+        amp: compute in bfloat16 where that's safe.
         optimizer, start: the optimiser and the step of a checkpoint, to resume from it.
 
     Raises:
-        ValueError: the network cannot learn here, the batches end, or a number is out of range.
+        ValueError: the network can't learn here, the batches end, or a number is out of range.
         NonFiniteLossError: the loss is NaN or infinite. The weights are those before that step.
 
     Built in chapter 5.
@@ -118,7 +118,7 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
 
 
 def _endless(batches: Iterable) -> Iterator:
-    """The batches, from the beginning again wherever they can begin again."""
+    """The batches, repeated from the start if they can be."""
     while True:
         n = -1
         for n, batch in enumerate(batches):  # noqa: B007

@@ -12,6 +12,7 @@ import argparse
 import io
 import re
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -34,6 +35,15 @@ SCORE = (
     '<setOutcomeValue identifier="FEEDBACK"><variable identifier="RESPONSE"/></setOutcomeValue>'
     "</responseProcessing>"
 )
+
+REWRITE = {  # what latex2mathml doesn't know
+    r"\\\|": "‖",
+    r"\{aligned\}": "{split}",
+    r"\{gathered\}": "{matrix}",
+    r"\\\\\[[^\]]*\]": r"\\\\",  # the space after a line
+}
+LETTER = re.compile(r"\\math(bb|cal)\s*(?:\{([A-Z])\}|([A-Z]))")
+STYLES = {"bb": "DOUBLE-STRUCK", "cal": "SCRIPT"}
 
 Quizzes = dict[str, list[dict]]  # the questions by chapter, "00", "01", …
 
@@ -96,8 +106,21 @@ def tex(formula: str) -> str:
 
 
 def mathml(formula: str, display: str = "inline") -> str:
-    r"""MathML, which QTI contains."""
-    return convert(formula.replace(r"\|", r"\Vert "), display=display)
+    """MathML, of what a browser shows without a script."""
+    for pattern, new in REWRITE.items():
+        formula = re.sub(pattern, new, formula)
+    formula = LETTER.sub(lambda match: letter(STYLES[match[1]], match[2] or match[3]), formula)
+    return convert(formula, display=display)
+
+
+def letter(style: str, capital: str) -> str:
+    """𝔼 for \\mathbb E, 𝒩 for \\mathcal N; a few have names of their own, such as ℝ."""
+    for name in (f"MATHEMATICAL {style} CAPITAL {capital}", f"{style} CAPITAL {capital}"):
+        try:
+            return unicodedata.lookup(name)
+        except KeyError:
+            pass
+    raise ValueError(f"there is no {style} {capital}")
 
 
 def gift(quizzes: Quizzes) -> str:

@@ -27,7 +27,7 @@ from quiz import mathml
 ROOT = Path(__file__).resolve().parents[1]
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 EXERCISES = re.compile(r"^## Exercises?\b", re.M)
-CAPTION = re.compile(r"\*\*Figure \d+\.\d+\.\*\*")
+CAPTION = re.compile(r"\*\*Figure \d+d?\.\d+\.\*\*")
 BOX = re.compile(r"\*\*(Predict|Pitfall)\b")
 WORDS = 60  # the longest paragraph that a slide shows above an equation
 
@@ -48,6 +48,8 @@ h1 { font-size: 8vmin; line-height: 1.15; } h2 { font-size: 6vmin; line-height: 
 .equation { font-size: 5vmin; overflow-x: auto; padding: 2vmin 0; display: flex;
   align-items: center; justify-content: safe center; gap: 1em; }
 .equation .number { font-size: 3vmin; color: var(--muted); }
+mtd[columnalign="left"] { text-align: left; } mtd[columnalign="right"] { text-align: right; }
+menclose { border: 1px solid; padding: .3em; }
 .box { border-left: .6vmin solid var(--mark); padding: 1vmin 3vmin; font-size: 4vmin; }
 .box.pitfall { border-color: #d55e00; } .box p { margin: 0; }
 summary { cursor: pointer; color: var(--mark); } details > * { margin: 1.5vmin 0; }

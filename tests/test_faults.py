@@ -105,7 +105,7 @@ FAULTS = {
     "t of a row is beyond T": (at(T * 1001), ValueError, "t is 1001; " + IN_0_T),
     "t is True, a mask": (at(True), TypeError, "t is True; expected an int, or 4 int64"),
     "t is a mask": (at(T.bool()), TypeError, "t is torch.bool of shape (4,); expected an int"),
-    "t is a float": (at(0.5), TypeError, "t is 0.5; expected an int, or 4 int64, one a row"),
+    "t is a float": (at(0.5), TypeError, "t is 0.5; expected an int, or 4 int64, one per row"),
     "t are floats": (at(T.float()), TypeError, "t is torch.float32 of shape (4,); expected an int"),
     "t are 32-bit": (at(T.int()), TypeError, "t is torch.int32 of shape (4,); expected an int"),
     "t is None": (at(None), TypeError, "t is None; expected an int"),
@@ -137,10 +137,10 @@ FAULTS = {
     "x is whole numbers": (at(3, X.long()), TypeError, "x is torch.int64 of shape (4, 1, 28, 28);"),
     "training data are bytes": (
         loss(X.byte()), TypeError,
-        "x0 is torch.uint8 of shape (4, 1, 28, 28); expected a row or more in a tensor of floats"),
+        "x0 is torch.uint8 of shape (4, 1, 28, 28); expected at least one row in a tensor of"),
     "training data are a mask": (loss(X.bool()), TypeError, "x0 is torch.bool of shape (4, 1,"),
     "training data are NumPy's": (
-        loss(X.numpy()), TypeError, "a row or more in a tensor of floats"),
+        loss(X.numpy()), TypeError, "at least one row in a tensor of floats"),
     "training data are 0 … 255": (
         loss(X + 255), ValueError, "the range of x0 is (255.0, 255.0); expected about -1 … 1"),
     "raw digits are 0 … 16": (
@@ -149,7 +149,7 @@ FAULTS = {
     "training data are infinite": (loss((X + 1) / 0), ValueError, "is (inf, inf); expected about"),
     "the batch is empty": (
         loss(X[:0]), TypeError,
-        "x0 is torch.float32 of shape (0, 1, 28, 28); expected a row or more in"),
+        "x0 is torch.float32 of shape (0, 1, 28, 28); expected at least one row in"),
     # shapes that would broadcast
     "one noise for four images": (
         lambda: d.q_sample(S, X, 3, X[:1]), ValueError,
@@ -290,7 +290,7 @@ FAULTS = {
         "(4, 1, 28, 28); expected a second image, torch.float32 of shape (4, 2, 28, 28)"),
     "a network without levels": (
         lambda: d.UNet(mults=()), ValueError,
-        "mults is (), blocks 1, dims 2; expected numbers from 1"),
+        "mults is (), blocks 1, dims 2; expected numbers of at least 1"),
     "a number for levels": (
         lambda: d.UNet(mults=2), TypeError, "mults is 2, attention (); expected t"),
     "blocks are -1": (lambda: d.UNet(blocks=-1), ValueError, "blocks -1, dims 2; expected numbers"),
@@ -299,7 +299,7 @@ FAULTS = {
         "attention is (2,); expected levels among 0 … 1"),
     "two kinds of condition": (
         lambda: d.UNet(num_classes=3, cond_dim=2), ValueError,
-        "expected one of num_classes, cond_dim and cond_channels, not several"),
+        "set only one of num_classes, cond_dim and cond_channels, not several"),
     "an odd width": (lambda: d.MLP(2, 15), ValueError, "width is 15; expected an even number"),
     # training
     "training under no_grad": (
@@ -410,7 +410,7 @@ FAULTS = {
 
 WARNINGS = {
     "images in 0 … 1": (
-        loss(torch.rand(4, 1, 8, 8)), "x0 has values", "scale 0 … 1 by 2 * x - 1"),
+        loss(torch.rand(4, 1, 8, 8)), "x0 has values", "scale [0, 1] by 2 * x - 1"),
     "sampling with dropout on": (
         lambda: d.sample(d.UNet(1, 8, (1,), dropout=0.5), S, torch.randn(1, 1, 4, 4), 2),
         "dropout is on: call net.eval() before sampling", ""),

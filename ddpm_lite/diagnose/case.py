@@ -34,7 +34,8 @@ def told(x0: Tensor, schedule: Any, target: str = "eps") -> Net:
     """A network that was told x0: DDPM's Eq. 4, solved for the noise."""
 
     def answer(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
-        return TARGETS[target](schedule, x0, t, predict_eps(schedule, xt, t, x0))
+        eps = predict_eps(schedule, xt, t, x0)
+        return TARGETS[target](schedule, x0, t, eps)
 
     return answer
 

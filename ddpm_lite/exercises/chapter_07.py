@@ -2,7 +2,14 @@
 
 import torch
 
-from ddpm_lite import cosine_schedule, heun, linear_schedule, predict_x0, trajectory
+from ddpm_lite import (
+    cosine_schedule,
+    heun,
+    linear_schedule,
+    posterior_variance,
+    predict_x0,
+    trajectory,
+)  # fmt: skip
 
 
 def gaussian(schedule, m=0.4, c=0.3):
@@ -19,9 +26,9 @@ def exercise_1(largest_eta):
     """The largest eta for which the root is real."""
     for schedule in (linear_schedule(), cosine_schedule()):
         for t, s in ((1000, 1), (700, 690), (40, 20), (2, 1)):
-            a_t, a_s = schedule.alpha_bar[[t, s]].double().tolist()
-            tilde = (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
-            right, yours = ((1 - a_s) / tilde) ** 0.5, largest_eta(schedule, t, s)
+            tilde = posterior_variance(schedule, torch.zeros(1), t, s)
+            right = ((1 - schedule.alpha_bar[s]) / tilde).sqrt().item()
+            yours = largest_eta(schedule, t, s)
             if yours is None:
                 raise ValueError("it returns nothing")
             if not abs(float(yours) - right) < 1e-3 * right:

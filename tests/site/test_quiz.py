@@ -155,7 +155,7 @@ def test_the_page_gets_the_quiz_at_its_end(tmp_path):
     folder = tmp_path / "book" / "quizzes"
     folder.mkdir(parents=True)
     answers = "".join(
-        f"[[question.answer]]\ntext = 'answer {i}'\nwhy = 'reason {i}'\n"
+        f"[[question.answer]]\ntext = 'answer {i}'\nwhy = '{'Right. ' * (i == 0)}reason {i}'\n"
         f"right = {str(i == 0).lower()}\n"
         for i in range(4)
     )
@@ -170,7 +170,7 @@ def test_the_page_gets_the_quiz_at_its_end(tmp_path):
     text = last["source"]
     assert used == [str(folder / "07.toml")] and text.startswith("## Quiz\n")
     assert text.count("<details>") == text.count("</details>") == 10
-    right = re.findall(r"- \*\*([A-D]) is right\.\*\* reason 0", text)
+    right = re.findall(r"- \*\*([A-D])\.\*\* \*\*Right\.\*\* reason 0", text)
     assert len(right) == 10 and len({*right}) > 2
     for letter, block in zip(right, text.split("**Question ")[1:], strict=True):
         assert f"- **{letter}.** answer 0" in block

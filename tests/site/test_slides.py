@@ -2,6 +2,7 @@
 
 import base64
 import re
+import xml.etree.ElementTree as ET
 
 import nbformat
 import pytest
@@ -12,7 +13,7 @@ from nbformat import v4
 import slides
 
 browser = test_book.browser  # its fixture
-CHAPTERS = sorted((test_book.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = sorted((test_book.ROOT / "notebooks").glob("*.ipynb"))
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
 
@@ -65,7 +66,7 @@ def test_a_chapter_without_a_question_is_refused(tmp_path):
 def test_each_chapter_makes_a_deck_that_needs_nothing_else(path):
     page = slides.deck_of(path)
     captions = sum(
-        len(re.findall(r"^\*\*Figure \d+\.\d+\.\*\*", cell.source, re.M))
+        len(re.findall(r"^\*\*Figure \d+d?\.\d+\.\*\*", cell.source, re.M))
         for cell in nbformat.read(path, 4).cells
     )
     images = [image["src"] for image in BeautifulSoup(page, "html.parser").select("img")]
@@ -74,6 +75,29 @@ def test_each_chapter_makes_a_deck_that_needs_nothing_else(path):
     assert not re.search(r'(src|href)="(?!data:)', page) and "http://" not in page.replace(
         "http://www.w3.org", ""
     )
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_each_formula_becomes_well_formed_mathml(path):
+    """Without a command or an alignment mark that was left as it is."""
+    page = slides.deck_of(path)
+    formulas = re.findall(r"<math.*?</math>", page, re.S)
+    texts = ["".join(ET.fromstring(formula).itertext()) for formula in formulas]
+    assert texts and not [text for text in texts if re.search(r"[\\&$]", text)]
+
+
+FORMULAS = {
+    r"\begin{aligned}a &= b \\[4pt] &= c\end{aligned}": 2,
+    r"\begin{gathered}a = b \\ c = d\end{gathered}": 2,
+    r"\mathbb E\big\|x\big\|^2": 0,
+}
+
+
+@pytest.mark.parametrize(("formula", "rows"), FORMULAS.items())
+def test_lines_and_letters_of_a_formula(formula, rows):
+    math = ET.fromstring(slides.equation(formula))
+    assert len(math.findall(".//{*}mtr")) == rows
+    assert rows or "𝔼" in "".join(math.itertext())
 
 
 @test_book.needs_browser

@@ -1,0 +1,138 @@
+"""Flow matching: straight paths from data to noise, and back by an ordinary differential equation.
+
+Time is u in [0, 1], data at 0 and noise at 1. A velocity is ``v(x, u)``, with u of shape (B,). A
+network is asked at t = 1000 u, so that it has the same inputs as in the other chapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .diffusion import Schedule, predict_x0
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+
+
+def interpolate(x0: Tensor, u: Tensor, x1: Tensor) -> Tensor:
+    """x_u on the straight path from x0 (B, …) to x1 (B, …), for u (B,) in [0, 1] (Lipman et al.
+    2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed). Built in chapter 13.
+    """
+    u = u.reshape(-1, *[1] * (x0.ndim - 1))  # (B, 1, …)
+    return (1 - u) * x0 + u * x1
+
+
+def uniform(n: int) -> Tensor:
+    """u (n,) in [0, 1), every value equally often."""
+    return torch.rand(n)
+
+
+def logit_normal(n: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """u (n,) in (0, 1), the middle more often than the ends (Esser et al. 2024, arXiv 2403.03206,
+    Eq. 19). Built in chapter 13."""
+    return torch.sigmoid(mean + std * torch.randn(n))
+
+
+def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform) -> Tensor:
+    """The mean squared error of the velocity x1 - x0 (arXiv 2210.02747, Eq. 23).
+
+    Args:
+        net: called as ``net(x_u, 1000 u)``.
+        x0: data (B, …), floats.
+        x1: where the paths end, (B, …). None: fresh noise. Pairs from ``pairs`` give reflow.
+        times: a function from B to u (B,).
+
+    Raises:
+        ValueError: x0 and x1 have different shapes.
+
+    Built in chapter 13.
+    """
+    x1 = torch.randn_like(x0) if x1 is None else x1
+    _check_ends(x0, x1)
+    u = times(len(x0)).to(x0)
+    return F.mse_loss(net(interpolate(x0, u, x1), 1000 * u), x1 - x0)
+
+
+def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
+    """The velocity v(x, u) that a network trained with ``flow_loss`` predicts."""
+    return lambda x, u: net(x, 1000 * u, **condition)
+
+
+def as_flow(model: Callable, schedule: Schedule) -> Velocity:
+    """The velocity of a diffusion model ``eps(x, t)``: the same paths, in other coordinates.
+
+    x_t is scaled to x_u = x_t / (sqrt(ab) + sqrt(1 - ab)), and u = sqrt(1 - ab) / (the same sum).
+    For each u the timestep t whose own u is nearest is used. Built in chapter 13.
+    """
+    level = flow_times(schedule)
+
+    def velocity(x: Tensor, u: Tensor) -> Tensor:
+        t = (level[1:, None] - u).abs().argmin(0) + 1  # (B,)
+        root = schedule.at(t, x).sqrt() + (1 - schedule.at(t, x)).sqrt()
+        eps = model(root * x, t)
+        return eps - predict_x0(schedule, root * x, t, eps)
+
+    return velocity
+
+
+def flow_times(schedule: Schedule) -> Tensor:
+    """u (T + 1,) of each timestep of a schedule: the share of the noise in x_t."""
+    signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
+    return noise / (signal + noise)
+
+
+@torch.no_grad()
+def euler(
+    velocity: Velocity, x1: Tensor, times: int | Tensor = 50
+) -> Iterator[tuple[float, Tensor]]:
+    """Yield (u, x_u) from u = 1 to u = 0: x_s = x_u + (s - u) v(x_u, u).
+
+    Args:
+        velocity: ``v(x, u)``.
+        x1: where to start, (B, …): noise, or data of another kind.
+        times: how many equal steps, or the falling times themselves, from 1 to 0.
+
+    Raises:
+        ValueError: the times don't fall.
+
+    Built in chapter 13.
+    """
+    times = torch.linspace(1, 0, times + 1) if isinstance(times, int) else times
+    _check_falling(times)
+    x = x1
+    yield times[0].item(), x
+    for u, s in pairwise(times):
+        x = x + (s - u) * velocity(x, u.expand(len(x)).to(x))
+        yield s.item(), x
+
+
+def flow(velocity: Velocity, x1: Tensor, times: int | Tensor = 50) -> Tensor:
+    """Where ``euler`` ends: samples (B, …). Built in chapter 13."""
+    for _, x in euler(velocity, x1, times):
+        pass
+    return x
+
+
+def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
+    """How far the paths are from straight: the mean of |(x1 - x0) - v(x_u, u)|² over paths, steps
+    and dimensions. 0 means straight (Liu et al. 2023, arXiv 2209.03003, Eq. 7). Built in chapter
+    13."""
+    path = list(euler(velocity, x1, steps))
+    whole, size = path[0][1] - path[-1][1], 1 / steps
+    moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]  # v of each step
+    return torch.stack([(whole - v).square().mean() for v in moved]).mean().item()
+
+
+def _check_ends(x0: Tensor, x1: Tensor) -> None:
+    if x0.shape != x1.shape:
+        sentence = "expected the same shape, since row i of x0 is paired with row i of x1"
+        raise ValueError(f"x0 has shape {tuple(x0.shape)} and x1 {tuple(x1.shape)}; {sentence}")
+
+
+def _check_falling(times: Tensor) -> None:
+    if len(times) < 2 or not (times[1:] < times[:-1]).all() or times[0] > 1 or times[-1] < 0:
+        raise ValueError("times must fall from at most 1 to at least 0, such as (1, 0.5, 0)")
