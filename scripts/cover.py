@@ -8,6 +8,7 @@ an image of each thing that readers will be able to make (`book/images/make_*.pn
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from ddpm_lite import (
     load_pretrained,
     q_sample,
     sample,
+    slerp,
     trajectory,
 )
 
@@ -65,6 +67,25 @@ def finished() -> Tensor:
     return torch.cat([known * keep + (keep - 1) * 0.5, x])
 
 
+def between() -> Tensor:
+    """What the model draws, without a label, from noises on the arc between two."""
+    net, schedule, _ = load_pretrained("mnist")
+    torch.manual_seed(3)
+    a, b = torch.randn(2, 1, 1, 28, 28)
+    xT = torch.cat([slerp(a, b, w) for w in torch.linspace(0, 1, 8).tolist()])
+    return sample(from_v(net, schedule), schedule, xT, STEPS, ddim_step)
+
+
+def coloured() -> Image.Image:
+    """Planes, cars, ships and trucks of the run on a GPU that book/results.md describes."""
+    whole = Image.open(IMAGES / "cifar10.png").convert("RGB")
+    page = Image.new("RGBA", (4 * 66 - 2, 2 * 66 - 2))
+    for row, column in product((0, 1), range(4)):
+        x, y = 66 * (0, 1, 8, 9)[column] + 2, 66 * (7, 9)[row] + 2
+        page.paste(whole.crop((x, y, x + 64, y + 64)), (66 * column, 66 * row))
+    return page.resize((2 * page.width, 2 * page.height), Image.Resampling.NEAREST)
+
+
 def grey(x: Tensor) -> Tensor:
     """Images in [-1, 1] as one of 16 greys, in bytes."""
     return ((x.clamp(-1, 1) + 1) / 2 * (GREYS - 1)).round().mul(255 // (GREYS - 1)).to(torch.uint8)
@@ -101,6 +122,8 @@ def main() -> None:
     fast = sample(eps, schedule, noise(8, 28), 10, dpmpp_2m())
     grid(fast, 4, gap=2, scale=4).save(IMAGES / "make_fast.png", optimize=True)
     grid(finished(), 4, gap=1, scale=14).save(IMAGES / "make_finished.png", optimize=True)
+    grid(between(), 4, gap=2, scale=4).save(IMAGES / "make_between.png", optimize=True)
+    coloured().save(IMAGES / "make_coloured.png", optimize=True)
     print("times:", ", ".join(map(str, times)))
 
 

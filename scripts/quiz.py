@@ -139,7 +139,8 @@ def gift(quizzes: Quizzes) -> str:
 
 def gift_text(text: str) -> str:
     """HTML in which GIFT finds none of its own marks: a backslash before each."""
-    return re.sub(r"([\\~=#{}:])", r"\\\1", html(text, tex))
+    text = re.sub("^%", "&#37;", html(text, tex))  # at the start of an answer, a weight
+    return re.sub(r"([\\~=#{}:])", r"\\\1", text)
 
 
 def item(name: str, title: str, question: dict) -> str:

@@ -288,7 +288,7 @@ def test_a_device_that_is_not_there(tmp, capsys, device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert call(TRAIN + "{tmp}/new --device " + device, tmp=tmp) == 2
-    assert f"no {device} device" in capsys.readouterr().err and not (tmp / "new").exists()
+    assert f"find a {device} device" in capsys.readouterr().err and not (tmp / "new").exists()
     assert distributed.device_named("auto") == "cpu"
 
 

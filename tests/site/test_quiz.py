@@ -106,6 +106,10 @@ def test_gift_comes_back_as_it_was():
     assert [*answers[1][1:]] == wanted
 
 
+def test_an_answer_that_begins_with_a_percent_sign_gets_no_weight():
+    assert quiz.gift_text("%50% of it") == r"&\#37;50% of it"
+
+
 def test_each_quiz_comes_back_from_gift():
     for chapter, asked in quiz.load().items():
         found = read_gift(quiz.gift({chapter: asked}))
