@@ -12,11 +12,11 @@ from ddpm_lite import (  # isort: skip
 from ddpm_lite.flow import (
     as_flow,
     euler,
-    flow,
     flow_loss,
     flow_times,
     interpolate,
     logit_normal,
+    sample_flow,
     straightness,
     uniform,
     velocity_of,
@@ -85,7 +85,9 @@ def test_the_best_velocity_is_the_mean():
 def test_the_flow_of_a_gaussian_ends_at_its_quantiles_with_an_error_of_order_one():
     """Noise at z standard deviations becomes the data at z standard deviations."""
     z = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
-    errors = [(flow(gaussian, z, n) - (M + C * z)).abs().max().item() for n in (25, 50, 100, 200)]
+    errors = [
+        (sample_flow(gaussian, z, n) - (M + C * z)).abs().max().item() for n in (25, 50, 100, 200)
+    ]
     orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
     assert errors[-1] < 0.01 and all(0.8 < order < 1.25 for order in orders)
 
@@ -117,7 +119,7 @@ def test_ddim_is_eulers_method(schedule, steps):
     by_ddim = sample(model, schedule, xT, steps, ddim_step, clip=None)
     root = schedule.alpha_bar[-1].sqrt() + (1 - schedule.alpha_bar[-1]).sqrt()
     times = flow_times(schedule)[list(spaced(1000, steps))]
-    by_flow = flow(as_flow(model, schedule), xT / root, times)
+    by_flow = sample_flow(as_flow(model, schedule), xT / root, times)
     assert (by_ddim - by_flow).abs().max() < 1e-5
 
 
@@ -157,7 +159,7 @@ def test_reflow_pairs_have_a_straight_flow():
         return noise * (1 - C) - M
 
     assert straightness(velocity, z) < 1e-12
-    assert torch.allclose(flow(velocity, z, 1), M + C * z)
+    assert torch.allclose(sample_flow(velocity, z, 1), M + C * z)
     x0 = M + C * z
     assert flow_loss(lambda x, t: velocity(x, t / 1000), x0, z) < 1e-12
 
@@ -184,7 +186,7 @@ def test_a_condition_reaches_the_network():
 )  # fmt: skip
 def test_times_that_do_not_fall_are_refused(times):
     with pytest.raises(ValueError, match="must fall from at most 1 to at least 0"):
-        flow(gaussian, torch.randn(3, 1), times)
+        sample_flow(gaussian, torch.randn(3, 1), times)
 
 
 def test_pairs_of_different_shapes_are_refused():
@@ -198,11 +200,15 @@ def test_the_shipped_networks_draw_digits_and_reflow_needs_one_step(digits):
     from ddpm_lite.pretrained import load_flow
 
     judge, y, x1 = load_classifier("digits"), torch.arange(200) % 10, torch.randn(200, 1, 8, 8)
-    images = {name: flow(velocity_of(load_flow(name), y=y), x1, 1) for name in ("flow", "reflow")}
+    images = {
+        name: sample_flow(velocity_of(load_flow(name), y=y), x1, 1) for name in ("flow", "reflow")
+    }
     right = {n: (judge.probabilities(x).argmax(1) == y).double().mean() for n, x in images.items()}
     bent = {n: straightness(velocity_of(load_flow(n), y=y), x1, 20) for n in images}
     assert right["reflow"] > 0.8 and bent["reflow"] < 0.5 * bent["flow"]
-    error = [F.mse_loss(images[n], flow(velocity_of(load_flow(n), y=y), x1, 50)) for n in images]
+    error = [
+        F.mse_loss(images[n], sample_flow(velocity_of(load_flow(n), y=y), x1, 50)) for n in images
+    ]
     assert error[1] < 0.5 * error[0]
     with pytest.raises(ValueError, match="there are no weights 'x'"):
         load_flow("x")

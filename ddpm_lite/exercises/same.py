@@ -16,7 +16,10 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "flow")  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = (
+    "diagnose",
+    "flow",
+)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
 
 
 def same_as_package(*built: Any) -> None:
@@ -194,6 +197,6 @@ USES: dict[str, Callable[[Any], Any]] = {
     "flow_times": lambda f: f(S),
     "as_flow": lambda f: f(model, S)(x(), torch.rand(4)),
     "euler": lambda f: [xu for _, xu in f(lambda x, u: x.tanh() + u.view(-1, 1, 1, 1), x(), 5)],
-    "flow": lambda f: f(lambda x, u: x.tanh(), x(), torch.tensor([1.0, 0.4, 0.0])),
+    "sample_flow": lambda f: f(lambda x, u: x.tanh(), x(), torch.tensor([1.0, 0.4, 0.0])),
     "straightness": lambda f: f(lambda x, u: x.tanh(), x(), 5),
 }
