@@ -54,7 +54,8 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
     x1 = torch.randn_like(x0) if x1 is None else x1
     _check_ends(x0, x1)
     u = times(len(x0)).to(x0)
-    return F.mse_loss(net(interpolate(x0, u, x1), 1000 * u), x1 - x0)
+    xu = interpolate(x0, u, x1)
+    return F.mse_loss(net(xu, 1000 * u), x1 - x0)
 
 
 def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
@@ -72,7 +73,8 @@ def as_flow(model: Callable, schedule: Schedule) -> Velocity:
 
     def velocity(x: Tensor, u: Tensor) -> Tensor:
         t = (level[1:, None] - u).abs().argmin(0) + 1  # (B,)
-        root = schedule.at(t, x).sqrt() + (1 - schedule.at(t, x)).sqrt()
+        alpha_bar = schedule.at(t, x)
+        root = alpha_bar.sqrt() + (1 - alpha_bar).sqrt()
         eps = model(root * x, t)
         return eps - predict_x0(schedule, root * x, t, eps)
 
@@ -81,7 +83,8 @@ def as_flow(model: Callable, schedule: Schedule) -> Velocity:
 
 def flow_times(schedule: Schedule) -> Tensor:
     """u (T + 1,) of each timestep of a schedule: the share of the noise in x_t."""
-    signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
+    signal = schedule.alpha_bar.sqrt()
+    noise = (1 - schedule.alpha_bar).sqrt()
     return noise / (signal + noise)
 
 
@@ -101,7 +104,8 @@ def euler(
 
     Built in chapter 13.
     """
-    times = torch.linspace(1, 0, times + 1) if isinstance(times, int) else times
+    if isinstance(times, int):
+        times = torch.linspace(1, 0, times + 1)
     _check_falling(times)
     x = x1
     yield times[0].item(), x
@@ -110,11 +114,10 @@ def euler(
         yield s.item(), x
 
 
-def flow(velocity: Velocity, x1: Tensor, times: int | Tensor = 50) -> Tensor:
+def sample_flow(velocity: Velocity, x1: Tensor, times: int | Tensor = 50) -> Tensor:
     """Where ``euler`` ends: samples (B, …). Built in chapter 13."""
-    for _, x in euler(velocity, x1, times):
-        pass
-    return x
+    *_, (_, x0) = euler(velocity, x1, times)
+    return x0
 
 
 def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
@@ -123,8 +126,9 @@ def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
     13."""
     path = list(euler(velocity, x1, steps))
     whole, size = path[0][1] - path[-1][1], 1 / steps
-    moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]  # v of each step
-    return torch.stack([(whole - v).square().mean() for v in moved]).mean().item()
+    moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]
+    off = [(whole - v).square().mean() for v in moved]
+    return torch.stack(off).mean().item()
 
 
 def _check_ends(x0: Tensor, x1: Tensor) -> None:

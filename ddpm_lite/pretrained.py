@@ -102,6 +102,15 @@ def load_classifier(name: str = "digits") -> Classifier:
     return _loaded(Classifier(**state["sizes"]), state["net"])
 
 
+def load_flow(name: str = "flow") -> UNet:
+    """A network that predicts the velocity of flow matching for the digits, ``net(x, 1000 u, y)``:
+    "flow", or "reflow", which has learned from the pairs of the first. Used in chapter 13."""
+    state = load_checkpoint(FOLDER / "flow.pt")
+    if name not in ("flow", "reflow"):
+        raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
+    return _loaded(UNet(**state["sizes"]), state[name])
+
+
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:
     net, schedule = build(state["recipe"])
     return _loaded(net, state["ema"]["model"], frozen), schedule, state["recipe"]

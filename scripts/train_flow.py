@@ -7,7 +7,6 @@ Writes ddpm_lite/weights/flow.pt: the averaged weights of both in half precision
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from ddpm_lite import (
     frechet_distance,
     load_classifier,
     load_images,
+    save_checkpoint,
     train,
     warmup_cosine,
-    write_atomic,
 )
-from ddpm_lite.flow import flow, flow_loss, straightness, velocity_of
+from ddpm_lite.flow import flow_loss, sample_flow, straightness, velocity_of
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "flow.pt"
 SIZES = {"channels": 1, "width": 16, "mults": (1, 2), "num_classes": 10}
@@ -55,7 +54,7 @@ def drawn(net: UNet, n: int, steps: int, seed: int) -> tuple[Tensor, Tensor, Ten
     torch.manual_seed(seed)
     x1, y = torch.randn(n, 1, 8, 8), torch.arange(n) % 10
     parts = zip(x1.split(1000), y.split(1000), strict=True)
-    return torch.cat([flow(velocity_of(net, y=b), a, steps) for a, b in parts]), x1, y
+    return torch.cat([sample_flow(velocity_of(net, y=b), a, steps) for a, b in parts]), x1, y
 
 
 def main() -> None:
@@ -76,8 +75,7 @@ def main() -> None:
               " ".join(f"{score:.2f}" for score in scores), flush=True)  # fmt: skip
     half = {name: {k: v.half() for k, v in net.state_dict().items()}
             for name, net in {"flow": first, "reflow": second}.items()}  # fmt: skip
-    torch.save({"sizes": SIZES, **half}, buffer := io.BytesIO())
-    write_atomic(FILE, buffer.getvalue())
+    save_checkpoint(FILE, sizes=SIZES, **half)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ FORMULAS = {
         {"diffusion.py: posterior_variance"}),
     "the loss": (
         ["F.mse_loss(p, q)", "torch.nn.functional.mse_loss(p, q)", "nn.MSELoss()(p, q)"],
-        {"diffusion.py: ddpm_loss"}),
+        {"diffusion.py: ddpm_loss", "flow.py: flow_loss"}),  # of the noise, and of the velocity
     "the atomic write": (
         ["os.replace(p, q)", "os.rename(p, q)", "shutil.move(p, q)"],
         {"checkpoint.py: write_atomic"}),

@@ -112,6 +112,14 @@ for step in heun(model), dpmpp_2m():
     assert (sample(model, s, torch.randn(3, 2), 10, step) - 0.5).abs().max() < 1e-3
 assert drop_labels(torch.zeros(9), 1.0, 7).tolist() == [7] * 9
 """,
+    "flow": """
+import torch
+from mine.flow import *
+x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
+assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
+assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
+assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
     "train": """
 import torch
 from mine.train import *

@@ -16,7 +16,10 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose",)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = (
+    "diagnose",
+    "flow",
+)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
 
 
 def same_as_package(*built: Any) -> None:
@@ -187,4 +190,13 @@ USES: dict[str, Callable[[Any], Any]] = {
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
     "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
     "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
+    "interpolate": lambda f: f(x(), torch.rand(4), x()),
+    "uniform": lambda f: f(5),
+    "logit_normal": lambda f: [f(5), f(5, 1.0, 0.5)],
+    "flow_loss": lambda f: [f(model, x()), f(model, x(), x(), lambda n: torch.full((n,), 0.3))],
+    "flow_times": lambda f: f(S),
+    "as_flow": lambda f: f(model, S)(x(), torch.rand(4)),
+    "euler": lambda f: [xu for _, xu in f(lambda x, u: x.tanh() + u.view(-1, 1, 1, 1), x(), 5)],
+    "sample_flow": lambda f: f(lambda x, u: x.tanh(), x(), torch.tensor([1.0, 0.4, 0.0])),
+    "straightness": lambda f: f(lambda x, u: x.tanh(), x(), 5),
 }
