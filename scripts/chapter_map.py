@@ -73,6 +73,12 @@ def corner(number: int) -> tuple[int, int]:
     return column * COLUMN + 4, row * ROW + 4
 
 
+def near(a: int, b: int) -> bool:
+    """Whether an arrow from a to b joins neighbours. A longer one would run through a box."""
+    (xa, ya), (xb, yb) = PLACES[a], PLACES[b]
+    return xb - xa in (0, 1) and yb - ya in (0, 1)
+
+
 def line(a: int, b: int) -> str:
     """An arrow from the box of a to the box of b, straight, or across between the rows."""
     (xa, ya), (xb, yb) = corner(a), corner(b)
@@ -110,7 +116,7 @@ def drawing() -> str:
         f'<desc id="map-words">Which chapter needs which: {words}.</desc>',
         '<defs><marker id="map-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-        *(line(*pair) for pair in pairs),
+        *(line(*pair) for pair in pairs if near(*pair)),
         *(box(chapter) for chapter in found.values()),
         "</svg>",
     ]
