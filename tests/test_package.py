@@ -112,6 +112,16 @@ for step in heun(model), dpmpp_2m():
     assert (sample(model, s, torch.randn(3, 2), 10, step) - 0.5).abs().max() < 1e-3
 assert drop_labels(torch.zeros(9), 1.0, 7).tolist() == [7] * 9
 """,
+    "likelihood": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.likelihood import *
+s, x = cosine_schedule(50), torch.randn(4, 2)
+model = lambda x, t: (1 - s.at(t, x)).sqrt() * x
+truth = 0.5 * (x**2 + 1.8379).sum(1)
+assert (bound(fixed_variance(model, s), s, x).sum(0) - truth).abs().max() < 1.5
+assert (ode_log_prob(model, s, x, range(51)) + truth).abs().max() < 0.01
+""",
     "train": """
 import torch
 from mine.train import *
