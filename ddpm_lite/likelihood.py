@@ -18,15 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import (
-    Model,
-    Schedule,
-    Time,
-    posterior_variance,
-    predict_x0,
-    q_posterior,
-    q_sample,
-)
+from .diffusion import Model, Schedule, Time, posterior_variance, predict_x0, q_posterior, q_sample
 
 Reverse = Callable[..., tuple[Tensor, Tensor]]  # reverse(xt, t, s) -> mean, variance
 Trace = Callable[[Tensor, Tensor], Tensor]  # trace(y, x)
@@ -121,7 +113,9 @@ def learned_variance(net: Model, schedule: Schedule) -> Reverse:
     """
 
     def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        return reverse_step(schedule, xt, t, s, *_halves(net(xt, t), xt))
+        output = net(xt, t)
+        _check_halves(output, xt)
+        return reverse_step(schedule, xt, t, s, *output.chunk(2, 1))
 
     return reverse
 
@@ -188,7 +182,9 @@ def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.00
     Built in chapter 11.
     """
     t, eps = torch.randint(1, schedule.T + 1, x0.shape[:1]), torch.randn_like(x0)
-    prediction, w = _halves(net(q_sample(schedule, x0, t, eps), t), x0)
+    output = net(q_sample(schedule, x0, t, eps), t)
+    _check_halves(output, x0)
+    prediction, w = output.chunk(2, 1)
 
     def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         return reverse_step(schedule, xt, t, s, prediction.detach(), w)
@@ -201,9 +197,7 @@ def exact_trace(y: Tensor, x: Tensor) -> Tensor:
     """The trace of dy/dx for each row, (B,): a derivative for each of the D entries. Row i of y may
     depend on row i of x alone. Built in chapter 11."""
     total = y.flatten(1).sum(0)  # (D,)
-    (slopes,) = torch.autograd.grad(
-        total, x, torch.eye(len(total), dtype=x.dtype), is_grads_batched=True
-    )
+    slopes = torch.autograd.grad(total, x, torch.eye(len(total)).to(x), is_grads_batched=True)[0]
     return torch.einsum("ibi->b", slopes.flatten(2))
 
 
@@ -213,6 +207,18 @@ def hutchinson_trace(y: Tensor, x: Tensor) -> Tensor:
     sign = torch.randint(0, 2, x.shape).to(x) * 2 - 1
     (slope,) = torch.autograd.grad((y * sign).sum(), x)
     return (slope * sign).flatten(1).sum(1)
+
+
+def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace) -> tuple:
+    """The velocity v (B, …) of the ODE, a derivative by the angle, and its divergence (B,). Built
+    in chapter 11."""
+    alpha_bar = schedule.at(t, x)
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        eps = model(x, torch.full(x.shape[:1], t, device=x.device))
+        v = (eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()
+        divergence = trace(v, x)
+    return v.detach(), divergence
 
 
 def ode_log_prob(
@@ -239,39 +245,25 @@ def ode_log_prob(
     gained = 0.0
     for s, t in pairwise(times):
         h = angle[t] - angle[s]
-        v, d = _slope(model, schedule, x, s, trace)
-        v_next, d_next = _slope(model, schedule, x + h * v, t, trace)
+        v, d = ode_slope(model, schedule, x, s, trace)
+        v_next, d_next = ode_slope(model, schedule, x + h * v, t, trace)
         x, gained = x + h * (v + v_next) / 2, gained + h * (d + d_next) / 2
     return decoder_log_prob(x, 0 * x, 0 * x + 1, None).flatten(1).sum(1) + gained
 
 
-def _slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace) -> tuple:
-    """The velocity v and its divergence."""
-    alpha_bar = schedule.at(t, x)
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        eps = model(x, torch.full(x.shape[:1], t, device=x.device))
-        v = (eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()
-        divergence = trace(v, x)
-    return v.detach(), divergence
-
-
-def _halves(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    twice = (len(x), 2 * x.shape[1], *x.shape[2:])
-    _check(output.shape == twice, f"the network returns {tuple(output.shape)}; expected {twice}, "
-           "the noise and the variance's w: build it with twice the channels")  # fmt: skip
-    return output.chunk(2, 1)
+def _check_halves(output: Tensor, x: Tensor) -> None:
+    given, twice = tuple(output.shape), (len(x), 2 * x.shape[1], *x.shape[2:])
+    _check(given == twice, f"the network returns {given}; expected {twice}, the noise and w")
 
 
 def _check_levels(levels: int) -> None:
-    _check(type(levels) is int and levels > 1,
-           f"levels is {levels}; expected a whole number, such as 256 for bytes")  # fmt: skip
+    _check(type(levels) is int and levels > 1, f"levels is {levels}; expected 256 for bytes")
 
 
 def _check_times(times: Sequence[int], T: int, first: int | None = None) -> None:
-    rises = len(times) > 1 and all(s < t for s, t in pairwise(times)) and times[-1] == T
-    _check(rises and times[0] >= 0 and first in (None, times[0]), f"times go from {times[0]} to "
-           f"{times[-1]}; expected whole numbers in order from 0 to T = {T}")  # fmt: skip
+    rises = len(times) > 1 and times[0] >= 0 and all(s < t for s, t in pairwise(times))
+    _check(rises and times[-1] == T and first in (None, times[0]),
+           f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")  # fmt: skip
 
 
 def _check(well: object, sentence: str) -> None:

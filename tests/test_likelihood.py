@@ -168,15 +168,16 @@ def test_the_terms_of_an_exact_model_add_to_minus_log_p(T, make):
     assert abs(truth[1].item() - 1.4189) < 1e-4
 
 
-def test_the_bound_is_above_minus_log_p_and_close_to_it():
-    """A mixture in 50 steps."""
+def test_the_bound_averages_to_the_entropy_and_a_little_more():
+    """A mixture in 50 steps: E[L] = H + KL of the two walks (derivations, chapter 3)."""
     schedule = cosine_schedule(50).double()
-    x0 = torch.linspace(-1.2, 1.2, 7).double().repeat(20_000)[:, None]
     torch.manual_seed(0)
+    x0 = MEANS[(torch.rand(100_000) > SHARES[0]).long()][:, None]
+    x0 = x0 + STD * torch.randn(100_000, 1).double()
     terms = bound(fixed_variance(mixture_eps(schedule), schedule), schedule, x0)
     assert terms.shape == (51, len(x0))
-    gap = terms.sum(0).view(20_000, 7).mean(0) + mixture_log_prob(x0[:7])
-    assert (gap > -0.03).all() and gap.max() < 0.15
+    gap = terms.sum(0).mean() + mixture_log_prob(x0).mean()
+    assert 0.005 < gap < 0.1
 
 
 def test_the_rows_of_the_bound_begin_with_the_decoder_and_end_with_the_prior():
@@ -302,25 +303,25 @@ NET = MLP(2, 16, 1)
 POINTS = torch.zeros(4, 2)
 REFUSED = {
     "a width of 0": (lambda: bits_per_dim(POINTS, 2, 0.0), "width is 0.0; expected 1, or the"),
-    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected a whole number"),
+    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected 256"),
     "levels by their distance": (
         lambda: decoder_log_prob(POINTS, POINTS, POINTS + 1, 0.125),
-        "levels is 0.125; expected a whole number, such as 256 for bytes"),
+        "levels is 0.125; expected 256 for bytes"),
     "a network with one output": (
         lambda: hybrid_loss(NET, cosine_schedule(9), POINTS),
-        "the network returns (4, 2); expected (4, 4), the noise and the variance's w"),
+        "the network returns (4, 2); expected (4, 4), the noise and w"),
     "a network with one output, as a step": (
         lambda: learned_variance(NET, cosine_schedule(9))(POINTS, rows(POINTS, 2), rows(POINTS, 1)),
         "the network returns (4, 2); expected (4, 4)"),
     "times that rise, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[0, 9]),
-        "times go from 9 to 0; expected whole numbers"),
+        "times go from 9 to 0; expected an order"),
     "times that stop early, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[9, 1]),
-        "times go from 1 to 9; expected whole numbers"),
+        "times go from 1 to 9; expected an order"),
     "times that fall, of an ODE": (
         lambda: ode_log_prob(NET, cosine_schedule(9), POINTS, [9, 0]),
-        "times go from 9 to 0; expected whole numbers"),
+        "times go from 9 to 0; expected an order"),
 }  # fmt: skip
 
 
