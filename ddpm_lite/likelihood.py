@@ -60,11 +60,9 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
     if levels is None:
         return -0.5 * ((x0 - mean) ** 2 / variance + (2 * math.pi * variance).log())
     _check_levels(levels)
-    half, std = 1 / (levels - 1), variance.sqrt()
-    upper = torch.special.ndtr((x0 + half - mean) / std)
-    lower = torch.special.ndtr((x0 - half - mean) / std)
-    upper = torch.where(x0 + half > 1, 1.0, upper)
-    lower = torch.where(x0 - half < -1, 0.0, lower)
+    half, std, cdf = 1 / (levels - 1), variance.sqrt(), torch.special.ndtr
+    upper = torch.where(x0 + half > 1, 1.0, cdf((x0 + half - mean) / std))
+    lower = torch.where(x0 - half < -1, 0.0, cdf((x0 - half - mean) / std))
     return (upper - lower).clamp(min=1e-12).log()
 
 
@@ -139,8 +137,7 @@ def bound_term(
     xt = q_sample(schedule, x0, t, eps)
     mean, variance = reverse(xt, t, s)
     posterior, _ = q_posterior(schedule, x0, xt, t, s)
-    low, _ = variances(schedule, xt, t, s)
-    kl = gaussian_kl(posterior, low, mean, variance)
+    kl = gaussian_kl(posterior, variances(schedule, xt, t, s)[0], mean, variance)
     decoder = -decoder_log_prob(x0, mean, variance, levels)
     last = (s == 0).reshape(-1, *[1] * (x0.ndim - 1))
     return torch.where(last, decoder, kl).flatten(1).sum(1)
@@ -165,8 +162,8 @@ def bound(
     times = range(schedule.T, -1, -1) if times is None else times
     _check_times(times[::-1], schedule.T, first=0)
     rows = [torch.full(x0.shape[:1], t, device=x0.device) for t in times]
-    noise = 1 - schedule.alpha_bar[-1]
-    prior = gaussian_kl((1 - noise).sqrt() * x0, noise, 0.0, noise / noise).flatten(1).sum(1)
+    a = schedule.alpha_bar[-1]
+    prior = gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(())).flatten(1).sum(1)
     terms = [bound_term(reverse, schedule, x0, t, s, torch.randn_like(x0), levels)
              for t, s in pairwise(rows)]  # fmt: skip
     return torch.stack([prior, *terms]).flip(0)
@@ -181,7 +178,8 @@ def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.00
 
     Built in chapter 11.
     """
-    t, eps = torch.randint(1, schedule.T + 1, x0.shape[:1]), torch.randn_like(x0)
+    t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device)
+    eps = torch.randn_like(x0)
     output = net(q_sample(schedule, x0, t, eps), t)
     _check_halves(output, x0)
     prediction, w = output.chunk(2, 1)
