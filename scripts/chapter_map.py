@@ -51,7 +51,7 @@ def read(path: Path) -> Chapter:
 
 
 def chapters() -> dict[int, Chapter]:
-    """All chapters by their numbers; a Deeper notebook, such as 03d, is part of its chapter."""
+    """All chapters by their numbers; a Deeper notebook, such as 04d, is part of its chapter."""
     found = map(read, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     return {chapter.number: chapter for chapter in found}
 
