@@ -119,6 +119,7 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
     "likelihood": """
 import torch
 from mine.diffusion import cosine_schedule
