@@ -220,7 +220,8 @@ def speed(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
     plain = made["plain"][0]
     parameters = sum(p.numel() for p in plain.net.parameters())
     print(f"\n{parameters:,} parameters, batch {plain.recipe.batch}, {both / 1e9:.1f} GFLOP an "
-          f"image ({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s ({source})")  # fmt: skip
+          f"image ({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s "
+          f"({source})")  # fmt: skip
     print(row("", "images/s", "ratio", "MFU", "memory", "forward", "MFU"))
     for name in CONTESTANTS:
         if found := made.get(name) or contestant(name, x, y, args):
