@@ -25,6 +25,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 GPU_METADATA = {"accelerator": "GPU"}  # allowed as well, where a chapter is painful without one
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # in Colab and JupyterLab, too
 MAX_LINES, MAX_COLUMNS = 25, 78
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|tmp|Users|usr|opt|work|content)/|\b[A-Z]:\\")
 FILM = re.compile(r"film-[1-9]\d*x[1-9]\d*")
@@ -48,7 +49,8 @@ def normal(notebook: NotebookNode) -> str:
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")
         keep = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
-        cell.metadata = nbformat.from_dict(keep)
+        folded = FOLDED if "hide-input" in keep.get("tags", []) else {}
+        cell.metadata = nbformat.from_dict(keep | folded)
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
     return nbformat.writes(notebook) + "\n"

@@ -120,6 +120,16 @@ assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
 """,
+    "likelihood": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.likelihood import *
+s, x = cosine_schedule(50), torch.randn(4, 2)
+model = lambda x, t: (1 - s.at(t, x)).sqrt() * x
+truth = 0.5 * (x**2 + 1.8379).sum(1)
+assert (bound(fixed_variance(model, s), s, x).sum(0) - truth).abs().max() < 9
+assert (ode_log_prob(model, s, x, range(51)) + truth).abs().max() < 0.01
+""",
     "train": """
 import torch
 from mine.train import *

@@ -13,13 +13,11 @@ import torch
 from torch import Tensor
 
 import ddpm_lite
-from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
+from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
 
 TOLERANCE = 1e-5
-PLACES = (
-    "diagnose",
-    "flow",
-)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = ("diagnose", "likelihood", "flow")
+"""Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
 def same_as_package(*built: Any) -> None:
@@ -76,6 +74,7 @@ def _flat(result: Any) -> Iterator[Any]:
 S = cosine_schedule(100)
 T = torch.tensor([1, 7, 50, 100])
 Y = torch.tensor([0, 1, 2, 3])
+LEVELS = torch.linspace(-1, 1, 17)
 
 
 def x(*shape: int) -> Tensor:
@@ -101,6 +100,23 @@ def network(make: Callable, *inputs: Tensor) -> Iterator[Tensor]:
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     yield net.eval()(*inputs)
+
+
+def twice(x: Tensor, t: Tensor) -> Tensor:
+    """A network that predicts the noise and the share of a variance."""
+    return torch.cat([model(x, t), 0.3 * x], 1)
+
+
+def reverse(x: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """A reverse step with some variance."""
+    return 0.9 * x, 0.5 + 0 * x
+
+
+def trace(of: Callable) -> Tensor:
+    """The trace of a map that mixes the entries of each row."""
+    with torch.enable_grad():
+        start = x().requires_grad_()
+        return of(start.tanh() * start.mean((1, 2, 3), keepdim=True), start)
 
 
 def steps(make: Callable, **how: Any) -> Tensor:
@@ -188,6 +204,21 @@ USES: dict[str, Callable[[Any], Any]] = {
     "mmd": lambda f: f(x(50, 3), x(60, 3)),
     "precision_recall": lambda f: f(x(50, 3), x(60, 3)),
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
+    "bits_per_dim": lambda f: [f(x(4), 64), f(x(4), 64, 0.125)],
+    "dequantise": lambda f: f(x(), 17),
+    "decoder_log_prob": lambda f: [f(LEVELS, x(17), 0.3 + x(17) ** 2, 17), f(x(), x(), x() ** 2, None)],
+    "gaussian_kl": lambda f: f(x(), x() ** 2, x(), x() ** 2),
+    "variances": lambda f: [f(S, x(), T, T - 1), f(S, x(), 50, 20)],
+    "reverse_step": lambda f: [f(S, x(), T, T - 1, x(), 0.3), f(S, x(), 50, 20, x(), x())],
+    "fixed_variance": lambda f: f(model, S, 0.3)(x(), T, T - 1),
+    "learned_variance": lambda f: f(twice, S)(x(), T, T - 1),
+    "bound_term": lambda f: [f(reverse, S, x(), T, T - 1, x()), f(reverse, S, x(), T, T - 1, x(), 17)],
+    "bound": lambda f: f(reverse, S, x(), 17, [100, 60, 20, 0]),
+    "hybrid_loss": lambda f: f(twice, S, x()),
+    "exact_trace": lambda f: trace(f),
+    "hutchinson_trace": lambda f: trace(f),
+    "ode_slope": lambda f: f(model, S, x(), 50, likelihood.exact_trace),
+    "ode_log_prob": lambda f: f(model, S, x(), [20, 60, 100]),
     "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
     "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
     "interpolate": lambda f: f(x(), torch.rand(4), x()),

@@ -38,6 +38,14 @@ def test_a_healthy_notebook_is_accepted(tmp_path):
     assert notebooks.check(path) == []
 
 
+def test_what_the_page_folds_is_folded_in_colab_and_jupyterlab_too(tmp_path):
+    notebook = healthy()
+    notebook.cells[1].metadata["tags"] = ["hide-input"]
+    cells = nbformat.reads(notebooks.normal(notebook), as_version=4).cells
+    assert cells[1].metadata.jupyter.source_hidden and cells[1].metadata.cellView == "form"
+    assert "jupyter" not in cells[2].metadata
+
+
 FAULTS = {
     "execution counts": lambda nb: nb.cells[1].update(execution_count=3),
     "execution counts are [None": lambda nb: nb.cells[1].update(execution_count=None),
