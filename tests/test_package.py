@@ -112,6 +112,14 @@ for step in heun(model), dpmpp_2m():
     assert (sample(model, s, torch.randn(3, 2), 10, step) - 0.5).abs().max() < 1e-3
 assert drop_labels(torch.zeros(9), 1.0, 7).tolist() == [7] * 9
 """,
+    "score": """
+import torch
+from mine.score import *
+u = torch.linspace(1, 0.001, 200)
+x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0, 1), like the noise
+assert abs(x.std() - 1) < 0.1
+assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
+""",
     "train": """
 import torch
 from mine.train import *
