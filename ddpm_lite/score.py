@@ -56,9 +56,9 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float,
 def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: float) -> Tensor:
     """n Langevin steps at each of the falling noise levels, of size step * (sigma / sigmas[-1])²
     (arXiv 1907.05600, Algorithm 1). ``x`` is noise of the first level. Built in chapter 12."""
-    for sigma in sigmas:
-        size = step * (sigma / sigmas[-1]) ** 2
-        x = langevin(lambda x, sigma=sigma: score(x, sigma.expand(len(x))), x, size, n)
+    for s in sigmas:
+        size = step * (s / sigmas[-1]) ** 2
+        x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
     return x
 
 
@@ -102,8 +102,9 @@ def reverse_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
     """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
     probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
     al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
-    slope = sde.f(u) * x - (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
-    return x + (s - u) * slope + eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
+    pull = (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
+    noise = eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
+    return x + (s - u) * (sde.f(u) * x - pull) + noise
 
 
 def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
@@ -122,7 +123,8 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
     for u, s in pairwise(times):
         x = reverse_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
-    return (x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))) / sde.signal(s)
+    clean = x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))
+    return clean / sde.signal(s)
 
 
 def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
@@ -180,7 +182,8 @@ def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tens
     """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
     terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
     _check(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
-    return snr.clamp(max=gamma) / {"eps": snr, "x0": 1 + 0 * snr, "v": snr + 1}[target]
+    unit = {"eps": snr, "x0": 1 + 0 * snr, "v": snr + 1}[target]
+    return snr.clamp(max=gamma) / unit
 
 
 # All conventions: each has a way to ours and a way back
