@@ -17,7 +17,7 @@ from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "score")  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = ("diagnose", "score")  # whose names aren't those of ddpm_lite
 
 
 def same_as_package(*built: Any) -> None:
