@@ -154,6 +154,7 @@ def test_dpm_solver_is_their_multistep_scheduler(name, n):
 
 
 @each
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_edm_sigmas_of_a_schedule_are_theirs(name):
     """EulerDiscreteScheduler samples at sigma = sqrt((1 - alpha_bar) / alpha_bar), and scales its
     input x0 + sigma eps by sqrt(alpha_bar), which gives x_t."""
@@ -161,7 +162,7 @@ def test_edm_sigmas_of_a_schedule_are_theirs(name):
     scheduler.set_timesteps(1000)
     alpha_bar = OURS[name].alpha_bar.double()
     sigmas = score.convert_level(alpha_bar[1:].flip(0), "alpha_bar", "edm")
-    assert far(scheduler.sigmas[:-1] / sigmas, torch.ones(1000)) < CLOSE[name]
+    assert far(scheduler.sigmas[:-1] / sigmas, torch.ones(1000)) < 1e-3  # float32, at 1e-4
     x = torch.randn(1, 3, dtype=torch.float64)
     for t in (1000, 500, 20):
         scaled = scheduler.scale_model_input(x, scheduler.timesteps[1000 - t])

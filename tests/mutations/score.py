@@ -79,10 +79,10 @@ BUGS = {
         "test_levels_are_their_formulas"),
     "P17 the velocity's sign": (
         "", "((r + n) * e - x) / r", "(x - (r + n) * e) / r", PAPERS),
-    "v with x0 and eps exchanged": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
+    "the prediction v with its sign turned": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
     "P13 flow's states scaled as EDM's": (
-        "", "a.sqrt() + (1 - a).sqrt()", "a.sqrt()", PAPERS),
-    "a time is off by one": (
+        "", "lambda a: a.sqrt() + (1 - a).sqrt()", "lambda a: a.sqrt()", PAPERS),
+    "time_at is off by one": (
         "time_at", "k + (y - log[k]) / (log[k + 1] - log[k])",
         "k + 1 + (y - log[k]) / (log[k + 1] - log[k])", "test_a_time_comes_back"),
 }  # fmt: skip
