@@ -97,7 +97,7 @@ def ve(low: float = 0.01, high: float = 50.0) -> SDE:
     return SDE(lambda u: 0 * u, lambda u: 2 * rate * noise(u) ** 2, lambda u: u**0, noise)
 
 
-def reverse_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
+def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
                  eta: float = 1.0) -> Tensor:  # fmt: skip
     """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
     probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
@@ -117,11 +117,11 @@ def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
 
 def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
-    """Samples x0 (B, …): a ``reverse_step`` for each pair of the falling times, a ``correct`` step
+    """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
     after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
     _check_falling(times, "times")
     for u, s in pairwise(times):
-        x = reverse_step(sde, score, x, u, s, eta)
+        x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
     clean = x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))
     return clean / sde.signal(s)

@@ -26,7 +26,7 @@ from ddpm_lite.score import (
     min_snr_weight,
     mixture_score,
     reverse,
-    reverse_step,
+    sde_step,
     time_at,
     ve,
     vp,
@@ -206,7 +206,7 @@ def test_a_mixture_is_sampled_as_well_as_fresh_data(sde, how):
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_the_steps_of_the_chain_are_those_of_the_reverse_equation(eta):
-    """ddim_step is reverse_step up to terms of second order: with twice the T, and so half the
+    """ddim_step is sde_step up to terms of second order: with twice the T, and so half the
     step, they differ by a quarter. The noise is the same."""
     gaps = []
     for T in (1000, 2000):
@@ -215,7 +215,7 @@ def test_the_steps_of_the_chain_are_those_of_the_reverse_equation(eta):
         a = schedule.alpha_bar[T // 2].double()
         exact = mixture_score(x, MEANS.double(), STD, a.sqrt(), (1 - a).sqrt())
         torch.manual_seed(1)
-        ours = reverse_step(sde, lambda x, u, s=exact: s, x, u, u - 1 / T, eta)
+        ours = sde_step(sde, lambda x, u, s=exact: s, x, u, u - 1 / T, eta)
         torch.manual_seed(1)
         chain = ddim_step(schedule, x, T // 2, T // 2 - 1, -(1 - a).sqrt() * exact, eta)
         gaps.append((ours - chain).mean(0).norm() + (ours - chain - (ours - chain).mean(0)).norm())
@@ -224,7 +224,7 @@ def test_the_steps_of_the_chain_are_those_of_the_reverse_equation(eta):
 
 def test_a_step_to_the_same_time_changes_nothing():
     x, u = torch.randn(5, 2), torch.tensor(0.4)
-    assert far(reverse_step(vp(), score_of(vp()), x, u, u), x) == 0
+    assert far(sde_step(vp(), score_of(vp()), x, u, u), x) == 0
 
 
 # EDM

@@ -207,7 +207,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "annealed_langevin": lambda f: f(slope, x(), FALLING, 2, 0.01),
     "vp": lambda f: functions_of(f()),
     "ve": lambda f: functions_of(f()),
-    "reverse_step": lambda f: [f(LINES, slope, x(), FALLING[0], FALLING[1], k) for k in (0, 1)],
+    "sde_step": lambda f: [f(LINES, slope, x(), FALLING[0], FALLING[1], k) for k in (0, 1)],
     "correct": lambda f: f(slope, x(), FALLING[0]),
     "reverse": lambda f: [f(LINES, slope, x(), FALLING), f(LINES, slope, x(), FALLING, 0, 0.1)],
     "edm_sigmas": lambda f: [f(5), f(9, 0.1, 10, 3)],

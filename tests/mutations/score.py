@@ -38,11 +38,11 @@ BUGS = {
         "test_a_correction_moves_by_the_ratio_it_was_given"),
     # differential equations
     "P5 an ODE without the half": (
-        "reverse_step", PULL, PULL.replace("(1 + eta**2) / 2", "1"), ETA),
+        "sde_step", PULL, PULL.replace("(1 + eta**2) / 2", "1"), ETA),
     "P8 noise without more pull": (
-        "reverse_step", PULL, PULL.replace("(1 + eta**2) / 2", "1 / 2"), ETA),
+        "sde_step", PULL, PULL.replace("(1 + eta**2) / 2", "1 / 2"), ETA),
     "P7 the pull turned": (
-        "reverse_step", "sde.f(u) * x - pull", "sde.f(u) * x + pull", ETA),
+        "sde_step", "sde.f(u) * x - pull", "sde.f(u) * x + pull", ETA),
     "P6 g2 short of a factor 2": (
         "ve", "2 * rate * noise(u) ** 2", "rate * noise(u) ** 2", PARTS),
     "f is -beta": ("vp", "-beta(u) / 2", "-beta(u)", PARTS),
