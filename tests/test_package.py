@@ -130,6 +130,14 @@ truth = 0.5 * (x**2 + 1.8379).sum(1)
 assert (bound(fixed_variance(model, s), s, x).sum(0) - truth).abs().max() < 9
 assert (ode_log_prob(model, s, x, range(51)) + truth).abs().max() < 0.01
 """,
+    "score": """
+import torch
+from mine.score import *
+u = torch.linspace(1, 0.001, 200)
+x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0, 1), like the noise
+assert abs(x.std() - 1) < 0.1
+assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
+""",
     "train": """
 import torch
 from mine.train import *

@@ -14,9 +14,10 @@ from torch import Tensor
 
 import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
+from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "flow")
+PLACES = ("diagnose", "likelihood", "score", "flow")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -152,6 +153,19 @@ def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
         return read(path)
 
 
+def slope(x: Tensor, u: Tensor) -> Tensor:
+    """Some score(x, u)."""
+    return -x * (1 + u.reshape(-1, *[1] * (x.ndim - 1)))
+
+
+def functions_of(sde: Any) -> list[Tensor]:
+    """What the four functions of an SDE give."""
+    return [part(torch.linspace(0.1, 1, 5)) for part in (sde.f, sde.g2, sde.signal, sde.noise)]
+
+
+LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
+FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -220,6 +234,22 @@ USES: dict[str, Callable[[Any], Any]] = {
     "ode_slope": lambda f: f(model, S, x(), 50, likelihood.exact_trace),
     "ode_log_prob": lambda f: f(model, S, x(), [20, 60, 100]),
     "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
+    "as_score": lambda f: f(model, S)(x(), T),
+    "mixture_score": lambda f: [f(x(5, 2), x(3, 2), 0.5), f(x(5, 2), x(3, 2), 0.5, x(5, 1), 2.0)],
+    "dsm_loss": lambda f: f(slope, x(), T / 10),
+    "langevin": lambda f: f(lambda x: -x, x(), 0.1, 3),
+    "annealed_langevin": lambda f: f(slope, x(), FALLING, 2, 0.01),
+    "vp": lambda f: functions_of(f()),
+    "ve": lambda f: functions_of(f()),
+    "sde_step": lambda f: [f(LINES, slope, x(), FALLING[0], FALLING[1], k) for k in (0, 1)],
+    "correct": lambda f: f(slope, x(), FALLING[0]),
+    "reverse": lambda f: [f(LINES, slope, x(), FALLING), f(LINES, slope, x(), FALLING, 0, 0.1)],
+    "edm_sigmas": lambda f: [f(5), f(9, 0.1, 10, 3)],
+    "edm_coefficients": lambda f: f(FALLING, 0.7),
+    "edm_denoiser": lambda f: f(slope, 0.7)(x(), FALLING),
+    "edm_heun": lambda f: f(slope, x(), torch.cat([FALLING, torch.zeros(1)])),
+    "zero_terminal_snr": lambda f: f(S.alpha_bar),
+    "min_snr_weight": lambda f: [f(FALLING * 20, name) for name in ("eps", "x0", "v")],
     "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
     "interpolate": lambda f: f(x(), torch.rand(4), x()),
     "uniform": lambda f: f(5),
