@@ -38,9 +38,11 @@ def same_as_package(*built: Any) -> None:
 
 def of_package(name: str) -> Any:
     """The package's function or class of that name, in ``ddpm_lite`` or one of ``PLACES``."""
-    for place in (ddpm_lite, *(import_module(f"ddpm_lite.{place}") for place in PLACES)):
-        if hasattr(place, name):
-            return getattr(place, name)
+    if name in ddpm_lite.__all__:
+        return getattr(ddpm_lite, name)
+    for place in PLACES:
+        if hasattr(leaf := import_module(f"ddpm_lite.{place}"), name):
+            return getattr(leaf, name)
     raise ValueError(f"ddpm_lite has nothing called {name!r}")
 
 
