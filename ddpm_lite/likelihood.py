@@ -170,8 +170,8 @@ def bound(
 
 
 def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.001) -> Tensor:
-    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16). A term times T is an estimate of L_vlb. The
-    mean is detached there, so that only the variance learns from it. Nats for each dimension.
+    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16), where T times a term estimates L_vlb, in
+    nats for each dimension. The mean is detached there, so only the variance learns from it.
 
     Raises:
         ValueError: the network's output doesn't have twice the channels.
@@ -260,8 +260,8 @@ def _check_levels(levels: int) -> None:
 
 def _check_times(times: Sequence[int], T: int, first: int | None = None) -> None:
     rises = len(times) > 1 and times[0] >= 0 and all(s < t for s, t in pairwise(times))
-    _check(rises and times[-1] == T and first in (None, times[0]),
-           f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")  # fmt: skip
+    right = rises and times[-1] == T and first in (None, times[0])
+    _check(right, f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")
 
 
 def _check(well: object, sentence: str) -> None:

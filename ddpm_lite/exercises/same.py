@@ -16,7 +16,8 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood")  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+# whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = ("diagnose", "likelihood")
 
 
 def same_as_package(*built: Any) -> None:
@@ -205,13 +206,19 @@ USES: dict[str, Callable[[Any], Any]] = {
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
     "bits_per_dim": lambda f: [f(x(4), 64), f(x(4), 64, 0.125)],
     "dequantise": lambda f: f(x(), 17),
-    "decoder_log_prob": lambda f: [f(LEVELS, x(17), 0.3 + x(17) ** 2, 17), f(x(), x(), x() ** 2, None)],
+    "decoder_log_prob": lambda f: [
+        f(LEVELS, x(17), 0.3 + x(17) ** 2, 17),
+        f(x(), x(), x() ** 2, None),
+    ],
     "gaussian_kl": lambda f: f(x(), x() ** 2, x(), x() ** 2),
     "variances": lambda f: [f(S, x(), T, T - 1), f(S, x(), 50, 20)],
     "reverse_step": lambda f: [f(S, x(), T, T - 1, x(), 0.3), f(S, x(), 50, 20, x(), x())],
     "fixed_variance": lambda f: f(model, S, 0.3)(x(), T, T - 1),
     "learned_variance": lambda f: f(twice, S)(x(), T, T - 1),
-    "bound_term": lambda f: [f(reverse, S, x(), T, T - 1, x()), f(reverse, S, x(), T, T - 1, x(), 17)],
+    "bound_term": lambda f: [
+        f(reverse, S, x(), T, T - 1, x()),
+        f(reverse, S, x(), T, T - 1, x(), 17),
+    ],
     "bound": lambda f: f(reverse, S, x(), 17, [100, 60, 20, 0]),
     "hybrid_loss": lambda f: f(twice, S, x()),
     "exact_trace": lambda f: trace(f),
