@@ -88,7 +88,8 @@ def reverse_step(
     """Mean and variance of p(x_s | x_t) from a prediction of the noise. The variance is beta tilde
     at w = 0, beta at w = 1, and linear in its logarithm between (Improved DDPM, Eq. 15). Built in
     chapter 11."""
-    mean, _ = q_posterior(schedule, predict_x0(schedule, xt, t, eps), xt, t, s)
+    x0 = predict_x0(schedule, xt, t, eps)
+    mean, _ = q_posterior(schedule, x0, xt, t, s)
     low, high = variances(schedule, xt, t, s)
     return mean, low ** (1 - w) * high**w
 
@@ -163,15 +164,15 @@ def bound(
     _check_times(times[::-1], schedule.T, first=0)
     rows = [torch.full(x0.shape[:1], t, device=x0.device) for t in times]
     a = schedule.alpha_bar[-1]
-    prior = gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(())).flatten(1).sum(1)
+    prior = gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))
     terms = [bound_term(reverse, schedule, x0, t, s, torch.randn_like(x0), levels)
              for t, s in pairwise(rows)]  # fmt: skip
-    return torch.stack([prior, *terms]).flip(0)
+    return torch.stack([prior.flatten(1).sum(1), *terms]).flip(0)
 
 
 def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.001) -> Tensor:
-    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16). A term times T is an estimate of L_vlb. The
-    mean is detached there, so that only the variance learns from it. Nats for each dimension.
+    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16), where T times a term estimates L_vlb, in
+    nats for each dimension. The mean is detached there, so only the variance learns from it.
 
     Raises:
         ValueError: the network's output doesn't have twice the channels.
@@ -187,7 +188,8 @@ def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.00
     def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         return reverse_step(schedule, xt, t, s, prediction.detach(), w)
 
-    vlb = schedule.T * bound_term(reverse, schedule, x0, t, t - 1, eps).mean() / x0[0].numel()
+    term = bound_term(reverse, schedule, x0, t, t - 1, eps)
+    vlb = schedule.T * term.mean() / x0[0].numel()
     return F.mse_loss(prediction, eps) + weight * vlb
 
 
@@ -246,7 +248,8 @@ def ode_log_prob(
         v, d = ode_slope(model, schedule, x, s, trace)
         v_next, d_next = ode_slope(model, schedule, x + h * v, t, trace)
         x, gained = x + h * (v + v_next) / 2, gained + h * (d + d_next) / 2
-    return decoder_log_prob(x, 0 * x, 0 * x + 1, None).flatten(1).sum(1) + gained
+    log_p = decoder_log_prob(x, 0 * x, 0 * x + 1, None)
+    return log_p.flatten(1).sum(1) + gained
 
 
 def _check_halves(output: Tensor, x: Tensor) -> None:
@@ -260,8 +263,8 @@ def _check_levels(levels: int) -> None:
 
 def _check_times(times: Sequence[int], T: int, first: int | None = None) -> None:
     rises = len(times) > 1 and times[0] >= 0 and all(s < t for s, t in pairwise(times))
-    _check(rises and times[-1] == T and first in (None, times[0]),
-           f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")  # fmt: skip
+    right = rises and times[-1] == T and first in (None, times[0])
+    _check(right, f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")
 
 
 def _check(well: object, sentence: str) -> None:

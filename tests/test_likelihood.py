@@ -53,8 +53,10 @@ def mixture_eps(schedule):
         a = schedule.at(t, x)
         v = a * STD**2 + 1 - a
         d = x - a.sqrt() * MEANS
-        return (1 - a).sqrt() / v * (
-            ((-(d**2) / (2 * v) + SHARES.log()).softmax(1) * d).sum(1, keepdim=True)
+        return (
+            (1 - a).sqrt()
+            / v
+            * (((-(d**2) / (2 * v) + SHARES.log()).softmax(1) * d).sum(1, keepdim=True))
         )
 
     return eps
@@ -201,6 +203,20 @@ def test_with_the_posteriors_variance_a_term_is_the_fall_of_the_snr_times_the_er
     off = (1 - a).sqrt() / a.sqrt() * wrong
     fall = 0.5 * (COSINE.snr[s] - COSINE.snr[t])
     assert torch.allclose(term, fall * off.square().sum(1), rtol=1e-6)
+
+
+def test_a_term_is_its_constant_and_the_weighted_error_of_the_noise():
+    """C_t + beta² / (2 sigma² alpha (1 - alpha_bar)) |eps - eps_hat|² (DDPM, Eq. 12)."""
+    torch.manual_seed(0)
+    x0, eps, wrong = torch.randn(3, 5, 2).double()
+    t = torch.tensor([2, 9, 30, 77, 100])
+    a, a_s = COSINE.alpha_bar[t], COSINE.alpha_bar[t - 1]
+    alpha, beta, tilde = a / a_s, 1 - a / a_s, (1 - a_s) / (1 - a) * (1 - a / a_s)
+    reverse = fixed_variance(lambda x, t: eps + wrong, COSINE)
+    term = bound_term(reverse, COSINE, x0, t, t - 1, eps)
+    constant = tilde / beta - 1 - (tilde / beta).log()  # ½ for each of two dimensions
+    weight = beta**2 / (2 * beta * alpha * (1 - a))
+    assert torch.allclose(term, constant + weight * wrong.square().sum(1), rtol=1e-5)
 
 
 def test_a_term_at_a_random_time_times_T_estimates_the_bound():

@@ -42,7 +42,9 @@ def exercise_2(one_term):
     if len(mine.unique()) < 20_000 or not mine.std() > 5:
         raise ValueError("the rows scatter too little: does each have a time and noise of its own?")
     if not abs(mine.mean() - total) < 0.25:
-        raise ValueError(f"on average you have {mine.mean():.1f} nats; the terms sum to {total:.1f}")
+        raise ValueError(
+            f"on average you have {mine.mean():.1f} nats; the terms sum to {total:.1f}"
+        )
 
 
 def exercise_3(ode_drift):
