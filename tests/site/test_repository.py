@@ -1,5 +1,6 @@
 """The repository as a whole: one address, one table of contents, safe workflows."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -105,3 +106,99 @@ def test_no_path_of_one_machine():
     machine = re.compile(r"(?<![\w.:/-])/(home|root|Users|work)/")
     found = [path.relative_to(ROOT) for path, text in TEXT.items() if machine.search(text)]
     assert [path for path in found if path.parts[0] not in ("tests", "scripts")] == []
+
+
+# Versions
+
+
+def pins(path: str) -> dict[str, str]:
+    """What a file pins: names and versions, however it writes them."""
+    return dict(re.findall(r"([\w-]+)==([\w.]+)", (ROOT / path).read_text(encoding="utf-8")))
+
+
+def test_everything_that_is_pinned_has_a_hash_in_the_lock():
+    """requirements.lock was made from requirements.txt as it is now."""
+    wanted, lock = pins("requirements.txt"), (ROOT / "requirements.lock").read_text("utf-8")
+    assert wanted.items() <= pins("requirements.lock").items()
+    blocks = re.findall(r"^(?=[\w-]+==)(.+?)(?=^\S|\Z)", lock, re.M | re.S)
+    assert len(blocks) == len(pins("requirements.lock"))
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+@pytest.mark.parametrize("path", [".binder/requirements.txt", ".devcontainer/devcontainer.json"])
+def test_readers_in_a_browser_get_the_versions_that_were_tested(path):
+    assert {"torch", "torchvision"} <= set(pins(path))
+    assert pins(path).items() <= pins("requirements.txt").items()
+
+
+# The contributor's house
+
+
+def test_the_citation_and_the_changelog_have_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{citation["version"]}"' in project
+    assert f"## [{citation['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["formula", "number", "question"])
+def test_a_form_asks_where_and_what_and_requires_both(name):
+    path = ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml"
+    form = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(form) == {"name", "description", "labels", "body"}
+    required = [part.get("validations", {}).get("required", False) for part in form["body"]]
+    assert form["body"][0]["id"] == "place" and required[:2] == [True, True]
+    ids = [part["id"] for part in form["body"]]
+    assert len(set(ids)) == len(ids) and all(part["attributes"]["label"] for part in form["body"])
+
+
+def test_the_container_and_the_hooks_use_what_exists():
+    """The container's last step is a target of the Makefile, and the hooks are files and checks."""
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    target = container["postCreateCommand"].split()[-1]
+    assert f"STAMP := {target}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = {hook["id"]: hook["entry"] for hook in hooks["repos"][0]["hooks"]}
+    assert entries["ruff"] == "python -m ruff check"
+    assert entries["notebooks"] == "python scripts/notebooks.py check"
+
+
+def test_every_script_is_in_the_table_of_contributing_and_no_other():
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Every script")[2]
+    table = table.partition("\n## ")[0]
+    listed = set(re.findall(r"`((?:scripts|benchmarks)/[\w.]+)`", table))
+    folders = ROOT / "scripts", ROOT / "benchmarks"
+    found = [*(path for folder in folders for path in folder.glob("*.py"))]
+    found += [path.parent for path in folders[0].glob("*/__main__.py")]
+    assert listed == {path.relative_to(ROOT).as_posix() for path in found}
+
+
+# The model cards
+
+WEIGHTS = ROOT / "ddpm_lite" / "weights"
+TEXT_OF_CARDS = (WEIGHTS / "README.md").read_text(encoding="utf-8")
+CARDS = dict(re.findall(r"^## (\S+)\n(.+?)(?=^## |\Z)", TEXT_OF_CARDS, re.M | re.S))
+
+
+def test_every_file_of_weights_has_a_model_card():
+    assert set(CARDS) == {path.name for path in WEIGHTS.glob("*.pt")}
+    for card in CARDS.values():
+        rows = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", card, re.M))
+        asked = ["data", "licence of the data", "command", "seed", "scores", "limits"]
+        assert set(asked) <= set(rows)
+        assert (ROOT / re.search(r"python (\S+\.py)", rows["command"])[1]).exists()
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_a_model_card_has_the_scores_of_the_book(name):
+    """Each number of its scores is in the section of Results; those of flow in chapter 13."""
+    if name == "flow.pt":
+        notebook = json.loads((ROOT / "notebooks" / "13_flow.ipynb").read_text(encoding="utf-8"))
+        outputs = [out for c in notebook["cells"] for out in c.get("outputs", [])]
+        text = "".join("".join(out.get("text", "")) for out in outputs)
+    else:
+        text = (ROOT / "book" / "results.md").read_text(encoding="utf-8")
+        text = text.partition(f"\n## `{name.removesuffix('.pt')}`\n")[2].partition("\n## ")[0]
+    scores = re.search(r"^\| scores \| (.+) \|$", CARDS[name], re.M)[1]
+    numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", scores)
+    assert numbers and set(numbers) <= set(re.findall(r"\d[\d,]*(?:\.\d+)?", text))
