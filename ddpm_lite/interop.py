@@ -42,9 +42,10 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
     """
     _check_net(net, label)
     groups = {m.num_groups for m in net.modules() if isinstance(m, nn.GroupNorm)}
-    kind = _package("diffusers").UNet2DModel if len(groups) == 1 else _narrow()
+    same = len(groups) == 1
+    kind = _package("diffusers").UNet2DModel if same else _narrow()
     labels = {"num_class_embeds": _labels(net)} if label is None else {}
-    model = kind(**_config(net), norm_num_groups=math.gcd(*groups), **labels)
+    model = kind(**_config(net), norm_num_groups=groups.pop() if same else None, **labels)
     with torch.no_grad():
         for ours, theirs in _twins(net, model):
             for name, weight in ours.named_parameters():
@@ -126,11 +127,13 @@ def _narrow() -> Any:
     parent = _package("diffusers").UNet2DModel
 
     class NarrowUNet2DModel(parent):
-        """The UNet2DModel of diffusers with the groups of ``nets.group_norm``."""
+        """The UNet2DModel of diffusers with the groups of ``nets.group_norm``. Its
+        ``norm_num_groups`` is None, which their own class refuses."""
 
         @functools.wraps(parent.__init__)
         def __init__(self, *args: Any, **config: Any):
-            super().__init__(*args, **config)
+            super().__init__(*args, **config | {"norm_num_groups": 1})
+            self.register_to_config(norm_num_groups=None)
             for module in self.modules():
                 if isinstance(module, nn.GroupNorm):
                     module.num_groups = group_norm(module.num_channels).num_groups
@@ -220,16 +223,19 @@ def _theirs(block: Any) -> Iterator[list[nn.Module]]:
 def _package(name: str) -> Any:
     try:
         return import_module(name)
-    except ModuleNotFoundError:
-        top = name.partition(".")[0]
-        raise ModuleNotFoundError(f"{top} isn't installed: pip install {top}") from None
+    except ModuleNotFoundError as error:
+        sentence = f"{error.name} isn't installed: pip install {error.name}"
+        raise ModuleNotFoundError(sentence) from None
 
 
 def _check_net(net: UNet, label: int | None) -> None:
+    if not isinstance(net, UNet):
+        raise ValueError(f"it's a {type(net).__name__}; expected a UNet")
     if net.conv_in.weight.ndim != 4 or net.cond_channels or net.condition.cond_dim:
         raise ValueError("a UNet2DModel is for images, with labels or without a condition")
     if net.conv_in.out_channels != net.conv_out[2].in_channels:
-        raise ValueError("mults begins with more than 1, which UNet2DModel doesn't know")
+        first = net.conv_out[2].in_channels // net.conv_in.out_channels
+        raise ValueError(f"mults begins with {first}; a UNet2DModel needs 1 there")
     if label is not None and not 0 <= label < (_labels(net) or 0):
         expected = f"0 … {_labels(net) - 1}" if _labels(net) else "None: there are no labels"
         raise ValueError(f"label is {label}; expected {expected}")
@@ -239,10 +245,7 @@ def _check_same(model: Any, twin: Any) -> None:
     """A model that isn't a UNet differs from the twin of the UNet of its size."""
     ours, theirs = ({k: v for k, v in m.config.items() if k[0] != "_"} for m in (twin, model))
     for name, expected in ours.items():
-        given = theirs[name]
+        given = theirs.get(name)
         given = tuple(given) if isinstance(given, list) else given
         if name != "sample_size" and given != expected:
             raise ValueError(f"{name} of the model is {given}; a UNet has {expected}")
-    if type(model) is not type(twin):
-        kinds = type(model).__name__, type(twin).__name__
-        raise ValueError(f"the model is a {kinds[0]}; a UNet of its widths is a {kinds[1]}")

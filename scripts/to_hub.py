@@ -44,6 +44,10 @@ pipeline(batch_size=4).images[0].save("image.png")
 NARROW = "import ddpm_lite.interop  # its narrow networks have group norms of their own\n"
 
 
+def _narrow(model) -> bool:
+    return model.config.norm_num_groups is None
+
+
 def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
     """The text of the model card."""
     known = recipe["num_classes"]
@@ -52,7 +56,7 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
         **{key: recipe[key] for key in ("data", "steps", "batch", "seed", "target", "schedule")},
         T=recipe["T"], channels=recipe["channels"], s="s" * (recipe["channels"] > 1), name=name,
         out=out.name, size="×".join(map(str, recipe["image_size"])), parameters=model.num_parameters(),
-        first=NARROW if type(model).__name__ == "NarrowUNet2DModel" else "",
+        first=NARROW if _narrow(model) else "",
         license="mit" if name in NAMES else "unknown",
         labels=f"It knew {known} labels in training; this copy is for {drawn}." if known else "",
     )  # fmt: skip
@@ -70,7 +74,7 @@ def write(name: str, out: Path, label: int | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     scheduler.save_pretrained(out / "scheduler")
-    library = type(model).__module__ if model.__module__.startswith("ddpm") else "diffusers"
+    library = "ddpm_lite.interop" if _narrow(model) else "diffusers"
     index = {
         "_class_name": "DDPMPipeline",
         "_diffusers_version": diffusers.__version__,
