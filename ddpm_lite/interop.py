@@ -116,7 +116,7 @@ def from_safetensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def __getattr__(name: str) -> Any:
-    """``NarrowUNet2DModel``, which needs diffusers, and its base, which diffusers looks for here."""
+    """``NarrowUNet2DModel``, which needs diffusers, and its base, which it looks for here."""
     if name in ("NarrowUNet2DModel", "ModelMixin"):
         return _narrow() if name == "NarrowUNet2DModel" else _package("diffusers").ModelMixin
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -26,7 +26,7 @@ tags: [ddpm, diffusion]
 ---
 # {name}
 
-A denoising diffusion model for images of {size} pixels ({channels} channel{s}), trained with `ddpm_lite`.
+A denoising diffusion model for {kind} images of {size} pixels, trained with `ddpm_lite`.
 
 ```python
 {first}from diffusers import DDPMPipeline
@@ -54,8 +54,8 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
     drawn = "no label" if label == known else f"the label {label}"
     return CARD.format(
         **{key: recipe[key] for key in ("data", "steps", "batch", "seed", "target", "schedule")},
-        T=recipe["T"], channels=recipe["channels"], s="s" * (recipe["channels"] > 1), name=name,
-        out=out.name, size="×".join(map(str, recipe["image_size"])), parameters=model.num_parameters(),
+        T=recipe["T"], kind="grey" if recipe["channels"] == 1 else "colour", name=name, out=out.name,
+        size="×".join(map(str, recipe["image_size"])), parameters=model.num_parameters(),
         first=NARROW if _narrow(model) else "",
         license="mit" if name in NAMES else "unknown",
         labels=f"It knew {known} labels in training; this copy is for {drawn}." if known else "",

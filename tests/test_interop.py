@@ -8,10 +8,21 @@ import pytest
 import torch
 
 from ddpm_lite import (
-    MLP, UNet, ddim_step, from_v, linear_schedule, load_classifier, load_pretrained, sample,
+    MLP,
+    UNet,
+    ddim_step,
+    from_v,
+    linear_schedule,
+    load_classifier,
+    load_pretrained,
+    sample,
 )  # fmt: skip
 from ddpm_lite.interop import (
-    from_diffusers, from_safetensors, to_diffusers, to_safetensors, to_scheduler,
+    from_diffusers,
+    from_safetensors,
+    to_diffusers,
+    to_safetensors,
+    to_scheduler,
 )  # fmt: skip
 from ddpm_lite.pretrained import build
 
@@ -30,7 +41,7 @@ def random(*sizes, **options) -> UNet:
     torch.manual_seed(0)
     net = UNet(*sizes, **options).eval()
     for p in net.parameters():
-        torch.nn.init.normal_(p, 0.1 if p.ndim == 1 else 0, p[0].numel() ** -0.5 if p.ndim > 1 else 0.1)
+        torch.nn.init.normal_(p, 0.1 * (p.ndim == 1), p[0].numel() ** -0.5)
     return net.requires_grad_(False)
 
 
@@ -95,7 +106,7 @@ def test_their_pipeline_draws_what_our_sampler_draws():
         "our sampler with their network": lambda x, t: model(x, t - 1).sample,
     }.items():
         ours = sample(from_v(network, schedule), schedule, xT, 10, ddim_step)
-        assert far(name, ours.clamp(-1, 1), theirs) < 1e-3
+        assert far(name, ours.clamp(-1, 1), theirs) < 1 / 255  # half a grey level
 
 
 @pytest.mark.parametrize("kind", ["DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler"])
@@ -208,7 +219,7 @@ def test_safetensors_keep_every_bit(name):
     pytest.importorskip("safetensors")
     net, _, recipe = load_pretrained(name)
     weights, again = from_safetensors(to_safetensors(net, recipe))
-    assert again == recipe and list(weights) == sorted(weights)
+    assert again == recipe and weights.keys() == net.state_dict().keys()
     copy, schedule = build(again)
     copy.load_state_dict(weights)
     for key, weight in net.state_dict().items():

@@ -193,7 +193,7 @@ explore(lambda ax, value: seen.append(value), [(0, "a"), (9, "b")]).update()
 assert set(seen) == {"a"}
 """,
 }
-HEAVY = {"data", "plot", "checkpoint, images", "interop"}  # the rest works without numpy and the like
+HEAVY = {"data", "plot", "checkpoint, images", "interop"}  # the rest needs no numpy
 
 # One process for each half: importing torch takes longer than the work. In both, the files of
 # "mine" may import only what their row allows.
