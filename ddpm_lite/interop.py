@@ -41,17 +41,13 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
         ValueError: there's no such UNet2DModel.
     """
     _check_net(net, label)
-    groups = {m.num_groups for m in net.modules() if isinstance(m, nn.GroupNorm)}
-    same = len(groups) == 1
-    kind = _package("diffusers").UNet2DModel if same else _narrow()
-    labels = {"num_class_embeds": _labels(net)} if label is None else {}
-    model = kind(**_config(net), norm_num_groups=groups.pop() if same else None, **labels)
+    model = _their_model(net, label is None)
     with torch.no_grad():
         for ours, theirs in _twins(net, model):
             for name, weight in ours.named_parameters():
-                parts = weight.chunk(len(theirs))
-                for layer, part in zip(theirs, parts, strict=True):
-                    getattr(layer, name).copy_(part.reshape_as(getattr(layer, name)))
+                for layer, part in zip(theirs, weight.chunk(len(theirs)), strict=True):
+                    twin = getattr(layer, name)
+                    twin.copy_(part.reshape_as(twin))
         first = model.time_embedding.linear_1.weight
         first.copy_(net.condition.time[0].weight.double() @ _rotation(net.condition.width))
         if label is not None:
@@ -141,6 +137,16 @@ def _narrow() -> Any:
     return NarrowUNet2DModel
 
 
+def _their_model(net: UNet, labels: bool) -> Any:
+    """An untrained UNet2DModel of the sizes of ours, with labels if both are to have them."""
+    groups = {m.num_groups for m in net.modules() if isinstance(m, nn.GroupNorm)}
+    classes = _labels(net) if labels else None
+    if len(groups) > 1:
+        return _narrow()(**_config(net), norm_num_groups=None, num_class_embeds=classes)
+    unet = _package("diffusers").UNet2DModel
+    return unet(**_config(net), norm_num_groups=groups.pop(), num_class_embeds=classes)
+
+
 def _config(net: UNet) -> dict[str, Any]:
     """The arguments of the UNet2DModel, except those for groups and labels."""
     levels: list[list[Block]] = [[]]
@@ -224,8 +230,8 @@ def _package(name: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        sentence = f"{error.name} isn't installed: pip install {error.name}"
-        raise ModuleNotFoundError(sentence) from None
+        top = str(error.name).partition(".")[0]
+        raise ModuleNotFoundError(f"{top} isn't installed: pip install {top}") from None
 
 
 def _check_net(net: UNet, label: int | None) -> None:

@@ -262,7 +262,7 @@ def test_torch_export_gives_the_same_program_for_any_batch(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @torch.no_grad()
 def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
-    """Its images look right to the classifier, and a runtime runs its ONNX file to 1e-4."""
+    """From the first block to the last, and a runtime runs its ONNX file to 1e-4."""
     pytest.importorskip("diffusers")
     pytest.importorskip("safetensors")
     text = PAGE.read_text(encoding="utf-8").partition("\n## Elsewhere")[2].partition("\n## ")[0]
@@ -274,7 +274,7 @@ def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
             for package in ("onnx", "onnxscript", "onnxruntime"):
                 pytest.importorskip(package)
         exec(block, names)
-        if "images" in block:
+        if "images =" in block:
             assert names["images"].shape == (4, 1, 8, 8)
     net, (x, t, y) = names["net"], inputs(names["net"])
     import onnxruntime
