@@ -37,6 +37,7 @@ EXTRA = {
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
     "plot": {"matplotlib", "IPython", "ipywidgets"},
+    "interop": {"diffusers", "safetensors"},
 }
 
 # The import rule
@@ -189,6 +190,16 @@ x, y = torch.rand(40, 1, 8, 8) - 0.5, torch.arange(40)
 rows = next(batches(x, y, 32))
 assert torch.equal(x[rows[1]], rows[0])
 """,
+    "interop": """
+import torch
+from mine.interop import *
+net = torch.nn.Linear(1, 1)
+try:
+    weights, recipe = from_safetensors(to_safetensors(net, {"mults": (1, 2)}))
+    assert torch.equal(weights["weight"], net.weight) and recipe == {"mults": (1, 2)}
+except ModuleNotFoundError as error:
+    assert str(error) == "safetensors isn't installed: pip install safetensors"
+""",
     "plot": """
 import matplotlib; matplotlib.use("Agg")
 import torch
@@ -200,7 +211,7 @@ explore(lambda ax, value: seen.append(value), [(0, "a"), (9, "b")]).update()
 assert set(seen) == {"a"}
 """,
 }
-HEAVY = {"data", "plot", "checkpoint, images"}  # the rest works without numpy and the like
+HEAVY = {"data", "plot", "checkpoint, images", "interop"}  # the rest needs no numpy
 
 # One process for each half: importing torch takes longer than the work. In both, the files of
 # "mine" may import only what their row allows.
