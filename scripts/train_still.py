@@ -18,7 +18,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "train"
 HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Train</title>
-<link rel="icon" href="data:,"><body style="font-family: sans-serif">"""
+<link rel="icon" href="data:,"><body class="bd-article" style="font-family: sans-serif">"""
 
 
 def site(folder: Path) -> Path:
