@@ -314,7 +314,7 @@ def shown(page, who, words="near"):
 
 @pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
 def test_the_shape_appears_soon_after_the_button_is_pressed(open_page, http):
-    """Prints after how many seconds three quarters of the samples are near the data, and cover it."""
+    """Prints after how many seconds three quarters of samples and data are near each other."""
     page, sizes = open_page(http)
     shown(page, "model")
     assert min(shares(page)) < 20  # before the training

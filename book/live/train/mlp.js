@@ -52,7 +52,8 @@ function linear(X, { W, b }) {
 function linearBackward(X, { W }, dY) {
   const db = matrix(1, dY.m);
   for (let i = 0; i < dY.data.length; i++) db.data[i % dY.m] += dY.data[i];
-  return { dW: dots(transpose(dY), transpose(X)), db, dX: dots(dY, transpose(W)) };
+  const dW = dots(transpose(dY), transpose(X));
+  return { dW, db, dX: dots(dY, transpose(W)) };
 }
 
 // H = Z σ(Z), entry by entry, with σ(z) = 1 / (1 + exp(−z))
@@ -70,16 +71,18 @@ function siluBackward(Z, dH) {
   return matrix(Z.n, Z.m, dZ);
 }
 
-// L = the mean of (Y − target)² over all entries, and dY = 2 (Y − target) / the number of entries
+// L = the mean of (Y − target)² over all n entries, and dY = 2 (Y − target) / n
 function meanSquare(Y, target) {
   const far = Y.data.map((y, i) => y - target[i]);
-  const L = far.reduce((sum, value) => sum + value ** 2, 0) / far.length;
-  return { L, dY: matrix(Y.n, Y.m, far.map((value) => (2 * value) / far.length)) };
+  const n = far.length;
+  const L = far.reduce((sum, value) => sum + value ** 2, 0) / n;
+  return { L, dY: matrix(Y.n, Y.m, far.map((value) => (2 * value) / n)) };
 }
 
-// ---- the network ---------------------------------------------------------------------------------------------
+// ---- the network ------------------------------------------------------------
 
-// Layers [{ W, b }, …] for these sizes. The weights are normal numbers with variance 1 / inputs, and b = 0.
+// Layers [{ W, b }, …] for these sizes. The weights are normal numbers with
+// variance 1 / inputs, and b = 0.
 function initialise(sizes, seed) {
   return sizes.slice(1).map((m, l) => {
     const W = gaussian(m * sizes[l], seed, l, 2).map((z) => z / Math.sqrt(sizes[l]));
@@ -87,7 +90,8 @@ function initialise(sizes, seed) {
   });
 }
 
-// Linear, SiLU, linear, SiLU, …, linear. The tape keeps what each layer's backward pass needs.
+// Linear, SiLU, linear, SiLU, …, linear. The tape keeps what the backward pass of
+// each layer needs.
 function forward(layers, X) {
   const tape = [];
   let H = X;
@@ -99,8 +103,8 @@ function forward(layers, X) {
   return { Y: H, tape };
 }
 
-// The chain rule: from the last layer to the first, each turns the derivatives of its output into those of its
-// weights, which we keep, and those of its input, which it hands on.
+// The chain rule, from the last layer to the first: dX of a layer is the dH of
+// the layer before it.
 function backward(layers, tape, dY) {
   const gradients = [];
   let d = dY;

@@ -77,10 +77,10 @@
       const on = surface($(`${name}-${who}`), VIEW);
       const way = ways[who]?.[name];
       $(`${name}-${who}-share`).textContent = way
-        ? `near the data ${percent(way.near)}, data covered ${percent(way.covered)}` : " ";
+        ? `near the data ${percent(way.near)}\ndata covered ${percent(way.covered)}` : "";
       if (!way) continue;
       const at = Math.min(k, way.times.length - 1);
-      dots2d(on, points, "#0072b255", 0.006);
+      dots2d(on, points, "#0072b288", 0.006);
       on.context.globalAlpha = 0.55;
       arrows(on, way.fields[at], text);
       on.context.globalAlpha = 1;
