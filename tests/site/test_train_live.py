@@ -350,6 +350,7 @@ def test_stop_continue_and_begin_again(open_page):
 
 def test_paint_with_the_keyboard_and_with_the_pointer(open_page):
     page, _ = open_page()
+    shown(page, "model")
     page.click("#tr-clear")
     assert page.input_value("#tr-shape") == "own"
     assert page.inner_text("#tr-where") == "Paint some points first."

@@ -85,13 +85,14 @@ function meanSquare(Y, target) {
 // variance 1 / inputs, and b = 0.
 function initialise(sizes, seed) {
   return sizes.slice(1).map((m, l) => {
-    const W = gaussian(m * sizes[l], seed, l, 2).map((z) => z / Math.sqrt(sizes[l]));
-    return { W: matrix(m, sizes[l], Float64Array.from(W)), b: matrix(1, m) };
+    const k = sizes[l];
+    const W = gaussian(m * k, seed, l, 2).map((z) => z / Math.sqrt(k));
+    return { W: matrix(m, k, Float64Array.from(W)), b: matrix(1, m) };
   });
 }
 
-// Linear, SiLU, linear, SiLU, …, linear. The tape keeps what the backward pass of
-// each layer needs.
+// Linear, SiLU, linear, SiLU, …, linear. The tape keeps what the backward pass
+// of each layer needs.
 function forward(layers, X) {
   const tape = [];
   let H = X;

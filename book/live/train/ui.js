@@ -121,21 +121,20 @@
         + (done.spent ? `, ${(done.spent / 1000).toFixed(1)} s` : "");
   }
 
-  // Ask for what is stale, and show it. A second call waits for the first, and looks again.
+  // Ask for what is stale until nothing is, and show it. A call during another one waits for that.
   async function look(...which) {
     for (const who of which) stale[who] = true;
     looking ??= (async () => {
-      for (const who of ["exact", "model", "exact", "model"]) {
-        if (!stale[who]) continue;
+      while (stale.exact || stale.model) {
+        const who = stale.exact ? "exact" : "model";
         stale[who] = false;
         const mine = run;
         const request = { exact: who === "exact", count: COUNT, steps: steps(), eta: Number($("eta").value) };
-        const answer = points.length ? await ask({ draw: request }) : null;
+        const answer = await (points.length ? ask({ draw: request }) : null);
         if (mine === run) ways[who] = answer;
         show();
       }
       looking = null;
-      if (stale.exact || stale.model) await look();
     })();
     await looking;
   }
