@@ -37,7 +37,8 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
     if t == 0:
         return x0
     xt = q_sample(schedule, x0, t, torch.randn_like(x0))
-    return sample(model, schedule, xt, spaced(t, max(1, round(strength * n))), step, clip)
+    times = spaced(t, max(1, round(strength * n)))
+    return sample(model, schedule, xt, times, step, clip)
 
 
 def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
@@ -99,10 +100,9 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
 
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
     """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
-    x0 = x0.flatten(1)  # (B, d)
-    _check(A.ndim == 2 and A.shape[1] == x0.shape[1] and y.shape == (len(x0), len(A)),
-           "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {x0.shape[1]}), y ({len(x0)}, m)")
-    return y - x0 @ A.T
+    _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
+           (tuple(A.shape), tuple(y.shape)), f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")
+    return y - x0.flatten(1) @ A.T  # (B, m)
 
 
 def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddpm_step) -> Step:
@@ -162,7 +162,7 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 
 def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
     """The exact eps(x, t) of a mixture of K equal Gaussians, means (K, d), each with standard
-    deviation std in every direction; x is (B, d). Built in chapter 14."""
+    deviation std in every direction; x is (B, d). Used from chapter 14 on."""
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
         alpha_bar = schedule.at(t, x)  # (B, 1)
@@ -177,7 +177,8 @@ def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
 def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
                       sigma: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """What y = A x0 + sigma noise (m,) says about x0 from that mixture: again a mixture, as shares
-    (K,), means (K, d) and the covariance (d, d) that they have in common. Built in chapter 14."""
+    (K,), means (K, d) and the covariance (d, d) that they have in common. Used in chapter 14.
+    """
     S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
     gain = std**2 * A.T @ S.inverse()  # (d, m)
     r = y - means @ A.T  # (K, m)
