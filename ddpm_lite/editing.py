@@ -152,9 +152,10 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0
 
     def log_p(x: Tensor, t: Tensor) -> Tensor:
-        alpha_bar = schedule.at(t, x).flatten(1)  # (B, 1)
-        spread = std**2 * (1 - alpha_bar) / (alpha_bar * std**2 + 1 - alpha_bar)
-        r = residual(A, y, predict_x0(schedule, x, t, model(x, t))) @ U[:, seen]
+        a = schedule.at(t, x).flatten(1)  # (B, 1)
+        spread = std**2 * (1 - a) / (a * std**2 + 1 - a)
+        r = residual(A, y, predict_x0(schedule, x, t, model(x, t)))
+        r = r @ U[:, seen]
         return -(r**2 / (spread * size[seen] ** 2 + sigma**2)).sum(1) / 2
 
     return log_p

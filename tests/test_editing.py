@@ -101,11 +101,11 @@ def test_strength_0_returns_the_image_and_a_small_one_takes_a_step():
         return 0 * x
 
     assert torch.equal(sdedit(model, S, x, 0.0), x) and calls == []
-    sdedit(model, S, x, 0.05, 15)
+    sdedit(model, S, x, 0.05, 9)  # 0.45 of a step
     assert calls == [50]
     calls.clear()
-    sdedit(model, S, x, 0.5, 10, ddim_step)
-    assert calls == spaced(500, 5)[:-1]
+    sdedit(model, S, x, 0.5, 11, ddim_step)  # 5.5 steps
+    assert calls == spaced(500, 6)[:-1]
 
 
 def test_kept_pixels_have_the_noise_of_their_level_and_are_exact_at_the_end():
