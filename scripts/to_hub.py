@@ -55,7 +55,8 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
     return CARD.format(
         **{key: recipe[key] for key in ("data", "steps", "batch", "seed", "target", "schedule")},
         T=recipe["T"], kind="grey" if recipe["channels"] == 1 else "colour", name=name,
-        out=out.name, size="×".join(map(str, recipe["image_size"])), parameters=model.num_parameters(),
+        out=out.name, size="×".join(map(str, recipe["image_size"])),
+        parameters=model.num_parameters(),
         first=NARROW if _narrow(model) else "",
         license="mit" if name in NAMES else "unknown",
         labels=f"It knew {known} labels in training; this copy is for {drawn}." if known else "",

@@ -139,6 +139,18 @@ x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0,
 assert abs(x.std() - 1) < 0.1
 assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
 """,
+    "editing": """
+import torch
+from mine.diffusion import cosine_schedule, sample
+from mine.editing import *
+s, x0, mask = cosine_schedule(100), torch.tensor([[1.0, 2.0]] * 3), torch.tensor([True, False])
+model = mixture_model(s, torch.tensor([[1.0, 2.0]]), 0.01)
+x = sample(model, s, torch.randn(3, 2), 10, repaint(model, 0 * x0, mask, 2), None)
+assert x[:, 0].tolist() == [0] * 3 and (x[:, 1] - 2).abs().max() < 0.2
+assert (sdedit(model, s, -x0, 1.0, 10, clip=None) - x0).abs().max() < 0.2
+A = matrix_of(lambda x: x.sum(1, keepdim=True), (2,))
+assert likelihood(model, s, A, torch.ones(3, 1))(x0, torch.tensor([1, 9, 50])).shape == (3,)
+""",
     "train": """
 import torch
 from mine.train import *

@@ -17,7 +17,7 @@ from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow")
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -196,6 +196,18 @@ USES: dict[str, Callable[[Any], Any]] = {
     "spaced": lambda f: [f(1000, 50), f(1000, 20, 2.0)],
     "ddim_invert": lambda f: f(model, S, x(), [100, 60, 20, 0], 2),
     "slerp": lambda f: f(x(), x(), 0.3),
+    "sdedit": lambda f: [f(model, S, x(), 0.5, 10), f(model, S, x(4, 2), 0.3, 5, ddim_step, None)],
+    "replaced": lambda f: steps(f(x(), x() > 0)),
+    "renoised": lambda f: f(S, x(), 20, 60),
+    "repaint": lambda f: steps(f(model, x(), x() > 0, 3)),
+    "matrix_of": lambda f: f(lambda x: x.cumsum(3)[..., 1:], (1, 2, 3)),
+    "residual": lambda f: f(x(3, 64), x(4, 3), x()),
+    "dps": lambda f: steps(f(model, x(3, 64), x(4, 3), 0.1)),
+    "likelihood": lambda f: [
+        f(model, S, x(3, 64), x(4, 3), sigma, std)(x(), T) for sigma, std in ((0.1, 0), (0, 1))
+    ],
+    "mixture_model": lambda f: f(S, x(3, 2), 0.4)(x(4, 2), T),
+    "mixture_posterior": lambda f: f(x(3, 2), 0.4, x(1, 2), x(1), 0.2),
     "time_embedding": lambda f: f(T, 16),
     "ResBlock": lambda f: network(partial(f, 8, 16, 12), x(4, 8, 6, 6), x(4, 12)),
     "Attention": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
