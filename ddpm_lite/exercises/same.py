@@ -16,7 +16,7 @@ import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "editing")  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = ("diagnose", "editing")  # whose names aren't those of ddpm_lite: parts III and IV, …
 
 
 def same_as_package(*built: Any) -> None:
