@@ -62,8 +62,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
 
 def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
-    """x_t from x_s (B, …) for t > s: the forward process, from where you are. Built in chapter 14.
-    """
+    """x_t from x_s (B, …) for t > s: the forward process, from x_s on. Built in chapter 14."""
     _check(s < t, "(s, t)", (s, t), "s < t: noise is added from s up to t")
     alpha = schedule.at(t, xs) / schedule.at(s, xs)
     return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
@@ -101,7 +100,7 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
     """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
     _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
-           (tuple(A.shape), tuple(y.shape)), f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")
+           (tuple(A.shape), tuple(y.shape)), f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
     return y - x0.flatten(1) @ A.T  # (B, m)
 
 

@@ -23,7 +23,7 @@ MODULES = {
 FORMULAS = {
     "the forward process, and its rotation": (
         ["a.sqrt() * x + (1 - a).sqrt() * e"],
-        {"diffusion.py: q_sample", "sampling.py: from_v"}),
+        {"diffusion.py: q_sample", "sampling.py: from_v", "editing.py: renoised"}),  # from s to t
     "x0 from eps": (
         ["(x - (1 - a).sqrt() * e) / a.sqrt()"],
         {"diffusion.py: predict_x0", "likelihood.py: ode_slope"}),  # v of eps and x: the same shape
