@@ -63,6 +63,8 @@ def from_diffusers(model: Any) -> UNet:
         ValueError: the model isn't a ``UNet``. You can sample from it all the same, with
             ``lambda x, t: model(x, t - 1).sample``.
     """
+    if not isinstance(model, _package("diffusers").UNet2DModel):
+        raise ValueError(f"it's a {type(model).__name__}; expected a UNet2DModel of diffusers")
     net = _untrained(model.config)
     _check_same(model, to_diffusers(net))
     with torch.no_grad():
@@ -253,5 +255,7 @@ def _check_same(model: Any, twin: Any) -> None:
     for name, expected in ours.items():
         given = theirs.get(name)
         given = tuple(given) if isinstance(given, list) else given
+        if name == "norm_num_groups" and expected is None and given is not None:
+            expected = "groups of 4 channels at these widths"
         if name != "sample_size" and given != expected:
             raise ValueError(f"{name} of the model is {given}; a UNet has {expected}")

@@ -53,25 +53,26 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
     known = recipe["num_classes"]
     drawn = "no label" if label == known else f"the label {label}"
     return CARD.format(
-        **{key: recipe[key] for key in ("data", "steps", "batch", "seed", "target", "schedule")},
-        T=recipe["T"], kind="grey" if recipe["channels"] == 1 else "colour", name=name,
+        **{key: recipe[key] for key in ("steps", "batch", "seed", "target", "schedule")},
+        data=Path(recipe["data"]).name,  # not where it is on this machine
+        T=recipe["T"], kind="grey" if recipe["channels"] == 1 else "colour", name=Path(name).name,
         out=out.name, size="×".join(map(str, recipe["image_size"])),
         parameters=model.num_parameters(),
         first=NARROW if _narrow(model) else "",
         license="mit" if name in NAMES else "unknown",
-        labels=f"It knew {known} labels in training; this copy is for {drawn}." if known else "",
+        labels=f"Trained with {known} labels. This copy is for {drawn}." if known else "",
     )  # fmt: skip
 
 
 def write(name: str, out: Path, label: int | None = None) -> None:
     """The folder: the network with its config, the scheduler, the pipeline and the model card."""
-    import diffusers
-
     net, schedule, recipe = (load_pretrained if name in NAMES else load_run)(name)
     if label is None and recipe["num_classes"]:
         label = recipe["num_classes"]
     model = to_diffusers(net, label)
     scheduler = to_scheduler(schedule, recipe["target"])
+    import diffusers  # to_diffusers has said in a sentence if it's missing
+
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     scheduler.save_pretrained(out / "scheduler")

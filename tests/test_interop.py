@@ -133,6 +133,13 @@ def test_what_does_not_convert_is_refused_in_a_sentence():
         to_diffusers(UNet(), 0)
     with pytest.raises(ValueError, match="target is 'noise'; expected one of eps, x0, v"):
         to_scheduler(linear_schedule(), "noise")
+    with pytest.raises(ValueError, match="it's a UNet; expected a UNet2DModel"):
+        from_diffusers(UNet())
+    narrow = dict(block_out_channels=(32, 32), down_block_types=["DownBlock2D"] * 2,
+                  up_block_types=["UpBlock2D"] * 2, attention_head_dim=None,
+                  flip_sin_to_cos=False, freq_shift=1)  # fmt: skip
+    with pytest.raises(ValueError, match="norm_num_groups of the model is 8; a UNet has groups of"):
+        from_diffusers(diffusers.UNet2DModel(**narrow, norm_num_groups=8))
     sizes = dict(block_out_channels=(128, 128), layers_per_block=1, attention_head_dim=None,
                  down_block_types=["DownBlock2D"] * 2, up_block_types=["UpBlock2D"] * 2,
                  flip_sin_to_cos=False, freq_shift=1)  # fmt: skip
