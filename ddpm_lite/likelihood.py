@@ -66,7 +66,7 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
     return (upper - lower).clamp(min=1e-12).log()
 
 
-def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
+def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
     """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), of each entry. Built in
     chapter 11."""
     ratio = variance_1 / variance_2
@@ -138,7 +138,7 @@ def bound_term(
     xt = q_sample(schedule, x0, t, eps)
     mean, variance = reverse(xt, t, s)
     posterior, _ = q_posterior(schedule, x0, xt, t, s)
-    kl = gaussian_kl(posterior, variances(schedule, xt, t, s)[0], mean, variance)
+    kl = kl_of_gaussians(posterior, variances(schedule, xt, t, s)[0], mean, variance)
     decoder = -decoder_log_prob(x0, mean, variance, levels)
     last = (s == 0).reshape(-1, *[1] * (x0.ndim - 1))
     return torch.where(last, decoder, kl).flatten(1).sum(1)
@@ -164,7 +164,7 @@ def bound(
     _check_times(times[::-1], schedule.T, first=0)
     rows = [torch.full(x0.shape[:1], t, device=x0.device) for t in times]
     a = schedule.alpha_bar[-1]
-    prior = gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))
+    prior = kl_of_gaussians(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))
     terms = [bound_term(reverse, schedule, x0, t, s, torch.randn_like(x0), levels)
              for t, s in pairwise(rows)]  # fmt: skip
     return torch.stack([prior.flatten(1).sum(1), *terms]).flip(0)

@@ -15,7 +15,7 @@ from ddpm_lite.likelihood import (
     dequantise,
     exact_trace,
     fixed_variance,
-    gaussian_kl,
+    kl_of_gaussians,
     hutchinson_trace,
     hybrid_loss,
     learned_variance,
@@ -127,7 +127,7 @@ def test_the_divergence_is_pytorchs():
     v1, v2 = v1**2 + 0.1, v2**2 + 0.1
     p, q = (torch.distributions.Normal(m, v.sqrt()) for m, v in ((m1, v1), (m2, v2)))
     theirs = torch.distributions.kl_divergence(p, q)
-    assert torch.allclose(gaussian_kl(m1, v1, m2, v2), theirs)
+    assert torch.allclose(kl_of_gaussians(m1, v1, m2, v2), theirs)
 
 
 def test_the_variances_are_those_of_the_two_walks():
@@ -160,7 +160,7 @@ def test_the_terms_of_an_exact_model_add_to_minus_log_p(T, make):
     reverse = fixed_variance(gaussian_eps(1)(schedule), schedule)
     x0 = torch.tensor([[0.0], [1.0], [-2.5]]).double()
     a = schedule.alpha_bar[-1]
-    total = gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, torch.ones(1).double()).sum(1)
+    total = kl_of_gaussians(a.sqrt() * x0, 1 - a, 0.0, torch.ones(1).double()).sum(1)
     for t in range(1, T + 1):
         for sign in (-1.0, 1.0):
             eps = torch.full_like(x0, sign)

@@ -238,7 +238,7 @@ USES: dict[str, Callable[[Any], Any]] = {
         f(LEVELS, x(17), 0.3 + x(17) ** 2, 17),
         f(x(), x(), x() ** 2, None),
     ],
-    "gaussian_kl": lambda f: f(x(), x() ** 2, x(), x() ** 2),
+    "kl_of_gaussians": lambda f: f(x(), x() ** 2, x(), x() ** 2),
     "variances": lambda f: [f(S, x(), T, T - 1), f(S, x(), 50, 20)],
     "reverse_step": lambda f: [f(S, x(), T, T - 1, x(), 0.3), f(S, x(), 50, 20, x(), x())],
     "fixed_variance": lambda f: f(model, S, 0.3)(x(), T, T - 1),

@@ -39,10 +39,10 @@ BUGS = {
         "decoder_log_prob", "(2 * math.pi * variance).log()", "variance.log()",
         "test_the_density_is_pytorchs"),
     "the divergence the other way round": (
-        "gaussian_kl", "variance_1 / variance_2", "variance_2 / variance_1",
+        "kl_of_gaussians", "variance_1 / variance_2", "variance_2 / variance_1",
         "test_the_divergence_is_pytorchs"),
     "the sign of the logarithm in the divergence": (
-        "gaussian_kl", "ratio - 1 - ratio.log()", "ratio - 1 + ratio.log()",
+        "kl_of_gaussians", "ratio - 1 - ratio.log()", "ratio - 1 + ratio.log()",
         "test_the_divergence_is_pytorchs"),
     "the first entry of the table is 0": (
         "variances", "torch.where(low > 0, low, high)", "low",
@@ -71,8 +71,8 @@ BUGS = {
     "the prior is forgotten": ("bound", "torch.stack([prior.flatten(1).sum(1), *terms])",
         "torch.stack(terms)", ROWS),
     "the prior's own variance is the signal's": (
-        "bound", "gaussian_kl(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))",
-        "gaussian_kl(a.sqrt() * x0, a, 0.0, a.new_ones(()))", ROWS),
+        "bound", "kl_of_gaussians(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))",
+        "kl_of_gaussians(a.sqrt() * x0, a, 0.0, a.new_ones(()))", ROWS),
     "the rows in the order of the walk": (
         "bound", "torch.stack([prior.flatten(1).sum(1), *terms]).flip(0)",
         "torch.stack([prior.flatten(1).sum(1), *terms])", ROWS),
