@@ -100,7 +100,8 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
     """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
     _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
-           (tuple(A.shape), tuple(y.shape)), f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
+           (tuple(A.shape), tuple(y.shape)),
+           f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
     return y - x0.flatten(1) @ A.T  # (B, m)
 
 

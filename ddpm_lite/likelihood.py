@@ -66,7 +66,8 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
     return (upper - lower).clamp(min=1e-12).log()
 
 
-def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
+def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor,
+                    variance_2: Tensor) -> Tensor:  # fmt: skip
     """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), of each entry. Built in
     chapter 11."""
     ratio = variance_1 / variance_2
