@@ -86,7 +86,7 @@ def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
 
 
 def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
-    """The matrix A (m, d) of a linear function of images (B, *shape): its columns are what f makes
+    """The matrix A (m, d) of a linear function of images (B, …): its columns are what f makes
     of each unit image. Built in chapter 14.
 
     Raises:
