@@ -13,6 +13,7 @@
   let points = [];
   let run = 0;                     // counts beginnings, so that an answer to an older run is ignored
   let training = false;
+  let loop = null;                 // the run that the training loop works on
   let done = { number: 0, spent: 0, losses: { ddpm: [], flow: [] }, floors: null };
   let ways = { model: null, exact: null };
   let stale = { model: true, exact: true };
@@ -154,8 +155,9 @@
   }
 
   async function learn() {
-    const mine = run;
     training = true;
+    if (loop === run) return;  // stopped and continued before the loop noticed
+    const mine = loop = run;
     say("Training.");
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) play();
     let shown = performance.now();
@@ -175,6 +177,7 @@
     }
     if (mine !== run) return;
     training = false;
+    loop = null;
     await look("model");
     showControls();
     say(done.number < of() ? `Stopped at step ${done.number}.` : `Finished. Training took ${(done.spent / 1000).toFixed(1)} s.`);
