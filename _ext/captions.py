@@ -2,7 +2,7 @@
 
 A notebook stays plain Markdown, readable in Colab and on GitHub. Its author writes the numbers: a
 paragraph that begins with **Figure 3.2.** below a cell is the caption of what the cell draws, and
-``\\tag{3.2}`` numbers an equation. A Deeper notebook such as 03d numbers them 3d.1, 3d.2 and so on.
+``\\tag{3.2}`` numbers an equation. A Deeper notebook such as 04d numbers them 4d.1, 4d.2 and so on.
 A quote that starts with **Predict** or **Pitfall** is a box.
 """
 

@@ -9,11 +9,11 @@
 CIFAR-10 and it cannot be downloaded, random images take its place: the speed is the same, losses
 and scores mean nothing.
 
-The contestants take turns, round by round. The columns are
+Each contestant takes turns with the plain loop. The columns are
 
     images/s   of the whole training step: batch, noise, forward, loss, backward, clipping, AdamW,
                average of the weights and the look at the loss; the median of the rounds
-    ratio      to the plain loop (TF32, fused AdamW, data on the device), in the same round
+    ratio      to the plain loop (TF32, fused AdamW, data on the device), in turn with it
     MFU        model-FLOP utilisation: operations of convolutions and matrix products (counted by
                PyTorch, forward and backward) a second, divided by the card's dense bfloat16 peak
                of its data sheet; of the product of two large matrices measured here where the card
@@ -21,10 +21,9 @@ The contestants take turns, round by round. The columns are
     memory     the most that the contestant's step needed beyond what was allocated before it
     forward    images a second of the network alone, without gradients, and its utilisation
 
-The trainings are those of ``TRAININGS`` below, each with planning and compiling in its time, and
-without drawing and scoring. The score is the Fréchet distance of the features of a small classifier
-that is fitted here, to 20 random halves of the real images. Halves from halves stand beside it. It
-is no FID.
+The trainings are those of ``TRAININGS`` below. Compiling, drawing and scoring come on top of their
+seconds. The score is the Fréchet distance of the features of a small classifier that is fitted
+here, to 20 random halves of the real images. Halves from halves stand beside it. It is no FID.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ddpm_lite.cli.distributed import device_named
 from ddpm_lite.cli.folder import RunFolder
 from ddpm_lite.cli.recipes import RECIPES, Recipe
-from ddpm_lite.cli.run import Run, plan
+from ddpm_lite.cli.run import Run
 from ddpm_lite.pretrained import build
 
 from ddpm_lite import (  # isort: skip
@@ -197,51 +196,57 @@ def peak(device: str, side: int) -> tuple[float, str]:
     return measured, "measured"
 
 
-def contestants(x: Tensor, y: Tensor, args: argparse.Namespace) -> Iterator[tuple]:
-    """Name, run, its steps and the memory of one, after the first steps, which are slow."""
-    for name, (make, options, *switches) in CONTESTANTS.items():
-        switch(*switches)
-        try:
-            run = make(shrunk(replace(PLAIN, **options), args), args.device)
-            steps, before = run.advance(x, y), memory_now(args.device, reset=True)
-            took = seconds(lambda steps=steps: [next(steps) for _ in range(3)], args.device)
-        except (ImportError, RuntimeError) as error:  # not installed, or too large for this card
-            print(f"({name} is left out: {error})")
-            continue
-        print(f"({name}: the first 3 steps took {took:.0f} s)", flush=True)
-        yield name, run, steps, memory_now(args.device) - before
+def contestant(name: str, x: Tensor, y: Tensor, args: argparse.Namespace) -> tuple | None:
+    """Run, its steps and the memory of one, after the first steps, which are slow."""
+    make, options, *switches = CONTESTANTS[name]
+    switch(*switches)
+    try:
+        run = make(shrunk(replace(PLAIN, **options), args), args.device)
+        steps, before = run.advance(x, y), memory_now(args.device, reset=True)
+        took = seconds(lambda: [next(steps) for _ in range(3)], args.device)
+    except (ImportError, RuntimeError) as error:  # not installed, or too large for this card
+        print(f"({name} is left out: {error})")
+        return None
+    print(f"({name}: the first 3 steps took {took:.0f} s)", flush=True)
+    return run, steps, memory_now(args.device) - before
 
 
 def speed(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
-    """The tables."""
+    """The tables. Each contestant takes turns with the plain loop, and its line comes at once."""
     most, source = peak(args.device, args.side)
     forward, both = flops(shrunk(PLAIN, args))
-    runs = {name: rest for name, *rest in contestants(x, y, args)}
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(args.rounds):
-        for name, (run, steps, _) in runs.items():
-            switch(*CONTESTANTS[name][2:])
-            work = lambda steps=steps: [next(steps) for _ in range(args.each)]  # noqa: E731
-            taken[name].append(seconds(work, args.device) / args.each / run.recipe.batch)
-    parameters = sum(p.numel() for p in runs["plain"][0].net.parameters())
-    batch = runs["plain"][0].recipe.batch
-    print(f"\n{parameters:,} parameters, batch {batch}, {both / 1e9:.1f} GFLOP an image "
-          f"({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s ({source})")  # fmt: skip
-    row = "{:20} {:>9} {:>7} {:>7} {:>9}".format
-    print(row("", "images/s", "ratio", "MFU", "memory"))
-    for name, times in taken.items():
-        rate = 1 / statistics.median(times)
-        ratio = statistics.median(a / b for a, b in zip(taken["plain"], times, strict=True))
-        print(row(name, f"{rate:.0f}", f"{ratio:.2f}", f"{rate * both / most:.1%}",
-                  f"{runs[name][2] / 2**30:.1f} GiB"), flush=True)  # fmt: skip
-    print("\n" + row("", "forward", "ratio", "MFU", ""))
-    plain = 0.0
-    for name in args.forward:
-        rate = forwards(name, runs[name][0], x, y, args)
-        plain = plain or rate
-        print(row(name, f"{rate:.0f}", f"{rate / plain:.2f}", f"{rate * forward / most:.1%}", ""),
-              flush=True)  # fmt: skip
+    row = "{:20} {:>9} {:>7} {:>7} {:>9} {:>9} {:>7}".format
+    made = {name: contestant(name, x, y, args) for name in ["plain"]}
+    plain = made["plain"][0]
+    parameters = sum(p.numel() for p in plain.net.parameters())
+    print(f"\n{parameters:,} parameters, batch {plain.recipe.batch}, {both / 1e9:.1f} GFLOP an "
+          f"image ({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s "
+          f"({source})")  # fmt: skip
+    print(row("", "images/s", "ratio", "MFU", "memory", "forward", "MFU"))
+    for name in CONTESTANTS:
+        if found := made.get(name) or contestant(name, x, y, args):
+            run, _, memory = found
+            ours, theirs = turns(name, found, made["plain"], args)
+            rate = run.recipe.batch / statistics.median(ours)
+            ratio = rate / plain.recipe.batch * statistics.median(theirs)
+            alone = forwards(name, run, x, y, args) if name in args.forward else 0.0
+            shares = rate * both / most, alone * forward / most
+            print(row(name, f"{rate:.0f}", f"{ratio:.2f}", f"{shares[0]:.1%}",
+                      f"{memory / 2**30:.1f} GiB", f"{alone:.0f}" if alone else "",
+                      f"{shares[1]:.1%}" if alone else ""), flush=True)  # fmt: skip
+        del found
     switch(True, True)
+
+
+def turns(name: str, one: tuple, plain: tuple, args: argparse.Namespace) -> list[list[float]]:
+    """Seconds a step of a contestant and of the plain loop, in turn."""
+    taken: list[list[float]] = [[], []]
+    for _ in range(args.rounds):
+        for times, (_, steps, _), who in zip(taken, (one, plain), (name, "plain"), strict=True):
+            switch(*CONTESTANTS[who][2:])
+            work = lambda steps=steps: [next(steps) for _ in range(args.each)]  # noqa: E731
+            times.append(seconds(work, args.device) / args.each)
+    return taken
 
 
 @torch.no_grad()
@@ -294,13 +299,16 @@ class Real:
 def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None:
     """One run after the other, each in its folder: log, checkpoint, samples, score."""
     for (name, (make, options, _)), limit in zip(TRAININGS.items(), args.seconds, strict=True):
-        recipe = shrunk(replace(TIMED, **options, steps=None, minutes=limit / 60), args)
+        recipe = shrunk(replace(TIMED, **options), args)
         try:
-            recipe = replace(recipe, steps=plan(recipe, tuple(images), args.device, make=make))
-            run = make(recipe, args.device)
+            trial = make(recipe, args.device).advance(*images)
         except ImportError as error:
             print(f"({name} is left out: {error})")
             continue
+        start = seconds(lambda: [next(trial) for _ in range(5)], args.device)  # noqa: B023
+        took = seconds(lambda: [next(trial) for _ in range(10)], args.device) / 10  # noqa: B023
+        print(f"\n({name}: starting took {start:.0f} s, which its time doesn't include)")
+        run = make(replace(recipe, steps=max(4, int(limit / took))), args.device)
         with RunFolder.entered(args.out / name, resume=False) as folder:
             timed(name, run, images, folder, real, args)
 

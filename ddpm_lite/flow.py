@@ -59,8 +59,11 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
 
 
 def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
-    """The velocity v(x, u) that a network trained with ``flow_loss`` predicts."""
-    return lambda x, u: net(x, 1000 * u, **condition)
+    """The velocity v(x, u) that a network trained with ``flow_loss`` predicts.
+
+    Networks refuse t up to 1, which looks like t / T. So t stays just above it, also at u = 0.
+    """
+    return lambda x, u: net(x, (1000 * u).clamp(min=1.001), **condition)
 
 
 def as_flow(model: Callable, schedule: Schedule) -> Velocity:

@@ -59,7 +59,7 @@ class Conditioning(nn.Module):
     def forward(self, t: Tensor, y: Tensor | None = None) -> Tensor:
         c = self.time(time_embedding(t, self.width))
         if y is not None:
-            _check_condition(y, len(t), self.num_classes, self.cond_dim)
+            _check_condition(y, t.shape[0], self.num_classes, self.cond_dim)
         if self.label is not None:
             none = torch.full(t.shape, self.num_classes, device=t.device)
             return c + self.label(none if y is None else y)
@@ -304,7 +304,6 @@ class UNet(nn.Module):
 
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """x fits the first layer, its sides can be halved, and t has one timestep for each row."""
-    _check_time(t, len(x))
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -312,6 +311,7 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     if not fits or x.shape[1] != net.channels:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
+    _check_time(t, x.shape[0])
     _check_size(x, getattr(net, "factor", 1), getattr(net, "image_size", None))  # not in an MLP
 
 
@@ -333,6 +333,8 @@ def _check_time(t: Tensor, rows: int) -> None:
 
 
 def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
+    if torch.compiler.is_exporting():  # labels have no values yet
+        return
     if not num_classes and not cond_dim:
         raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
     shape = (rows,) if num_classes else (rows, cond_dim)

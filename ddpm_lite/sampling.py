@@ -150,7 +150,7 @@ def ddim_invert(
         rounds: 1 calls the model at the state below (DDIM, arXiv 2010.02502, section 4.3); more
             call it again at the state found, which for short steps converges to the exact inverse.
 
-    Built in chapter 7d.
+    Built in chapter 14.
     """
     if not isinstance(steps, Sequence) or any(t <= s for t, s in pairwise(steps)):
         raise ValueError(f"steps is {steps!r}; expected falling timesteps, such as spaced(T, 50)")
@@ -166,7 +166,7 @@ def ddim_invert(
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """From a (w = 0) to b (w = 1) along the arc, rows (B, …): a mixture of two noises keeps its
     length, which a straight line would shorten (Shoemake 1985). Equal rows stay as they are.
-    Built in chapter 7d."""
+    Built in chapter 14."""
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
     mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b

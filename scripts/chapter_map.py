@@ -51,7 +51,7 @@ def read(path: Path) -> Chapter:
 
 
 def chapters() -> dict[int, Chapter]:
-    """All chapters by their numbers; a Deeper notebook, such as 03d, is part of its chapter."""
+    """All chapters by their numbers; a Deeper notebook, such as 04d, is part of its chapter."""
     found = map(read, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     return {chapter.number: chapter for chapter in found}
 
@@ -71,6 +71,12 @@ def arrows(needs: dict[int, set[int]]) -> list[tuple[int, int]]:
 def corner(number: int) -> tuple[int, int]:
     column, row = PLACES[number]
     return column * COLUMN + 4, row * ROW + 4
+
+
+def near(a: int, b: int) -> bool:
+    """Whether an arrow from a to b joins neighbours. A longer one would run through a box."""
+    (xa, ya), (xb, yb) = PLACES[a], PLACES[b]
+    return xb - xa in (0, 1) and yb - ya in (0, 1)
 
 
 def line(a: int, b: int) -> str:
@@ -110,7 +116,7 @@ def drawing() -> str:
         f'<desc id="map-words">Which chapter needs which: {words}.</desc>',
         '<defs><marker id="map-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-        *(line(*pair) for pair in pairs),
+        *(line(*pair) for pair in pairs if near(*pair)),
         *(box(chapter) for chapter in found.values()),
         "</svg>",
     ]

@@ -182,5 +182,5 @@ def test_a_stream_that_cannot_be_is_refused_at_once(name):
 
 def test_images_from_zero_to_one_are_let_through_with_a_word():
     """They may be right, such as saturated images."""
-    with pytest.warns(UserWarning, match=r"0 … 1 by 2 \* x - 1"):
+    with pytest.warns(UserWarning, match=r"scale \[0, 1\] by 2 \* x - 1"):
         batches((IMAGES - IMAGES.min()) / (IMAGES.max() - IMAGES.min()), size=2)

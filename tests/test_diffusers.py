@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import ddpm_lite.score as score
 from ddpm_lite import (
     clipped,
     cosine_schedule,
@@ -147,3 +148,75 @@ def test_dpm_solver_is_their_multistep_scheduler(name, n):
         eps = clipped(model, schedule)(x, torch.full((4,), int(k) + 1))
         x = scheduler.step(eps, k, x).prev_sample
         assert far(ours, x) < CLOSE[name] * max(1, x.abs().max())
+
+
+# Noise levels, EDM, flow and the end of the schedule (chapter 12)
+
+
+@each
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+def test_edm_sigmas_of_a_schedule_are_theirs(name):
+    """EulerDiscreteScheduler samples at sigma = sqrt((1 - alpha_bar) / alpha_bar), and scales its
+    input x0 + sigma eps by sqrt(alpha_bar), which gives x_t."""
+    scheduler = diffusers.EulerDiscreteScheduler(beta_schedule=name, timestep_spacing="trailing")
+    scheduler.set_timesteps(1000)
+    alpha_bar = OURS[name].alpha_bar.double()
+    sigmas = score.convert_level(alpha_bar[1:].flip(0), "alpha_bar", "edm")
+    assert far(scheduler.sigmas[:-1] / sigmas, torch.ones(1000)) < 1e-3  # float32, at 1e-4
+    x = torch.randn(1, 3, dtype=torch.float64)
+    for t in (1000, 500, 20):
+        scaled = scheduler.scale_model_input(x, scheduler.timesteps[1000 - t])
+        ours = score.convert_state(x, alpha_bar[t : t + 1], "edm", "vp")
+        scheduler._step_index = None
+        assert far(scaled, ours) < CLOSE[name]
+
+
+def test_edm_is_their_edm_scheduler():
+    """The grid, the four coefficients, and a step of Euler's method along (x - D) / sigma."""
+    scheduler = diffusers.EDMEulerScheduler(sigma_min=0.002, sigma_max=80.0, sigma_data=0.5)
+    scheduler.set_timesteps(18)
+    sigmas = score.edm_sigmas(18)
+    assert far(scheduler.sigmas[:-1] / sigmas[:-1], torch.ones(18)) < 1e-4
+    x, sigma = torch.randn(4, 3), torch.tensor([80.0, 2.0, 0.5, 0.01])
+    skip, out, scale, label = score.edm_coefficients(sigma[:, None], 0.5)
+    for i in range(4):
+        assert far(scheduler.precondition_inputs(x[i], sigma[i]), scale[i] * x[i]) < 1e-6
+        assert far(scheduler.precondition_noise(sigma[i]), label[i, 0]) < 1e-6
+        theirs_ = scheduler.precondition_outputs(x[i], x[0], sigma[i])
+        assert far(theirs_, skip[i] * x[i] + out[i] * x[0]) < 1e-5
+
+
+def test_our_flow_time_is_the_sigma_of_their_flow_scheduler():
+    """At u the state is (1 - u) x0 + u eps, and a step adds (s - u) times the velocity."""
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(10)
+    alpha_bar = score.convert_level(scheduler.sigmas[1:-1].double(), "flow", "alpha_bar")
+    assert far(score.convert_level(alpha_bar, "alpha_bar", "flow"), scheduler.sigmas[1:-1]) < 1e-6
+    x0, eps = torch.randn(2, 9, 3, dtype=torch.float64)
+    a = alpha_bar[:, None]
+    xt = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    ours = score.convert_state(xt, alpha_bar, "vp", "flow")
+    theirs_ = scheduler.scale_noise(x0, scheduler.timesteps[1:], eps)
+    assert far(ours, theirs_) < 1e-6
+    v = score.convert_prediction(eps, xt, alpha_bar, "eps", "velocity")
+    u, s = scheduler.sigmas[1], scheduler.sigmas[2]
+    step = scheduler.step(v[:1].float(), scheduler.timesteps[1], ours[:1].float()).prev_sample
+    assert far(step, ours[:1] + (s - u) * v[:1]) < 1e-5
+
+
+@each
+def test_zero_terminal_snr_is_theirs(name):
+    """Theirs returns betas, so alpha_bar is compared; where theirs is 0 it's 0."""
+    from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
+
+    betas = rescale_zero_terminal_snr(OURS[name].beta[1:].double())
+    new = score.zero_terminal_snr(OURS[name].alpha_bar)
+    assert far(new[1:], (1 - betas).cumprod(0)) < 1e-5 and new[-1] == 0
+
+
+def test_snr_is_what_their_min_snr_weights_are_made_of():
+    from diffusers.training_utils import compute_snr
+
+    snr = compute_snr(ddpm("linear"), torch.arange(1000))
+    ours = score.min_snr_weight(OURS["linear"].snr[1:], "eps")
+    assert far(snr.clamp(max=5) / snr, ours) < 1e-4

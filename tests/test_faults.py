@@ -21,6 +21,7 @@ import torch
 from mutants import PACKAGE, load, package
 
 import ddpm_lite as d
+from ddpm_lite import editing
 
 S = d.linear_schedule()
 X = torch.zeros(4, 1, 28, 28)
@@ -225,6 +226,28 @@ FAULTS = {
     "inversion over a number of steps": (
         lambda: d.ddim_invert(model, S, POINTS, 50), ValueError,
         "steps is 50; expected falling time"),
+    # editing
+    "an edit of strength 2": (
+        lambda: editing.sdedit(model, S, POINTS, 2.0), ValueError,
+        "strength is 2.0; expected 0 (keep the image) to 1 (ignore it)"),
+    "a mask of numbers": (
+        lambda: editing.replaced(POINTS, POINTS), ValueError,
+        "mask is torch.float32; expected bool: True where a pixel is kept"),
+    "no round of RePaint": (
+        lambda: editing.repaint(model, POINTS, POINTS > 0, 0), ValueError,
+        "rounds is 0; expected 1 (replacement only) or more"),
+    "noise taken away": (
+        lambda: editing.renoised(S, POINTS, 5, 5), ValueError,
+        "(s, t) is (5, 5); expected s < t: noise is added from s up to t"),
+    "the matrix of x + 1": (
+        lambda: editing.matrix_of(lambda x: x + 1, (2,)), ValueError,
+        "f(0) is not 0; expected a linear function"),
+    "a measurement of another size": (
+        lambda: editing.residual(torch.ones(3, 5), POINTS, POINTS), ValueError,
+        "(A, y) is ((3, 5), (4, 2)); expected A (m, 2) and y (4, m)"),
+    "a certain measurement of certain data": (
+        lambda: editing.likelihood(model, S, torch.ones(1, 2), POINTS[:, :1], 0, 0), ValueError,
+        "(sigma, std) is (0, 0); expected one of them above 0"),
     # networks
     "one t for all rows of a network": (
         lambda: unet(X, 7), TypeError, "t is 7; expected 4 timesteps 1 … T, one for each row of x"),

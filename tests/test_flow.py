@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from ddpm_lite import (  # isort: skip
-    cosine_schedule, ddim_step, linear_schedule, q_sample, sample, spaced,
+    MLP, cosine_schedule, ddim_step, linear_schedule, q_sample, sample, spaced,
 )  # fmt: skip
 from ddpm_lite.flow import (
     as_flow,
@@ -97,6 +97,9 @@ def test_the_times_are_those_asked_for():
     assert [u for u, _ in states] == [1, 0.75, 0.5, 0.25, 0]
     own = torch.tensor([1.0, 0.9, 0.3, 0.0])
     assert [u for u, _ in euler(gaussian, torch.randn(5, 1), own)] == pytest.approx(own.tolist())
+    asked = []  # the velocity is that of the beginning of each step
+    sample_flow(lambda x, u: asked.append(u.tolist()) or x, torch.randn(2, 1), 4)
+    assert asked == [[1, 1], [0.75, 0.75], [0.5, 0.5], [0.25, 0.25]]
 
 
 def test_the_mean_of_all_paths_passes_the_mean_velocity():
@@ -178,6 +181,16 @@ def test_logit_normal_times():
 def test_a_condition_reaches_the_network():
     velocity = velocity_of(lambda x, t, y: x * 0 + y[:, None] + t[:, None], y=torch.tensor([1, 2]))
     assert velocity(torch.zeros(2, 1), torch.tensor([0.5, 0.5])).tolist() == [[501], [502]]
+
+
+def test_a_network_can_be_asked_at_the_data():
+    """At u = 0, as Heun's method does, and in a thousand steps. Networks refuse t up to 1."""
+    velocity = velocity_of(MLP(width=8))
+    x = torch.randn(2, 2)
+    with torch.no_grad():
+        near = velocity(x, torch.full((2,), 0.0011))
+        for u in (0.0, 0.0005, 0.001):
+            assert torch.allclose(velocity(x, torch.full((2,), u)), near, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ MODULES = {
 FORMULAS = {
     "the forward process, and its rotation": (
         ["a.sqrt() * x + (1 - a).sqrt() * e"],
-        {"diffusion.py: q_sample", "sampling.py: from_v"}),
+        {"diffusion.py: q_sample", "sampling.py: from_v", "editing.py: renoised"}),  # from s to t
     "x0 from eps": (
-        ["(x - (1 - a).sqrt() * e) / a.sqrt()"], {"diffusion.py: predict_x0"}),
+        ["(x - (1 - a).sqrt() * e) / a.sqrt()"],
+        {"diffusion.py: predict_x0", "likelihood.py: ode_slope"}),  # v of eps and x: the same shape
     "eps from x0": (
         ["(x - a.sqrt() * y) / (1 - a).sqrt()"], {"diffusion.py: predict_eps"}),
     "v": (
@@ -35,7 +36,7 @@ FORMULAS = {
         {"diffusion.py: posterior_variance"}),
     "the loss": (
         ["F.mse_loss(p, q)", "torch.nn.functional.mse_loss(p, q)", "nn.MSELoss()(p, q)"],
-        {"diffusion.py: ddpm_loss", "flow.py: flow_loss"}),  # of the noise, and of the velocity
+        {"diffusion.py: ddpm_loss", "flow.py: flow_loss", "likelihood.py: hybrid_loss"}),
     "the atomic write": (
         ["os.replace(p, q)", "os.rename(p, q)", "shutil.move(p, q)"],
         {"checkpoint.py: write_atomic"}),

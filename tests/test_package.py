@@ -37,6 +37,7 @@ EXTRA = {
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
     "plot": {"matplotlib", "IPython", "ipywidgets"},
+    "interop": {"diffusers", "safetensors"},
 }
 
 # The import rule
@@ -120,6 +121,36 @@ assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
 """,
+    "likelihood": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.likelihood import *
+s, x = cosine_schedule(50), torch.randn(4, 2)
+model = lambda x, t: (1 - s.at(t, x)).sqrt() * x
+truth = 0.5 * (x**2 + 1.8379).sum(1)
+assert (bound(fixed_variance(model, s), s, x).sum(0) - truth).abs().max() < 9
+assert (ode_log_prob(model, s, x, range(51)) + truth).abs().max() < 0.01
+""",
+    "score": """
+import torch
+from mine.score import *
+u = torch.linspace(1, 0.001, 200)
+x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0, 1), like the noise
+assert abs(x.std() - 1) < 0.1
+assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
+""",
+    "editing": """
+import torch
+from mine.diffusion import cosine_schedule, sample
+from mine.editing import *
+s, x0, mask = cosine_schedule(100), torch.tensor([[1.0, 2.0]] * 3), torch.tensor([True, False])
+model = mixture_model(s, torch.tensor([[1.0, 2.0]]), 0.01)
+x = sample(model, s, torch.randn(3, 2), 10, repaint(model, 0 * x0, mask, 2), None)
+assert x[:, 0].tolist() == [0] * 3 and (x[:, 1] - 2).abs().max() < 0.2
+assert (sdedit(model, s, -x0, 1.0, 10, clip=None) - x0).abs().max() < 0.2
+A = matrix_of(lambda x: x.sum(1, keepdim=True), (2,))
+assert likelihood(model, s, A, torch.ones(3, 1))(x0, torch.tensor([1, 9, 50])).shape == (3,)
+""",
     "train": """
 import torch
 from mine.train import *
@@ -171,6 +202,16 @@ x, y = torch.rand(40, 1, 8, 8) - 0.5, torch.arange(40)
 rows = next(batches(x, y, 32))
 assert torch.equal(x[rows[1]], rows[0])
 """,
+    "interop": """
+import torch
+from mine.interop import *
+net = torch.nn.Linear(1, 1)
+try:
+    weights, recipe = from_safetensors(to_safetensors(net, {"mults": (1, 2)}))
+    assert torch.equal(weights["weight"], net.weight) and recipe == {"mults": (1, 2)}
+except ModuleNotFoundError as error:
+    assert str(error) == "safetensors isn't installed: pip install safetensors"
+""",
     "plot": """
 import matplotlib; matplotlib.use("Agg")
 import torch
@@ -182,7 +223,7 @@ explore(lambda ax, value: seen.append(value), [(0, "a"), (9, "b")]).update()
 assert set(seen) == {"a"}
 """,
 }
-HEAVY = {"data", "plot", "checkpoint, images"}  # the rest works without numpy and the like
+HEAVY = {"data", "plot", "checkpoint, images", "interop"}  # the rest needs no numpy
 
 # One process for each half: importing torch takes longer than the work. In both, the files of
 # "mine" may import only what their row allows.

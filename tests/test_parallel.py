@@ -221,7 +221,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     for name, value in {"RANK": "2", "LOCAL_RANK": "2", "WORLD_SIZE": "3"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match="2 GPUs here, .*--nproc-per-node=2"):
+    with pytest.raises(ValueError, match="more processes than GPUs .2.: .*--nproc-per-node=2"):
         with team("cuda"):
             pass
     with pytest.raises(ValueError, match="--device cpu"):

@@ -10,7 +10,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "book" / "your_data.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+HERE = re.sub(r"\n## Elsewhere.*?(?=\n## )", "", PAGE, flags=re.DOTALL)  # see test_interop.py
+BLOCKS = re.findall(r"```python\n(.*?)```", HERE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")

@@ -59,3 +59,13 @@ def exercise_3(heun_flow):
     if not errors[0] / errors[1] > 3:
         raise ValueError(f"twice the steps divide the error by {errors[0] / errors[1]:.1f}; "
                          "a method of order 2 divides it by about 4")  # fmt: skip
+    _check_times(heun_flow, x1)
+
+
+def _check_times(heun_flow, x1):
+    asked = []
+    heun_flow(lambda x, u: asked.append(round(float(u.reshape(-1)[0]), 4)) or x, x1, 4)
+    if sorted(asked) != [0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0]:
+        times = ", ".join(f"{u:g}" for u in asked)
+        raise ValueError(f"in 4 steps it asks for the velocity at u = {times}; expected both ends "
+                         "of each step: 1, 0.75, 0.75, 0.5, 0.5, 0.25, 0.25, 0")  # fmt: skip

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 import ddpm_lite
-from ddpm_lite import Schedule, cosine_schedule, ddim_step, sample
+from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
+from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = (
-    "diagnose",
-    "flow",
-)  # whose names aren't those of ddpm_lite: parts III and IV, and the probes
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing")
+"""Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
 def same_as_package(*built: Any) -> None:
@@ -39,9 +38,11 @@ def same_as_package(*built: Any) -> None:
 
 def of_package(name: str) -> Any:
     """The package's function or class of that name, in ``ddpm_lite`` or one of ``PLACES``."""
-    for place in (ddpm_lite, *(import_module(f"ddpm_lite.{place}") for place in PLACES)):
-        if hasattr(place, name):
-            return getattr(place, name)
+    if name in ddpm_lite.__all__:
+        return getattr(ddpm_lite, name)
+    for place in PLACES:
+        if hasattr(leaf := import_module(f"ddpm_lite.{place}"), name):
+            return getattr(leaf, name)
     raise ValueError(f"ddpm_lite has nothing called {name!r}")
 
 
@@ -76,6 +77,7 @@ def _flat(result: Any) -> Iterator[Any]:
 S = cosine_schedule(100)
 T = torch.tensor([1, 7, 50, 100])
 Y = torch.tensor([0, 1, 2, 3])
+LEVELS = torch.linspace(-1, 1, 17)
 
 
 def x(*shape: int) -> Tensor:
@@ -101,6 +103,23 @@ def network(make: Callable, *inputs: Tensor) -> Iterator[Tensor]:
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     yield net.eval()(*inputs)
+
+
+def twice(x: Tensor, t: Tensor) -> Tensor:
+    """A network that predicts the noise and the share of a variance."""
+    return torch.cat([model(x, t), 0.3 * x], 1)
+
+
+def reverse(x: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """A reverse step with some variance."""
+    return 0.9 * x, 0.5 + 0 * x
+
+
+def trace(of: Callable) -> Tensor:
+    """The trace of a map that mixes the entries of each row."""
+    with torch.enable_grad():
+        start = x().requires_grad_()
+        return of(start.tanh() * start.mean((1, 2, 3), keepdim=True), start)
 
 
 def steps(make: Callable, **how: Any) -> Tensor:
@@ -136,6 +155,19 @@ def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
         return read(path)
 
 
+def slope(x: Tensor, u: Tensor) -> Tensor:
+    """Some score(x, u)."""
+    return -x * (1 + u.reshape(-1, *[1] * (x.ndim - 1)))
+
+
+def functions_of(sde: Any) -> list[Tensor]:
+    """What the four functions of an SDE give."""
+    return [part(torch.linspace(0.1, 1, 5)) for part in (sde.f, sde.g2, sde.signal, sde.noise)]
+
+
+LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
+FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -164,6 +196,18 @@ USES: dict[str, Callable[[Any], Any]] = {
     "spaced": lambda f: [f(1000, 50), f(1000, 20, 2.0)],
     "ddim_invert": lambda f: f(model, S, x(), [100, 60, 20, 0], 2),
     "slerp": lambda f: f(x(), x(), 0.3),
+    "sdedit": lambda f: [f(model, S, x(), 0.5, 10), f(model, S, x(4, 2), 0.3, 5, ddim_step, None)],
+    "replaced": lambda f: steps(f(x(), x() > 0)),
+    "renoised": lambda f: f(S, x(), 20, 60),
+    "repaint": lambda f: steps(f(model, x(), x() > 0, 3)),
+    "matrix_of": lambda f: f(lambda x: x.cumsum(3)[..., 1:], (1, 2, 3)),
+    "residual": lambda f: f(x(3, 64), x(4, 3), x()),
+    "dps": lambda f: steps(f(model, x(3, 64), x(4, 3), 0.1)),
+    "likelihood": lambda f: [
+        f(model, S, x(3, 64), x(4, 3), sigma, std)(x(), T) for sigma, std in ((0.1, 0), (0, 1))
+    ],
+    "mixture_model": lambda f: f(S, x(3, 2), 0.4)(x(4, 2), T),
+    "mixture_posterior": lambda f: f(x(3, 2), 0.4, x(1, 2), x(1), 0.2),
     "time_embedding": lambda f: f(T, 16),
     "ResBlock": lambda f: network(partial(f, 8, 16, 12), x(4, 8, 6, 6), x(4, 12)),
     "Attention": lambda f: network(partial(f, 8), x(4, 8, 6, 6)),
@@ -188,7 +232,44 @@ USES: dict[str, Callable[[Any], Any]] = {
     "mmd": lambda f: f(x(50, 3), x(60, 3)),
     "precision_recall": lambda f: f(x(50, 3), x(60, 3)),
     "nearest": lambda f: f(x(5, 3), x(60, 3), 2),
+    "bits_per_dim": lambda f: [f(x(4), 64), f(x(4), 64, 0.125)],
+    "dequantise": lambda f: f(x(), 17),
+    "decoder_log_prob": lambda f: [
+        f(LEVELS, x(17), 0.3 + x(17) ** 2, 17),
+        f(x(), x(), x() ** 2, None),
+    ],
+    "kl_of_gaussians": lambda f: f(x(), x() ** 2, x(), x() ** 2),
+    "variances": lambda f: [f(S, x(), T, T - 1), f(S, x(), 50, 20)],
+    "reverse_step": lambda f: [f(S, x(), T, T - 1, x(), 0.3), f(S, x(), 50, 20, x(), x())],
+    "fixed_variance": lambda f: f(model, S, 0.3)(x(), T, T - 1),
+    "learned_variance": lambda f: f(twice, S)(x(), T, T - 1),
+    "bound_term": lambda f: [
+        f(reverse, S, x(), T, T - 1, x()),
+        f(reverse, S, x(), T, T - 1, x(), 17),
+    ],
+    "bound": lambda f: f(reverse, S, x(), 17, [100, 60, 20, 0]),
+    "hybrid_loss": lambda f: f(twice, S, x()),
+    "exact_trace": lambda f: trace(f),
+    "hutchinson_trace": lambda f: trace(f),
+    "ode_slope": lambda f: f(model, S, x(), 50, likelihood.exact_trace),
+    "ode_log_prob": lambda f: f(model, S, x(), [20, 60, 100]),
     "told": lambda f: [f(x(), S, target)(x(), T) for target in ("eps", "x0", "v")],
+    "as_score": lambda f: f(model, S)(x(), T),
+    "mixture_score": lambda f: [f(x(5, 2), x(3, 2), 0.5), f(x(5, 2), x(3, 2), 0.5, x(5, 1), 2.0)],
+    "dsm_loss": lambda f: f(slope, x(), T / 10),
+    "langevin": lambda f: f(lambda x: -x, x(), 0.1, 3),
+    "annealed_langevin": lambda f: f(slope, x(), FALLING, 2, 0.01),
+    "vp": lambda f: functions_of(f()),
+    "ve": lambda f: functions_of(f()),
+    "sde_step": lambda f: [f(LINES, slope, x(), FALLING[0], FALLING[1], k) for k in (0, 1)],
+    "correct": lambda f: f(slope, x(), FALLING[0]),
+    "reverse": lambda f: [f(LINES, slope, x(), FALLING), f(LINES, slope, x(), FALLING, 0, 0.1)],
+    "edm_sigmas": lambda f: [f(5), f(9, 0.1, 10, 3)],
+    "edm_coefficients": lambda f: f(FALLING, 0.7),
+    "edm_denoiser": lambda f: f(slope, 0.7)(x(), FALLING),
+    "edm_heun": lambda f: f(slope, x(), torch.cat([FALLING, torch.zeros(1)])),
+    "zero_terminal_snr": lambda f: f(S.alpha_bar),
+    "min_snr_weight": lambda f: [f(FALLING * 20, name) for name in ("eps", "x0", "v")],
     "linear_error": lambda f: [f(x(), torch.tensor(0.3), name) for name in ("eps", "x0", "v")],
     "interpolate": lambda f: f(x(), torch.rand(4), x()),
     "uniform": lambda f: f(5),

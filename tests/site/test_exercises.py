@@ -140,7 +140,7 @@ def package_definitions() -> dict[str, str]:
     package = ROOT / "ddpm_lite"
     for leaf in [*package.glob("*.py"), *(package / "diagnose").glob("*.py")]:
         found |= definitions(leaf.read_text(encoding="utf-8"))
-    return {name: code for name, code in found.items() if hasattr(ddpm_lite, name) or name in USES}
+    return {name: code for name, code in found.items() if name in ddpm_lite.__all__ or name in USES}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -119,16 +119,21 @@ function spaced(T, n) {
   return Array.from({ length: n + 1 }, (_, i) => round(T * ((n - i) / n)));
 }
 
-// n standard normal numbers that depend on the seed, the time and the purpose alone: after going back and changing
-// something, the same noise falls. Uniform numbers by mulberry32, made normal by Box and Muller's formula.
-function gaussian(n, seed, t, purpose = 0) {
+// Uniform numbers in [0, 1) that depend on the seed, the time and the purpose alone, by mulberry32
+function randomNumbers(seed, t, purpose = 0) {
   let state = Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(t + 1, 0x85ebca6b) ^ Math.imul(purpose + 1, 0xc2b2ae35);
-  const uniform = () => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let a = Math.imul(state ^ (state >>> 15), state | 1);
     a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
     return ((a ^ (a >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+// n standard normal numbers, by Box and Muller's formula. After going back and changing something, the same noise
+// falls.
+function gaussian(n, seed, t, purpose = 0) {
+  const uniform = randomNumbers(seed, t, purpose);
   return Array.from({ length: n }, () =>
     Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
 }

@@ -1,7 +1,4 @@
-// The network works in a worker, so that the page stays alive while it counts.
-//
-// A page that was opened from a folder may not load a worker from a file. So the worker is made of the text of the
-// functions that this page has loaded already, which works everywhere.
+// The playground's network works in a worker (see background.js), so that the page keeps responding.
 
 // One request, one answer: the prediction of x0 at time t and, where a time s is given, the state x_s.
 function laboratory(file) {
@@ -30,27 +27,5 @@ const PARTS = [
   dpmpp2m, logSnr, keepKnown, laboratory,
 ];
 
-// ask(request) promises the answer. Without a worker the page counts by itself, between two images.
-function startLaboratory(file) {
-  const waiting = new Map();
-  let worker;
-  let number = 0;
-  try {
-    const listen = "let ask; onmessage = ({ data: [n, request] }) =>"
-      + " n ? postMessage([n, ask(request)]) : (ask = laboratory(request));";
-    const text = new Blob([PARTS.map(String).join("\n"), "\n", listen], { type: "text/javascript" });
-    worker = new Worker(URL.createObjectURL(text));
-  } catch {
-    const ask = laboratory(file);
-    return (request) => new Promise((done) => setTimeout(() => done(ask(request))));
-  }
-  worker.onmessage = ({ data: [n, answer] }) => {
-    waiting.get(n)(answer);
-    waiting.delete(n);
-  };
-  worker.postMessage([0, file]);
-  return (request) => new Promise((done) => {
-    waiting.set(++number, done);
-    worker.postMessage([number, request]);
-  });
-}
+// ask(request) promises the answer.
+const startLaboratory = (file) => inBackground(laboratory, PARTS, file);

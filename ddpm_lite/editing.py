@@ -1,0 +1,192 @@
+"""Edit images and solve inverse problems with a model that was trained for neither.
+
+Four ways to use what you know: start from a noised image (``sdedit``), paste the known part
+(``replaced``, ``repaint``), or follow the gradient of a measurement y = A x0 + noise (``dps``,
+``likelihood``). A measurement is a matrix A (m, d) for flattened images, which ``matrix_of`` reads
+off any linear function. On a Gaussian mixture the right answer is a formula (``mixture_model``,
+``mixture_posterior``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .diffusion import Model, Schedule, ddpm_step, predict_x0, q_sample, sample, spaced
+
+Step = Callable[..., Tensor]  # step(schedule, xt, t, s, eps), as ddpm_step
+
+
+def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int = 50,
+           step: Step = ddpm_step, clip: float | None = 1.0) -> Tensor:  # fmt: skip
+    """Noise x0 (B, …) up to t = strength T, and sample back from there (SDEdit, Meng et al. 2022,
+    arXiv 2108.01073).
+
+    Args:
+        model, schedule, step, clip: as for ``sample``.
+        x0: images (B, …) to start from: photos, scribbles, collages.
+        strength: from 0 (x0 comes back) to 1 (nothing of it is left).
+        n: steps of a whole way from T to 0; this one takes its share, at least one.
+
+    Built in chapter 14.
+    """
+    _check(0 <= strength <= 1, "strength", strength, "0 (keep the image) to 1 (ignore it)")
+    t = round(strength * schedule.T)
+    if t == 0:
+        return x0
+    xt = q_sample(schedule, x0, t, torch.randn_like(x0))
+    times = spaced(t, max(1, round(strength * n)))
+    return sample(model, schedule, xt, times, step, clip)
+
+
+def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
+    """A step after which the pixels of the mask are those of x0, noised as x_s is (RePaint,
+    Lugmayr et al. 2022, arXiv 2201.09865, Eq. 8). At s = 0 they are x0 itself.
+
+    Args:
+        x0: (B, …) images of which some pixels are known. The others aren't used.
+        mask: bool, in a shape that goes with x0: True where a pixel is kept.
+        step: ``ddpm_step`` or another one.
+
+    Built in chapter 14.
+    """
+    _check(mask.dtype == torch.bool, "mask", mask.dtype, "bool: True where a pixel is kept")
+
+    def paste(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        kept = q_sample(schedule, x0, s, torch.randn_like(x0))
+        return torch.where(mask, kept, step(schedule, xt, t, s, eps))
+
+    return paste
+
+
+def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
+    """x_t from x_s (B, …) for t > s: the forward process, from x_s on. Built in chapter 14."""
+    _check(s < t, "(s, t)", (s, t), "s < t: noise is added from s up to t")
+    alpha = schedule.at(t, xs) / schedule.at(s, xs)
+    return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
+
+
+def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
+            step: Step = ddpm_step) -> Step:  # fmt: skip
+    """``replaced``, and then up again and down again, ``rounds`` times at each timestep, so that
+    the rest gets to know the kept pixels (RePaint, Algorithm 1, with jumps of one step). It calls
+    the model ``rounds`` times a step. Built in chapter 14."""
+    _check(rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
+    paste = replaced(x0, mask, step)
+
+    def again(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        for _ in range(rounds - 1):
+            xt = renoised(schedule, paste(schedule, xt, t, s, eps), s, t)
+            eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
+        return paste(schedule, xt, t, s, eps)
+
+    return again
+
+
+def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
+    """The matrix A (m, d) of a linear function of images (B, *shape): its columns are what f makes
+    of each unit image. Built in chapter 14.
+
+    Raises:
+        ValueError: f isn't linear, as f(0) isn't 0.
+    """
+    _check(not f(torch.zeros(1, *shape)).any(), "f(0)", "not 0", "a linear function")
+    d = torch.Size(shape).numel()
+    return f(torch.eye(d).reshape(d, *shape)).flatten(1).T
+
+
+def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
+    """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
+    _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
+           (tuple(A.shape), tuple(y.shape)),
+           f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
+    return y - x0.flatten(1) @ A.T  # (B, m)
+
+
+def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddpm_step) -> Step:
+    """A step, and then a move against the gradient of ||y - A x0_hat(x_t)|| with respect to x_t,
+    through the model (DPS, Chung et al. 2023, arXiv 2209.14687, Algorithm 1 with its step size:
+    the norm isn't squared).
+
+    Args:
+        model: any ``eps(x, t)``; it's called again, with gradients.
+        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
+        scale: zeta, the length of the move; it has to be tuned.
+        step: ``ddpm_step`` or another one.
+
+    Built in chapter 14.
+    """
+
+    def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        with torch.enable_grad():  # a sampler switches gradients off
+            leaf = xt.detach().requires_grad_()
+            time = torch.full(xt.shape[:1], t, device=xt.device)
+            x0 = predict_x0(schedule, leaf, t, model(leaf, time))
+            norm = residual(A, y, x0).norm(dim=1).sum()
+            grad = torch.autograd.grad(norm, leaf)[0]
+        return step(schedule, xt, t, s, eps) - scale * grad
+
+    return move
+
+
+def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: float = 0.0,
+               std: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:  # fmt: skip
+    """log p(y | x_t) up to a constant, (B,), if x0 given x_t is a Gaussian around its prediction.
+    Hand it to ``classifier_guided`` with scale 1.
+
+    Args:
+        model, schedule: as for ``sample``.
+        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
+        sigma: standard deviation of the measurement's noise, on the scale of y.
+        std: that of the data, in each direction. Its variance given x_t is then
+            std^2 (1 - alpha_bar) / (alpha_bar std^2 + 1 - alpha_bar), which is exact for such a
+            Gaussian (PiGDM, Song et al. 2023, openreview.net/forum?id=9_gsMA8MRKQ, with std = 1).
+            0 takes the prediction for the truth (DPS, arXiv 2209.14687, Theorem 1).
+
+    Built in chapter 14.
+    """
+    _check(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
+    U, size, _ = torch.linalg.svd(A, full_matrices=False)
+    seen = size > 1e-4 * size[0]  # directions of y that depend on x0
+
+    def log_p(x: Tensor, t: Tensor) -> Tensor:
+        a = schedule.at(t, x).flatten(1)  # (B, 1)
+        spread = std**2 * (1 - a) / (a * std**2 + 1 - a)
+        r = residual(A, y, predict_x0(schedule, x, t, model(x, t)))
+        r = r @ U[:, seen]
+        return -(r**2 / (spread * size[seen] ** 2 + sigma**2)).sum(1) / 2
+
+    return log_p
+
+
+def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
+    """The exact eps(x, t) of a mixture of K equal Gaussians, means (K, d), each with standard
+    deviation std in every direction; x is (B, d). Used from chapter 14 on."""
+
+    def eps(x: Tensor, t: Tensor) -> Tensor:
+        alpha_bar = schedule.at(t, x)  # (B, 1)
+        variance = alpha_bar * std**2 + 1 - alpha_bar
+        z = x[:, None] - alpha_bar.sqrt()[..., None] * means  # (B, K, d)
+        share = (-z.square().sum(2) / (2 * variance)).softmax(1)
+        return (1 - alpha_bar).sqrt() * (share[..., None] * z).sum(1) / variance
+
+    return eps
+
+
+def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
+                      sigma: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """What y = A x0 + sigma noise (m,) says about x0 from that mixture: again a mixture, as shares
+    (K,), means (K, d) and the covariance (d, d) that they have in common. Used in chapter 14.
+    """
+    S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
+    gain = std**2 * A.T @ S.inverse()  # (d, m)
+    r = y - means @ A.T  # (K, m)
+    share = (-(r @ S.inverse() * r).sum(1) / 2).softmax(0)
+    return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]) - gain @ A)
+
+
+def _check(well: object, name: str, given: object, expected: str) -> None:
+    if not well:
+        raise ValueError(f"{name} is {given}; expected {expected}")

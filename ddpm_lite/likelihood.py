@@ -1,0 +1,273 @@
+"""How probable are the data under a model? The variational bound, term by term, and the likelihood
+itself by the probability-flow ODE.
+
+All results are in nats for each row, unless a name says bits. A reverse step is any
+``reverse(xt, t, s)`` that returns the mean and the variance of p(x_s | x_t).
+
+Ho et al. 2020, arXiv 2006.11239 (the bound); Nichol and Dhariwal 2021, arXiv 2102.09672 (learned
+variances); Song et al. 2021, arXiv 2011.13456 (the ODE).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .diffusion import Model, Schedule, Time, posterior_variance, predict_x0, q_posterior, q_sample
+
+Reverse = Callable[..., tuple[Tensor, Tensor]]  # reverse(xt, t, s) -> mean, variance
+Trace = Callable[[Tensor, Tensor], Tensor]  # trace(y, x)
+
+
+def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
+    """Nats for each row as bits for each dimension.
+
+    Args:
+        nats: (B,) negative logarithms of a probability or of a density.
+        dims: numbers in a row, such as 64 for 8×8 pixels.
+        width: 1 for a probability. For a density, the distance between neighbouring values of the
+            data: 2 / 255 for bytes scaled to [-1, 1], and 1 / 255 for [0, 1].
+
+    Built in chapter 11.
+    """
+    _check(width > 0, f"width is {width}; expected 1, or the distance of neighbouring values")
+    return (nats / dims - math.log(width)) / math.log(2)
+
+
+def dequantise(x0: Tensor, levels: int) -> Tensor:
+    """Spread each value of x0 (B, …), one of so many evenly spaced ones in [-1, 1], uniformly over
+    its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter 11."""
+    _check_levels(levels)
+    return x0 + 2 / (levels - 1) * (torch.rand_like(x0) - 0.5)
+
+
+def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | None) -> Tensor:
+    """log p(x0 | x_t) of each entry under a Gaussian (DDPM, Eq. 13).
+
+    Args:
+        x0: (B, …) data in [-1, 1].
+        mean, variance: of the Gaussian, in a shape that broadcasts to x0.
+        levels: 17 for the digits, 256 for bytes: the probability of the bin around x0, where the
+            first and the last bin are open. None: the density at x0, for data without levels.
+
+    Built in chapter 11.
+    """
+    if levels is None:
+        return -0.5 * ((x0 - mean) ** 2 / variance + (2 * math.pi * variance).log())
+    _check_levels(levels)
+    half, std, cdf = 1 / (levels - 1), variance.sqrt(), torch.special.ndtr
+    upper = torch.where(x0 + half > 1, 1.0, cdf((x0 + half - mean) / std))
+    lower = torch.where(x0 - half < -1, 0.0, cdf((x0 - half - mean) / std))
+    return (upper - lower).clamp(min=1e-12).log()
+
+
+def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor,
+                    variance_2: Tensor) -> Tensor:  # fmt: skip
+    """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), of each entry. Built in
+    chapter 11."""
+    ratio = variance_1 / variance_2
+    return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2) ** 2 / variance_2)
+
+
+def variances(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> tuple[Tensor, Tensor]:
+    """The two limits of the variance of a step from t to s: the posterior's and the forward step's,
+    beta tilde and beta. At s = 0 the first would be 0, which has no logarithm, so there both are
+    beta. Built in chapter 11."""
+    high = 1 - schedule.at(t, xt) / schedule.at(s, xt)
+    low = posterior_variance(schedule, xt, t, s)
+    return torch.where(low > 0, low, high), high
+
+
+def reverse_step(
+    schedule: Schedule, xt: Tensor, t: Time, s: Time, eps: Tensor, w: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance of p(x_s | x_t) from a prediction of the noise. The variance is beta tilde
+    at w = 0, beta at w = 1, and linear in its logarithm between (Improved DDPM, Eq. 15). Built in
+    chapter 11."""
+    x0 = predict_x0(schedule, xt, t, eps)
+    mean, _ = q_posterior(schedule, x0, xt, t, s)
+    low, high = variances(schedule, xt, t, s)
+    return mean, low ** (1 - w) * high**w
+
+
+def fixed_variance(model: Model, schedule: Schedule, w: float = 1.0) -> Reverse:
+    """The reverse step of a model, with the same ``w`` everywhere. Built in chapter 11."""
+
+    def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        return reverse_step(schedule, xt, t, s, model(xt, t), w)
+
+    return reverse
+
+
+def learned_variance(net: Model, schedule: Schedule) -> Reverse:
+    """The reverse step of a network whose output (B, 2C, …) is the noise and ``w``. Built in
+    chapter 11.
+
+    Raises:
+        ValueError: the network's output doesn't have twice the channels.
+    """
+
+    def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        output = net(xt, t)
+        _check_halves(output, xt)
+        return reverse_step(schedule, xt, t, s, *output.chunk(2, 1))
+
+    return reverse
+
+
+def bound_term(
+    reverse: Reverse, schedule: Schedule, x0: Tensor, t: Tensor, s: Tensor, eps: Tensor,
+    levels: int | None = None,
+) -> Tensor:  # fmt: skip
+    """One term of the bound for each row, (B,), with the noise ``eps`` (DDPM, Eq. 5).
+
+    Args:
+        reverse: the reverse step.
+        schedule: the noise levels.
+        x0: (B, …) data.
+        t, s: (B,) the step from t to s < t. Where s is 0 the term is that of the decoder.
+        eps: noise like x0.
+        levels: as for ``decoder_log_prob``.
+
+    Built in chapter 11.
+    """
+    xt = q_sample(schedule, x0, t, eps)
+    mean, variance = reverse(xt, t, s)
+    posterior, _ = q_posterior(schedule, x0, xt, t, s)
+    kl = kl_of_gaussians(posterior, variances(schedule, xt, t, s)[0], mean, variance)
+    decoder = -decoder_log_prob(x0, mean, variance, levels)
+    last = (s == 0).reshape(-1, *[1] * (x0.ndim - 1))
+    return torch.where(last, decoder, kl).flatten(1).sum(1)
+
+
+@torch.no_grad()
+def bound(
+    reverse: Reverse, schedule: Schedule, x0: Tensor, levels: int | None = None,
+    times: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """All terms (n + 1, B), from L_0 to the prior's, whose sum is at least -log p(x0).
+
+    Args:
+        reverse, schedule, x0, levels: as for ``bound_term``.
+        times: falling from T to 0. None takes every step.
+
+    Raises:
+        ValueError: the times don't fall from T to 0.
+
+    Built in chapter 11.
+    """
+    times = range(schedule.T, -1, -1) if times is None else times
+    _check_times(times[::-1], schedule.T, first=0)
+    rows = [torch.full(x0.shape[:1], t, device=x0.device) for t in times]
+    a = schedule.alpha_bar[-1]
+    prior = kl_of_gaussians(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))
+    terms = [bound_term(reverse, schedule, x0, t, s, torch.randn_like(x0), levels)
+             for t, s in pairwise(rows)]  # fmt: skip
+    return torch.stack([prior.flatten(1).sum(1), *terms]).flip(0)
+
+
+def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.001) -> Tensor:
+    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16), where T times a term estimates L_vlb, in
+    nats for each dimension. The mean is detached there, so only the variance learns from it.
+
+    Raises:
+        ValueError: the network's output doesn't have twice the channels.
+
+    Built in chapter 11.
+    """
+    t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device)
+    eps = torch.randn_like(x0)
+    output = net(q_sample(schedule, x0, t, eps), t)
+    _check_halves(output, x0)
+    prediction, w = output.chunk(2, 1)
+
+    def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        return reverse_step(schedule, xt, t, s, prediction.detach(), w)
+
+    term = bound_term(reverse, schedule, x0, t, t - 1, eps)
+    vlb = schedule.T * term.mean() / x0[0].numel()
+    return F.mse_loss(prediction, eps) + weight * vlb
+
+
+def exact_trace(y: Tensor, x: Tensor) -> Tensor:
+    """The trace of dy/dx for each row, (B,): a derivative for each of the D entries. Row i of y may
+    depend on row i of x alone. Built in chapter 11."""
+    total = y.flatten(1).sum(0)  # (D,)
+    slopes = torch.autograd.grad(total, x, torch.eye(len(total)).to(x), is_grads_batched=True)[0]
+    return torch.einsum("ibi->b", slopes.flatten(2))
+
+
+def hutchinson_trace(y: Tensor, x: Tensor) -> Tensor:
+    """An unbiased estimate of the trace from one derivative, with random signs (Hutchinson 1990).
+    Built in chapter 11."""
+    sign = torch.randint(0, 2, x.shape).to(x) * 2 - 1
+    (slope,) = torch.autograd.grad((y * sign).sum(), x)
+    return (slope * sign).flatten(1).sum(1)
+
+
+def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace) -> tuple:
+    """The velocity v (B, …) of the ODE, a derivative by the angle, and its divergence (B,). Built
+    in chapter 11."""
+    alpha_bar = schedule.at(t, x)
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        eps = model(x, torch.full(x.shape[:1], t, device=x.device))
+        v = (eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()
+        divergence = trace(v, x)
+    return v.detach(), divergence
+
+
+def ode_log_prob(
+    model: Model, schedule: Schedule, x: Tensor, times: Sequence[int], trace: Trace = exact_trace
+) -> Tensor:
+    """log p(x_s) for each row, (B,), by the probability-flow ODE and Heun's rule (Song et al. 2021,
+    arXiv 2011.13456, Eq. 39). Time is the angle whose cosine is sqrt(alpha_bar), where the velocity
+    is v.
+
+    Args:
+        model: ``eps(x, t)``.
+        schedule: the noise levels.
+        x: (B, …) at the time ``times[0]``, which is 0 for clean data.
+        times: rising to T.
+        trace: ``exact_trace`` or ``hutchinson_trace``.
+
+    Raises:
+        ValueError: the times don't rise to T.
+
+    Built in chapter 11.
+    """
+    _check_times(times, schedule.T)
+    angle = torch.atan2((1 - schedule.alpha_bar).sqrt(), schedule.alpha_bar.sqrt())
+    gained = 0.0
+    for s, t in pairwise(times):
+        h = angle[t] - angle[s]
+        v, d = ode_slope(model, schedule, x, s, trace)
+        v_next, d_next = ode_slope(model, schedule, x + h * v, t, trace)
+        x, gained = x + h * (v + v_next) / 2, gained + h * (d + d_next) / 2
+    log_p = decoder_log_prob(x, 0 * x, 0 * x + 1, None)
+    return log_p.flatten(1).sum(1) + gained
+
+
+def _check_halves(output: Tensor, x: Tensor) -> None:
+    given, twice = tuple(output.shape), (len(x), 2 * x.shape[1], *x.shape[2:])
+    _check(given == twice, f"the network returns {given}; expected {twice}, the noise and w")
+
+
+def _check_levels(levels: int) -> None:
+    _check(type(levels) is int and levels > 1, f"levels is {levels}; expected 256 for bytes")
+
+
+def _check_times(times: Sequence[int], T: int, first: int | None = None) -> None:
+    rises = len(times) > 1 and times[0] >= 0 and all(s < t for s, t in pairwise(times))
+    right = rises and times[-1] == T and first in (None, times[0])
+    _check(right, f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -1,0 +1,266 @@
+"""Scores and differential equations: Langevin, SDEs, probability flow, EDM, and all conventions.
+
+A score is ``score(x, u)``, the gradient of log p_u at x (B, …), with one u or sigma for each row.
+Continuous time is u in [0, 1], data at 0 and noise at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .diffusion import Model, Schedule
+
+Score = Callable[[Tensor, Tensor], Tensor]
+
+
+def as_score(model: Model, schedule: Schedule) -> Score:
+    """The score that a model ``eps(x, t)`` implies: -eps / sqrt(1 - alpha_bar_t) (Song et al. 2021,
+    arXiv 2011.13456, section 3). Built in chapter 12."""
+    return lambda x, t: -model(x, t) / (1 - schedule.at(t, x)).sqrt()
+
+
+def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float = 1,
+                  noise: Tensor | float = 0) -> Tensor:  # fmt: skip
+    """The score (B, D) of ``signal * x0 + noise * eps``, where x0 is drawn from Gaussians with
+    equal shares, means (K, D) and one standard deviation. ``signal`` and ``noise`` are numbers or
+    (B, 1). Built in chapter 12."""
+    variance = (signal * std) ** 2 + noise**2
+    away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
+    share = (-away.square().sum(2) / (2 * variance)).softmax(1)
+    return (share[..., None] * away).sum(1) / variance
+
+
+def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
+    """Denoising score matching at the noise levels sigma (B,): the mean of
+    |sigma score(x0 + sigma eps, sigma) + eps|² (Vincent 2011; Song and Ermon 2019, arXiv
+    1907.05600, Eq. 5 and 6). Built in chapter 12."""
+    eps = torch.randn_like(x0)
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    return (s * score(x0 + s * eps, sigma) + eps).square().mean()
+
+
+def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
+    """n steps x + step * score(x) + sqrt(2 step) z (arXiv 1907.05600, Eq. 4, with step for
+    epsilon / 2). Built in chapter 12."""
+    _check(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
+    for _ in range(n):
+        x = x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
+    return x
+
+
+def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: float) -> Tensor:
+    """n Langevin steps at each of the falling noise levels, of size step * (sigma / sigmas[-1])²
+    (arXiv 1907.05600, Algorithm 1). ``x`` is noise of the first level. Built in chapter 12."""
+    for s in sigmas:
+        size = step * (s / sigmas[-1]) ** 2
+        x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
+    return x
+
+
+class SDE(NamedTuple):
+    """dx = f(u) x du + g(u) dw, whose solution is x_u = signal(u) x0 + noise(u) eps. The four
+    functions take tensors; ``g2`` is g² (arXiv 2011.13456, Eq. 5). Made by ``vp`` or ``ve``."""
+
+    f: Callable[[Tensor], Tensor]
+    g2: Callable[[Tensor], Tensor]
+    signal: Callable[[Tensor], Tensor]
+    noise: Callable[[Tensor], Tensor]
+
+
+def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
+    """Variance preserving, the limit of DDPM's chain: f = -beta / 2, g² = beta, and beta grows
+    linearly (arXiv 2011.13456, Eq. 11 and 33). Built in chapter 12."""
+
+    def beta(u):
+        return beta_0 + u * (beta_1 - beta_0)
+
+    def signal(u):
+        return (-u * (beta_0 + beta(u)) / 4).exp()  # exp(-½ ∫ beta)
+
+    return SDE(lambda u: -beta(u) / 2, beta, signal, lambda u: (1 - signal(u) ** 2).sqrt())
+
+
+def ve(low: float = 0.01, high: float = 50.0) -> SDE:
+    """Variance exploding, the limit of NCSN: x0 stays as it is and sigma grows from low to high by
+    equal factors (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
+    Built in chapter 12."""
+    rate = torch.tensor(high / low).log()
+
+    def noise(u):
+        return low * (rate * u).exp()
+
+    return SDE(lambda u: 0 * u, lambda u: 2 * rate * noise(u) ** 2, lambda u: u**0, noise)
+
+
+def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
+                 eta: float = 1.0) -> Tensor:  # fmt: skip
+    """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
+    probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
+    al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
+    pull = (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
+    noise = eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
+    return x + (s - u) * (sde.f(u) * x - pull) + noise
+
+
+def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
+    """A Langevin step at a fixed u, whose move along the score is snr times its noise (arXiv
+    2011.13456, Algorithms 4 and 5). Built in chapter 12."""
+    s = score(x, u.expand(len(x)))
+    step = 2 * snr**2 * x[0].numel() / s.flatten(1).norm(dim=1).mean() ** 2
+    return x + step * s + (2 * step).sqrt() * torch.randn_like(x)
+
+
+def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
+            snr: float = 0.0) -> Tensor:  # fmt: skip
+    """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
+    after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
+    _check_falling(times, "times")
+    for u, s in pairwise(times):
+        x = sde_step(sde, score, x, u, s, eta)
+        x = correct(score, x, s, snr) if snr else x
+    clean = x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))
+    return clean / sde.signal(s)
+
+
+def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
+    """n noise levels (n + 1,) from high to low, evenly spaced in sigma^(1 / rho), and then 0
+    (arXiv 2206.00364, Eq. 5). Built in chapter 12."""
+    _check(n > 1 and 0 < low < high, "(n, low, high)", (n, low, high), "n > 1 and 0 < low < high")
+    grid = torch.linspace(high ** (1 / rho), low ** (1 / rho), n, dtype=torch.float64) ** rho
+    return torch.cat([grid, grid.new_zeros(1)]).float()
+
+
+def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
+    deviation is data_std. Built in chapter 12."""
+    _check(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
+    total = (sigma**2 + data_std**2).sqrt()
+    return data_std**2 / total**2, sigma * data_std / total, 1 / total, sigma.log() / 4
+
+
+def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """D(x, sigma) = c_skip x + c_out net(c_in x, c_noise), a prediction of x0 from x0 + sigma eps
+    (arXiv 2206.00364, Eq. 7). sigma has shape (B,). Built in chapter 12."""
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …)
+        skip, out, scale, label = edm_coefficients(sigma, data_std)
+        return skip * x + out * net(scale * x, label.flatten())
+
+    return denoise
+
+
+def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Tensor) -> Tensor:
+    """Samples x0 (B, …) by Heun's method along dx = (x - D) / sigma d sigma, with Euler's for the
+    step to 0 (arXiv 2206.00364, Algorithm 1). ``x`` is sigmas[0] * noise. Built in chapter 12."""
+    _check_falling(sigmas, "sigmas")
+    for sigma, end in pairwise(sigmas):
+        slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
+        new = x + (end - sigma) * slope
+        if end > 0:
+            again = (new - denoise(new, end.expand(len(x)))) / end
+            new = x + (end - sigma) * (slope + again) / 2
+        x = new
+    return x
+
+
+def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
+    """alpha_bar (T + 1,) with sqrt(alpha_bar) shifted to 0 at T and scaled to keep row 1 (Lin et
+    al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. Built in chapter 12."""
+    _check(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
+    root = alpha_bar.double().sqrt()
+    new = (root - root[-1]) * root[1] / (root[1] - root[-1])
+    return torch.cat([root[:1], new[1:]]).square().to(alpha_bar)
+
+
+def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tensor:
+    """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
+    terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
+    _check(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
+    unit = {"eps": snr, "x0": 1 + 0 * snr, "v": snr + 1}[target]
+    return snr.clamp(max=gamma) / unit
+
+
+# All conventions: each has a way to ours and a way back
+
+# fmt: off
+LEVELS = {  # name: to alpha_bar, from alpha_bar
+    "alpha_bar": (lambda a: a, lambda a: a),
+    "noise": (lambda s: 1 - s**2, lambda a: (1 - a).sqrt()),
+    "lambda": (lambda n: torch.sigmoid(2 * n), lambda a: (a / (1 - a)).log() / 2),
+    "edm": (lambda s: 1 / (1 + s**2), lambda a: ((1 - a) / a).sqrt()),
+    "flow": (lambda u: (1 - u) ** 2 / ((1 - u) ** 2 + u**2),
+             lambda a: (1 - a).sqrt() / (a.sqrt() + (1 - a).sqrt())),
+    "angle": (lambda p: p.cos() ** 2, lambda a: a.sqrt().acos()),
+}
+STATES = {  # name: what x_t is divided by
+    "vp": lambda a: 1 + 0 * a,
+    "edm": lambda a: a.sqrt(),  # and VE
+    "flow": lambda a: a.sqrt() + (1 - a).sqrt(),
+}
+PREDICTIONS = {  # name: to eps, from eps; r and n are the sizes of signal and noise
+    "eps": (lambda p, x, r, n: p, lambda e, x, r, n: e),
+    "x0": (lambda p, x, r, n: (x - r * p) / n, lambda e, x, r, n: (x - n * e) / r),  # also EDM's D
+    "v": (lambda p, x, r, n: n * x + r * p, lambda e, x, r, n: (e - n * x) / r),
+    "score": (lambda p, x, r, n: -n * p, lambda e, x, r, n: -e / n),
+    "edm_score": (lambda p, x, r, n: -n / r * p, lambda e, x, r, n: -r / n * e),  # and VE's
+    "velocity": (lambda p, x, r, n: (x + r * p) / (r + n),
+                 lambda e, x, r, n: ((r + n) * e - x) / r),
+}
+# fmt: on
+
+
+def convert_level(value: Tensor, of: str, to: str) -> Tensor:
+    """A noise level in another convention: the names are the keys of ``LEVELS``."""
+    _check_names(LEVELS, of, to)
+    return LEVELS[to][1](LEVELS[of][0](value))
+
+
+def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
+    """The same noisy data (B, …) at another scale: the names are the keys of ``STATES``."""
+    _check_names(STATES, of, to)
+    a = alpha_bar.reshape(-1, *[1] * (x.ndim - 1))
+    return x * STATES[of](a) / STATES[to](a)
+
+
+def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
+    """The same prediction (B, …) as another quantity: the names are the keys of ``PREDICTIONS``.
+    ``xt`` is always x_t, so bring it there by ``convert_state``."""
+    _check_names(PREDICTIONS, of, to)
+    a = alpha_bar.reshape(-1, *[1] * (xt.ndim - 1))
+    r, n = a.sqrt(), (1 - a).sqrt()
+    return PREDICTIONS[to][1](PREDICTIONS[of][0](p, xt, r, n), xt, r, n)
+
+
+def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
+    """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is joined by lines. For
+    u in [0, 1], t is T u."""
+    log, k = schedule.alpha_bar.double().log(), t.long().clamp(0, schedule.T - 1)
+    return torch.lerp(log[k], log[k + 1], t.double() - k).exp()
+
+
+def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
+    """The time t (float64) of an alpha_bar: the inverse of ``alpha_bar_at``."""
+    log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
+    k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
+    return k + (y - log[k]) / (log[k + 1] - log[k])
+
+
+def _check(well: object, name: str, given: object, expected: str) -> None:
+    if not well:
+        raise ValueError(f"{name} is {given}; expected {expected}")
+
+
+def _check_names(table: dict, *names: str) -> None:
+    for name in names:
+        _check(name in table, "the convention", repr(name), "one of " + ", ".join(table))
+
+
+def _check_falling(values: Tensor, name: str) -> None:
+    falls = len(values) > 1 and (values[1:] < values[:-1]).all() and values[-1] >= 0
+    _check(falls, name, [round(v, 4) for v in values[:3].tolist()], "falling values, 0 or more")
