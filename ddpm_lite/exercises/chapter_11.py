@@ -24,7 +24,7 @@ def exercise_1(bits_of_bytes):
             raise ValueError(f"the shape is {tuple(mine.shape)}; expected a number for each row")
         if not (mine - math.log2(255)).abs().max() < 1e-3:
             raise ValueError(
-                f"a density that is even on [{low}, {high}] gives {mine[0]:.2f} bits; expected "
+                f"a density that is uniform on [{low}, {high}] gives {mine[0]:.2f} bits; expected "
                 f"{math.log2(255):.2f}, whatever the range"
             )
 

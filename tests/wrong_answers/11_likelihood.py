@@ -18,6 +18,14 @@ def bits_of_bytes(nats, dims, low, high):
 def bits_of_bytes(nats, dims, low, high):
     return (nats - math.log((high - low) / 255)) / dims / math.log(2)
 """,
+        "256 gaps": """
+def bits_of_bytes(nats, dims, low, high):
+    return (nats / dims - math.log((high - low) / 256)) / math.log(2)
+""",
+        "the offset of [0, 1] for every range": """
+def bits_of_bytes(nats, dims, low, high):
+    return nats / dims / math.log(2) + math.log2(255)
+""",
     },
     2: {
         "one term taken for the bound": """
@@ -41,6 +49,16 @@ def one_term(reverse, schedule, x0):
     term = bound_term(reverse, schedule, x0, t, t - 1, torch.randn_like(x0))
     return schedule.T / 1000 * term
 """,
+        "t never reaches T": """
+def one_term(reverse, schedule, x0):
+    t = torch.randint(1, schedule.T, x0.shape[:1])
+    return schedule.T * bound_term(reverse, schedule, x0, t, t - 1, torch.randn_like(x0))
+""",
+        "steps straight to the data": """
+def one_term(reverse, schedule, x0):
+    t = torch.randint(1, schedule.T + 1, x0.shape[:1])
+    return schedule.T * bound_term(reverse, schedule, x0, t, 0 * t, torch.randn_like(x0))
+""",
     },
     3: {
         "the full score": """
@@ -58,6 +76,14 @@ def ode_drift(beta, x, score):
         "the forward drift alone": """
 def ode_drift(beta, x, score):
     return -0.5 * beta * x
+""",
+        "the time reversed": """
+def ode_drift(beta, x, score):
+    return 0.5 * beta * (x + score)
+""",
+        "the score alone": """
+def ode_drift(beta, x, score):
+    return -0.5 * beta * score
 """,
     },
     4: {
@@ -78,6 +104,15 @@ def best_shares(terms):
         "not normalised": """
 def best_shares(terms):
     return terms.square().mean(1).sqrt()
+""",
+        "in proportion to the standard deviation": """
+def best_shares(terms):
+    return terms.std(1) / terms.std(1).sum()
+""",
+        "in proportion to the mean size": """
+def best_shares(terms):
+    size = terms.abs().mean(1)
+    return size / size.sum()
 """,
     },
 }
