@@ -36,7 +36,7 @@ def exercise_3(flow_map):
     x = torch.tensor([-3.0, 0.5, 4.0], dtype=torch.float64)
     for mean, std in ((0.0, 1.0), (2.0, 0.5)):
         for sigma, end in ((10.0, 0.0), (3.0, 1.0), (1.0, 3.0)):
-            right, levels = x, torch.linspace(sigma, end, 20001, dtype=torch.float64)
+            right, levels = x, torch.linspace(sigma, end, 2001, dtype=torch.float64)
             for a, b in zip(levels, levels[1:], strict=False):
                 middle = (a + b) / 2
                 slope = a * (right - mean) / (std**2 + a**2)
@@ -49,13 +49,25 @@ def exercise_3(flow_map):
 
 
 def exercise_4(heun_step):
-    """Heun's method along the probability flow: right, and of second order."""
+    """Heun's method along the probability flow: right, of second order, and not another one."""
     errors = [_error(heun_step, n) for n in (40, 80)]
     if not errors[0] < 0.2:
         raise ValueError(f"after 40 steps x is {errors[0]:.2g} away from the exact end")
     if not 3 < errors[0] / errors[1] < 5.5:
         raise ValueError(f"halving the steps makes the error {errors[0] / errors[1]:.1f} times "
                          f"smaller; Heun's method makes it 4 times smaller")  # fmt: skip
+    sde, x = vp(), torch.tensor([[2.0], [-1.0]], dtype=torch.float64)
+    u, s = torch.tensor([0.5, 0.4], dtype=torch.float64)
+
+    def slope(x, u):
+        return sde.f(u) * x + 2 * sde.g2(u) * x  # the score is -4x
+
+    first = slope(x, u)
+    heun = x + (s - u) * (first + slope(x + (s - u) * first, s)) / 2
+    off = (_given(heun_step(sde, lambda x, u: -4 * x, x, u, s), x) - heun).abs().max()
+    if not off < 1e-6:
+        raise ValueError("that's of second order, but it isn't Heun's: average the slopes at "
+                         "the two ends of the step")  # fmt: skip
 
 
 def _error(step, n):
