@@ -10,7 +10,8 @@ def exercise_1(edit_times):
     """The timesteps of an edit."""
     if list(_given(edit_times(1000, 0.0, 50))) != [0]:
         raise ValueError("strength 0 must leave the image alone: the list is [0]")
-    for T, strength, n in ((1000, 0.5, 50), (1000, 0.05, 15), (1000, 0.01, 10), (400, 1.0, 20)):
+    cases = (1000, 0.5, 50), (1000, 0.05, 15), (1000, 0.01, 10), (400, 1.0, 20)
+    for T, strength, n in (*cases, (1000, 0.6, 7), (100, 0.29, 10)):  # 4.2 and 2.9 steps
         times, t, steps = list(edit_times(T, strength, n)), round(strength * T), strength * n
         case = f"T = {T}, strength {strength}, n = {n}"
         if len(times) < 2:

@@ -21,6 +21,16 @@ def edit_times(T, strength, n):
 def edit_times(T, strength, n):
     return ddpm_lite.spaced(T, max(1, round(strength * n))) if strength else [0]
 """,
+        "rounded down to one step": """
+def edit_times(T, strength, n):
+    t = round(strength * T)
+    return ddpm_lite.spaced(t, max(1, int(strength * n))) if t else [0]
+""",
+        "rounded up": """
+def edit_times(T, strength, n):
+    t = round(strength * T)
+    return ddpm_lite.spaced(t, -int(-strength * n // 1)) if t else [0]
+""",
     },
     2: {
         "the gradient at the prediction": """
@@ -55,6 +65,22 @@ def data_gradient(model, schedule, A, y, x, t):
         leaf = x.detach().requires_grad_()
         x0 = ddpm_lite.predict_x0(schedule, leaf, t, model(leaf, t))
         loss = (y - x0.flatten(1) @ A.T).square().sum(1).mean() / 2
+        return torch.autograd.grad(loss, leaf)[0]
+""",
+        "the gradient of the log-probability": """
+def data_gradient(model, schedule, A, y, x, t):
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        x0 = ddpm_lite.predict_x0(schedule, leaf, t, model(leaf, t))
+        loss = (y - x0.flatten(1) @ A.T).square().sum() / 2
+        return -torch.autograd.grad(loss, leaf)[0]
+""",
+        "one timestep for all images": """
+def data_gradient(model, schedule, A, y, x, t):
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        x0 = ddpm_lite.predict_x0(schedule, leaf, t[:1].expand(len(t)), model(leaf, t))
+        loss = (y - x0.flatten(1) @ A.T).square().sum() / 2
         return torch.autograd.grad(loss, leaf)[0]
 """,
     },
@@ -102,6 +128,22 @@ def null_space(model, schedule, A, y):
 
     return eps
 """,
+        "the old noise is kept": """
+def null_space(model, schedule, A, y):
+    return model
+""",
+        "the correction is subtracted": """
+def null_space(model, schedule, A, y):
+    back = torch.linalg.pinv(A)
+
+    def eps(x, t):
+        x0 = ddpm_lite.predict_x0(schedule, x, t, model(x, t))
+        x0 = x0 - ((y - x0.flatten(1) @ A.T) @ back.T).reshape(x0.shape)
+        alpha_bar = schedule.at(t, x)
+        return (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+
+    return eps
+""",
     },
     4: {
         "the noise isn't squared": """
@@ -123,6 +165,16 @@ def condition(mean, cov, A, y, sigma):
 def condition(mean, cov, A, y, sigma):
     gain = cov @ A.T @ (A @ cov @ A.T + sigma**2 * torch.eye(len(A))).inverse()
     return mean + gain @ y, cov - gain @ A @ cov
+""",
+        "the noise is forgotten": """
+def condition(mean, cov, A, y, sigma):
+    gain = cov @ A.T @ (A @ cov @ A.T).inverse()
+    return mean + gain @ (y - A @ mean), cov - gain @ A @ cov
+""",
+        "the covariance of the mean, not of what is left": """
+def condition(mean, cov, A, y, sigma):
+    gain = cov @ A.T @ (A @ cov @ A.T + sigma**2 * torch.eye(len(A))).inverse()
+    return mean + gain @ (y - A @ mean), gain @ A @ cov
 """,
     },
 }
