@@ -861,11 +861,16 @@ def test_help_shows_the_settings_of_digits_and_names_the_commands(capsys):
 
 
 def process(*argv, **how):
-    """The command line in a new process."""
+    """The command line in a new process, which hears Ctrl-C even if these tests run in the
+    background of a shell, where it's ignored."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | how
     line = [sys.executable, "-m", "ddpm_lite", *map(str, argv)]
-    return subprocess.Popen(line, cwd=ROOT, env=environment, **pipes)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a child inherits
+    try:
+        return subprocess.Popen(line, cwd=ROOT, env=environment, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @posix

@@ -35,6 +35,7 @@ def test_the_ten_lines_train_and_sample(quiet_figures):
     lines = [line for line in code("python")[0].splitlines() if line.strip()]
     statements = [line for line in lines if not line.startswith((" ", "import", "from"))]
     assert len(statements) <= 10
+    quiet_figures.close("all")  # of other tests in this process
     names = {}
     torch.manual_seed(0)
     exec(code("python")[0], names)

@@ -41,7 +41,11 @@ def test_nothing_is_listed_where_nothing_is_changed(chapter):
     assert experiments.main(["--only", "as it is", str(chapter)]) == 0
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[1-6]*.ipynb")))
-def test_the_change_of_T_reaches_each_chapter_that_builds_on_a_schedule(path):
+BUILT = ("01_noise", "02_denoising", "03_loss", "05_training", "06_sampling")  # 4: a shipped one
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_the_change_of_T_reaches_each_chapter_that_builds_its_schedule(name):
+    path = ROOT / "notebooks" / f"{name}.ipynb"
     code = [c.source for c in experiments.edited(path, "T = 200").cells if c.cell_type == "code"]
     assert any("_schedule(200)" in source or "T = 200" in source for source in code)
