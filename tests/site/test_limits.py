@@ -22,10 +22,11 @@ def texts(path):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_the_main_path_is_short(path):
+    """As the page opens. Folded code (``size.folded``) has no limit yet, and it is a lot."""
     size = limits.measure(path)
     most = 240 if path.stem == "04_unet" else 180  # chapter 4 builds the whole network
     assert size.cells <= 45 and size.words <= 3500, size
-    assert size.lines <= most and size.median <= 6 and size.longest <= 21, size
+    assert size.lines <= most and size.median <= 6 and size.longest <= 20, size
     assert size.captions >= size.figures >= 5, size
 
 
