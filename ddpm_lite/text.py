@@ -1,0 +1,265 @@
+"""From a caption to an image: a tokeniser, a text encoder, and a U-Net whose pixels read the words.
+
+A caption is y, a row of token numbers (B, L). Token 0 is padding and is never read. Every caption
+begins with token 1, so that the empty caption, which guidance needs, has a token to read, too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .nets import (
+    Attention,
+    Conditioning,
+    Ints,
+    ResBlock,
+    down_path,
+    group_norm,
+    mid_path,
+    out_layers,
+    up_path,
+    zero,
+)
+
+PAD, START = 0, 1
+
+
+class Tokenizer:
+    """Captions to rows of token numbers (B, length), padded with 0.
+
+    Args:
+        pieces: the words, and parts of words, that it knows. Their tokens are 2, 3, …
+        length: how many tokens a row has; longer captions are refused.
+
+    A word is split from the left, each time into the longest piece that fits: "sevens" is "seven"
+    and "s". Built in chapter 17.
+    """
+
+    def __init__(self, pieces: Sequence[str], length: int = 16):
+        self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
+        self.number = {piece: i for i, piece in enumerate(self.pieces)}
+
+    def split(self, caption: str) -> list[str]:
+        """The pieces of a caption, after the start."""
+        found = ["<start>"]
+        for word in caption.lower().split():
+            while word:
+                fits = [p for p in self.pieces if word.startswith(p)]
+                if not fits:
+                    raise ValueError(f"unknown word {word!r} in {caption!r}; {self._known()}")
+                found.append(max(fits, key=len))
+                word = word[len(found[-1]) :]
+        return found
+
+    def __call__(self, captions: Sequence[str]) -> Tensor:
+        _check_captions(captions)
+        y = torch.full((len(captions), self.length), PAD)
+        for row, caption in zip(y, captions, strict=True):
+            found = self.split(caption)
+            if len(found) > self.length:
+                hint = f"expected at most {self.length}: use a shorter caption"
+                raise ValueError(f"{caption!r} has {len(found)} tokens; {hint}")
+            row[: len(found)] = torch.tensor([self.number[piece] for piece in found])
+        return y
+
+    def _known(self) -> str:
+        return f"expected words made of {', '.join(self.pieces[2:])}"
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """How much each query reads of each key: softmax(q k^T / sqrt(c)), and 0 where the mask is
+    False (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
+
+    Args:
+        q: queries (B, heads, N, c).
+        k: keys (B, heads, L, c).
+        mask: (B, L), False for padding. Each row needs one True at least.
+
+    Returns:
+        (B, heads, N, L), with a sum of 1 over the L keys. Built in chapter 17.
+    """
+    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    return score.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1)
+
+
+class CrossAttention(nn.Module):
+    """Each pixel reads the words: x (B, C, H, W) and words (B, L, dim) to (B, C, H, W).
+
+    Queries come from the pixels, keys and values from the words (Rombach et al. 2022,
+    arXiv 2112.10752, section 3.3). ``heads`` parts of the channels read on their own. It starts as
+    the identity. Built in chapter 17.
+    """
+
+    def __init__(self, channels: int, dim: int, heads: int = 4):
+        super().__init__()
+        self.heads, self.norm = heads, group_norm(channels)
+        self.q, self.kv = nn.Linear(channels, channels), nn.Linear(dim, 2 * channels)
+        self.out = zero(nn.Linear(channels, channels))
+
+    def weights(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        """How much each pixel reads of each word: (B, heads, H W, L)."""
+        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
+        k, _ = self.kv(words).chunk(2, dim=-1)
+        q, k = (rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in (q, k))
+        return attention_weights(q, k, mask)
+
+    def forward(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        _, v = self.kv(words).chunk(2, dim=-1)
+        v = rearrange(v, "b l (heads c) -> b heads l c", heads=self.heads)
+        h = rearrange(self.weights(x, words, mask) @ v, "b heads n c -> b n (heads c)")
+        return x + rearrange(self.out(h), "b (h w) c -> b c h w", h=x.shape[2])
+
+
+class TextLayer(nn.Module):
+    """Each word reads the others, then thinks by itself: (B, L, dim) to the same shape (Vaswani
+    et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
+
+    def __init__(self, dim: int, heads: int = 4):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.qkv, self.out = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, h: Tensor, mask: Tensor) -> Tensor:
+        split = "b l (n heads c) -> n b heads l c"
+        q, k, v = rearrange(self.qkv(self.norm1(h)), split, n=3, heads=self.heads)
+        read = rearrange(attention_weights(q, k, mask) @ v, "b heads l c -> b l (heads c)")
+        h = h + self.out(read)
+        return h + self.mlp(self.norm2(h))
+
+
+class TextEncoder(nn.Module):
+    """Tokens y (B, L) to one vector for each of them, (B, L, dim).
+
+    Args:
+        tokens: how many tokens there are.
+        dim: length of a vector, a multiple of ``heads``.
+        length: the most tokens of a caption.
+        layers: how often the words read each other.
+        positions: standard deviation of the position embeddings at the start. 0 leaves them out,
+            and then the encoder can't know the order of the words.
+
+    Built in chapter 17.
+    """
+
+    def __init__(
+        self, tokens: int, dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
+        positions: float = 1.0,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = nn.Embedding(tokens, dim)
+        start = positions * torch.randn(length, dim)
+        self.positions = nn.Parameter(start, requires_grad=positions > 0)
+        self.layers = nn.ModuleList([TextLayer(dim, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, y: Tensor) -> Tensor:
+        _check_tokens(y, self.embed.num_embeddings, len(self.positions))
+        h = self.embed(y) + self.positions[: y.shape[1]]
+        for layer in self.layers:
+            h = layer(h, y != PAD)
+        return self.norm(h)
+
+
+class TextBlock(nn.Module):
+    """A ResBlock, and at the levels with attention: pixels read each other, then the words."""
+
+    def __init__(
+        self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool
+    ):  # fmt: skip
+        super().__init__()
+        self.res, self.attention = ResBlock(c_in, c_out, c_dim), attention
+        self.self_attention = Attention(c_out) if attention else None
+        self.cross = CrossAttention(c_out, dim, heads) if attention else None
+
+    def forward(self, x: Tensor, c: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        x = self.res(x, c)
+        return self.cross(self.self_attention(x), words, mask) if self.attention else x
+
+
+class TextUNet(nn.Module):
+    """A U-Net that reads a caption: ``net(x, t, y)`` with x (B, channels, H, W) and tokens y (B, L).
+
+    Args:
+        tokens: how many tokens there are, ``len(tokenizer.pieces)``.
+        channels, width, mults: as in ``UNet``, with one block a level.
+        attention: levels where pixels read each other and the words; the middle always does.
+        dim, length, layers, positions: see ``TextEncoder``.
+        heads: of the text encoder and of the cross-attention.
+
+    ``y = None`` is the empty caption. Built in chapter 17.
+    """
+
+    def __init__(
+        self, tokens: int, channels: int = 3, width: int = 32, mults: Ints = (1, 2, 2),
+        attention: Ints = (1, 2), dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
+        positions: float = 1.0,
+    ):  # fmt: skip
+        super().__init__()
+        block = partial(TextBlock, c_dim=4 * width, dim=dim, heads=heads)
+        self.text = TextEncoder(tokens, dim, length, layers, heads, positions)
+        self.condition = Conditioning(width, 4 * width)
+        self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
+        self.down, skips = down_path(block, nn.Conv2d, width, mults, 1, attention)
+        self.mid = mid_path(block, skips[-1])
+        self.up = up_path(block, nn.Conv2d, width, mults, 1, attention, skips)
+        self.conv_out = out_layers(mults[0] * width, channels)
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        y = torch.full((len(x), 1), START, device=x.device) if y is None else y
+        words, mask, c = self.text(y), y != PAD, self.condition(t)
+        skips = [h := self.conv_in(x)]
+        for layer in self.down:
+            skips.append(h := _step(layer, h, c, words, mask))
+        for layer in self.mid:
+            h = layer(h, c, words, mask)
+        for layer in self.up:
+            if isinstance(layer, TextBlock):
+                h = torch.cat([h, skips.pop()], dim=1)
+            h = _step(layer, h, c, words, mask)
+        return self.conv_out(h)
+
+
+def _step(layer: nn.Module, h: Tensor, c: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+    """A block reads the words; a Downsample or an Upsample doesn't."""
+    return layer(h, c, words, mask) if isinstance(layer, TextBlock) else layer(h)
+
+
+@torch.no_grad()
+def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tensor]:
+    """Which word each pixel reads, in each cross-attention of the network, in the order of the
+    forward pass: (B, H, W, L) each, the mean over the heads. Built in chapter 17."""
+    found = []
+
+    def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:
+        weights = layer.weights(*inputs).mean(1)
+        found.append(rearrange(weights, "b (h w) l -> b h w l", h=inputs[0].shape[2]))
+
+    layers = [layer for layer in net.modules() if isinstance(layer, CrossAttention)]
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    net(x, t, y)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _check_captions(captions: Sequence[str]) -> None:
+    if isinstance(captions, str):
+        raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
+
+
+def _check_tokens(y: Tensor, tokens: int, length: int) -> None:
+    if y.ndim != 2 or y.dtype != torch.int64 or y.shape[1] > length:
+        given = f"y is {y.dtype} of shape {tuple(y.shape)}"
+        raise TypeError(f"{given}; expected int64 (B, L) with L up to {length}")
+    if not 0 <= y.min() <= y.max() < tokens or (y == PAD).all(1).any():
+        hint = f"expected 0 … {tokens - 1}, and not only padding: use the network's Tokenizer"
+        raise ValueError(f"tokens are {y.min()} … {y.max()}; {hint}")
