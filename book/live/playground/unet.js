@@ -116,14 +116,17 @@ function layer(weights, name, x, how, ...rest) {
   return how(x, weights[`${name}.weight`], weights[`${name}.bias`], ...rest);
 }
 
+// The part of Conditioning that a time gives
+function timeCondition(weights, t) {
+  const c = timeEmbedding(t, weights["condition.time.0.weight"].shape[1]);
+  return layer(weights, "condition.time.2", silu(layer(weights, "condition.time.0", c, linear)), linear);
+}
+
 // Conditioning: time and label as one vector; label null is "no label", the last row of the table.
 function conditioning(weights, t, y) {
   const { shape: [rows, out], data } = weights["condition.label.weight"];
   const start = (y ?? rows - 1) * out;
-  let c = timeEmbedding(t, weights["condition.time.0.weight"].shape[1]);
-  c = silu(layer(weights, "condition.time.0", c, linear));
-  c = layer(weights, "condition.time.2", c, linear);
-  return c.map((value, i) => value + data[start + i]);
+  return timeCondition(weights, t).map((value, i) => value + data[start + i]);
 }
 
 // ResBlock: x plus two convolutions of it, the condition added between them
@@ -157,15 +160,17 @@ function attention(weights, name, x) {
   return add(x, layer(weights, `${name}.out`, h, conv2d));
 }
 
-// A Block, or what changes the size: half of it on the way down, twice of it on the way up
-function stage(weights, name, x, c) {
+// A Block, or what changes the size: half of it on the way down, twice of it on the way up. Where the network has
+// words to read, its pixels read them after each other (text.js of the page "Type a caption").
+function stage(weights, name, x, c, words = null) {
   if (`${name}.conv.weight` in weights) {
     return name.startsWith("down")
       ? layer(weights, `${name}.conv`, x, conv2d, 2)
       : layer(weights, `${name}.conv`, upsample(x), conv2d);
   }
   const h = resBlock(weights, `${name}.res`, x, c);
-  return `${name}.attention.qkv.weight` in weights ? attention(weights, `${name}.attention`, h) : h;
+  const seen = `${name}.attention.qkv.weight` in weights ? attention(weights, `${name}.attention`, h) : h;
+  return words && `${name}.cross.q.weight` in weights ? crossAttention(weights, `${name}.cross`, seen, words) : seen;
 }
 
 // The names "down.0", "down.1", ... of a part, in their order
@@ -174,16 +179,20 @@ function stages(weights, part) {
   return [...new Set(names.map((name) => name.split(".").slice(0, 2).join(".")))];
 }
 
-// UNet.forward: down, through the middle, up, with skips
+// UNet.forward for a time and a label
 function unet(weights, x, t, y = null) {
-  const c = conditioning(weights, t, y);
+  return throughLayers(weights, x, conditioning(weights, t, y));
+}
+
+// Down, through the middle, up, with skips; c is the condition as one vector
+function throughLayers(weights, x, c, words = null) {
   let h = layer(weights, "conv_in", x, conv2d);
   const skips = [h];
-  for (const name of stages(weights, "down")) skips.push((h = stage(weights, name, h, c)));
-  for (const name of stages(weights, "mid")) h = stage(weights, name, h, c);
+  for (const name of stages(weights, "down")) skips.push((h = stage(weights, name, h, c, words)));
+  for (const name of stages(weights, "mid")) h = stage(weights, name, h, c, words);
   for (const name of stages(weights, "up")) {
     if (`${name}.res.conv1.weight` in weights) h = concatenate(h, skips.pop());
-    h = stage(weights, name, h, c);
+    h = stage(weights, name, h, c, words);
   }
   return layer(weights, "conv_out.2", silu(layer(weights, "conv_out.0", h, groupNorm)), conv2d);
 }

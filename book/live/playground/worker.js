@@ -21,8 +21,8 @@ function laboratory(file) {
 }
 
 const PARTS = [
-  image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, conditioning,
-  resBlock, attention, stage, stages, unet, network, readWeights,
+  image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer,
+  timeCondition, conditioning, resBlock, attention, stage, stages, unet, throughLayers, network, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddpmStep, ddimStep,
   dpmpp2m, logSnr, keepKnown, laboratory,
 ];
