@@ -57,7 +57,9 @@ def layouts(caption: str) -> list[Layout]:
     if how in NUMBERS[2:5] and phrase.endswith("s"):
         thing = _thing(re.sub("(?<=six)es$|s$", "", phrase))
         sets = permutations(range(4), NUMBERS.index(how))
-        return [tuple((p, *thing) for p in places) for places in sets if [*places] == sorted(places)]
+        return [
+            tuple((p, *thing) for p in places) for places in sets if [*places] == sorted(places)
+        ]
     return [((place, *_thing(first)),) for place in range(5)]
 
 
@@ -230,7 +232,7 @@ def _compare(read: Layout, caption: str) -> dict:
 
 
 def _matches(read: Layout, layout: Layout) -> tuple[bool, int, int]:
-    """Whether the same places are filled, how many colours and digits are right, how many digits."""
+    """Whether the same places are filled, how many attributes are right, and how many digits."""
     there = {place: (colour, digit) for place, colour, digit in read}
     colours = sum(there.get(place, (None,))[0] == colour for place, colour, _ in layout)
     digits = sum(there.get(place, (None,))[-1] == digit for place, _, digit in layout)
