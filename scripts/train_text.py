@@ -100,7 +100,8 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
 
     ema = fitted(net, loss_fn, args.lr, args.seconds, args.steps, args.decay)
     reader = Reader().eval()
-    reader.load_state_dict(load_checkpoint(args.reader_file)["net"])
+    state = load_checkpoint(args.reader_file)
+    reader.load_state_dict(state.get("reader") or state["net"])
     save_checkpoint(args.out, sizes=sizes, net=half(ema.model), about="not scored yet")
     scores = {}
     for held_out in (False, True):
@@ -111,7 +112,7 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
             made = drawn(ema.model, schedule, tokenizer, asked, w, device)
             scores[name] = score_scenes(reader.read(made.cpu()), asked)
             print(name, {k: round(v, 3) for k, v in scores[name].items()}, flush=True)
-    about = {"steps": ema.model.steps, "scores": scores, "args": vars(args)}
+    about = {"steps": ema.model.steps, "scores": scores, "args": {k: str(v) for k, v in vars(args).items()}}
     return {"sizes": sizes, "net": half(ema.model), "about": json.dumps(about)}
 
 
@@ -206,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", help="file to write")
     parser.add_argument("--reader", action="store_true", help="train the reader")
-    parser.add_argument("--reader-file", default="reader.pt", help="the trained reader")
+    parser.add_argument("--reader-file", default=FILE, type=Path, help="the trained reader")
     parser.add_argument("--start", help="keep the U-Net of this file, and train a text encoder")
     parser.add_argument("--ship", nargs=3, metavar=("WORDS", "BAG", "READER"))
     parser.add_argument("--seconds", type=float, default=540, help="how long to train")
