@@ -102,18 +102,22 @@ class CrossAttention(nn.Module):
         self.q, self.kv = nn.Linear(channels, channels), nn.Linear(dim, 2 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
+    def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
+        """Queries of the pixels (B, heads, H W, c), keys and values of the words (B, heads, L, c)."""
+        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
+        parts = (q, *self.kv(words).chunk(2, dim=-1))
+        return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]
+
     def weights(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         """How much each pixel reads of each word: (B, heads, H W, L)."""
-        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
-        k, _ = self.kv(words).chunk(2, dim=-1)
-        q, k = (rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in (q, k))
+        q, k, _ = self.parts(x, words)
         return attention_weights(q, k, mask)
 
     def forward(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        _, v = self.kv(words).chunk(2, dim=-1)
-        v = rearrange(v, "b l (heads c) -> b heads l c", heads=self.heads)
-        h = rearrange(self.weights(x, words, mask) @ v, "b heads n c -> b n (heads c)")
-        return x + rearrange(self.out(h), "b (h w) c -> b c h w", h=x.shape[2])
+        q, k, v = self.parts(x, words)
+        h = attention_weights(q, k, mask) @ v
+        h = self.out(rearrange(h, "b heads n c -> b n (heads c)"))
+        return x + rearrange(h, "b (h w) c -> b c h w", h=x.shape[2])
 
 
 class TextLayer(nn.Module):
@@ -242,7 +246,7 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
         weights = layer.weights(*inputs).mean(1)
         found.append(rearrange(weights, "b (h w) l -> b h w l", h=inputs[0].shape[2]))
 
-    layers = [layer for layer in net.modules() if isinstance(layer, CrossAttention)]
+    layers = [layer for layer in net.modules() if hasattr(layer, "weights")]
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     net(x, t, y)
     for hook in hooks:
