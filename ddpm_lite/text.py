@@ -103,7 +103,7 @@ class CrossAttention(nn.Module):
         self.out = zero(nn.Linear(channels, channels))
 
     def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
-        """Queries of the pixels (B, heads, H W, c), keys and values of the words (B, heads, L, c)."""
+        """Queries of pixels (B, heads, H W, c), keys and values of words (B, heads, L, c)."""
         q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
         parts = (q, *self.kv(words).chunk(2, dim=-1))
         return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]

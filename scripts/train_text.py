@@ -112,8 +112,8 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
             made = drawn(ema.model, schedule, tokenizer, asked, w, device)
             scores[name] = score_scenes(reader.read(made.cpu()), asked)
             print(name, {k: round(v, 3) for k, v in scores[name].items()}, flush=True)
-    about = {"steps": ema.model.steps, "scores": scores, "args": {k: str(v) for k, v in vars(args).items()}}
-    return {"sizes": sizes, "net": half(ema.model), "about": json.dumps(about)}
+    about = {"steps": ema.model.steps, "scores": scores, "args": vars(args)}
+    return {"sizes": sizes, "net": half(ema.model), "about": json.dumps(about, default=str)}
 
 
 def scenes_as_bytes(n: int, x: Tensor, y: Tensor, tokenizer, seed: int, device: str) -> tuple:
