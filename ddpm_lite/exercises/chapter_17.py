@@ -78,14 +78,19 @@ def exercise_3(causal_weights):
     hidden = mine.transpose(2, 3).transpose(1, 2)[~mask]  # the columns of padding
     if not hidden.abs().max() < 1e-6:
         raise ValueError(f"padding is read with weight {hidden.max():.2f}")
-    if not ((total := mine.sum(-1)) - 1).abs().max() < 1e-5:
-        given = f"{total.min():.2f} … {total.max():.2f}"
-        hint = "expected 1: put the mask into the scores, before the softmax"
-        raise ValueError(f"the weights of a word add up to {given}; {hint}")
+    _check_sums(mine)
     for i in range(6):
         right = attention_weights(q[:, :, : i + 1], k[:, :, : i + 1], mask[:, : i + 1])[:, :, i]
         if not (off := (mine[:, :, i, : i + 1] - right).abs().max()) < 1e-5:
             raise ValueError(f"the weights of word {i + 1} are off by up to {off:.2f}")
+
+
+def _check_sums(weights):
+    total = weights.sum(-1)
+    if not (total - 1).abs().max() < 1e-5:
+        given = f"{total.min():.2f} … {total.max():.2f}"
+        hint = "expected 1: put the mask into the scores, before the softmax"
+        raise ValueError(f"the weights of a word add up to {given}; {hint}")
 
 
 def exercise_4(both):
