@@ -178,7 +178,7 @@ class TextEncoder(nn.Module):
 
 class TextCondition(Conditioning):
     """The timestep as one vector, and the caption: t (B,) and tokens y (B, L) to c (B, out), words
-    (B, L, dim) and the mask (B, L). y = None is the empty caption. Built in chapter 17."""
+    (B, L, dim) and the mask (B, L). y = None is the empty caption. Explained in chapter 17."""
 
     def __init__(self, width: int, out: int, text: TextEncoder):
         super().__init__(width, out)
@@ -215,7 +215,7 @@ class TextUNet(UNet):
         dim, length, layers, positions: see ``TextEncoder``.
         heads: of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Built in chapter 17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter 17.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class TextUNet(UNet):
 @torch.no_grad()
 def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tensor]:
     """Which word each pixel reads, in each cross-attention of the network, in the order of the
-    forward pass: (B, H, W, L) each, the mean over the heads. Built in chapter 17."""
+    forward pass: (B, H, W, L) each, the mean over the heads. Used in chapter 17."""
     found = []
 
     def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:

@@ -65,38 +65,38 @@ def away_from(net, y, unwanted, w):
     3: {
         "the ordinary weights": """
 def causal_weights(q, k, mask):
-    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    return score.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1)
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return score.masked_fill(~mask[:, None, None, :], float("-inf")).softmax(-1)
 """,
         "reads only later words": """
 def causal_weights(q, k, mask):
-    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     after = torch.ones(q.shape[2], k.shape[2]).triu().bool()
     return score.masked_fill(~(mask[:, None, None, :] & after), -1e9).softmax(-1)
 """,
         "not itself": """
 def causal_weights(q, k, mask):
-    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     before = torch.ones(q.shape[2], k.shape[2]).tril(-1).bool()
     return score.masked_fill(~(mask[:, None, None, :] & before), -1e9).softmax(-1)
 """,
         "masked after the softmax": """
 def causal_weights(q, k, mask):
-    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     before = torch.ones(q.shape[2], k.shape[2]).tril().bool()
     return score.softmax(-1) * (mask[:, None, None, :] & before)
 """,
         "padding is read": """
 def causal_weights(q, k, mask):
-    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     before = torch.ones(q.shape[2], k.shape[2]).tril().bool()
-    return score.masked_fill(~before, -math.inf).softmax(-1)
+    return score.masked_fill(~before, float("-inf")).softmax(-1)
 """,
         "not divided by the root of c": """
 def causal_weights(q, k, mask):
     score = q @ k.transpose(-1, -2)
     before = torch.ones(q.shape[2], k.shape[2]).tril().bool()
-    return score.masked_fill(~(mask[:, None, None, :] & before), -math.inf).softmax(-1)
+    return score.masked_fill(~(mask[:, None, None, :] & before), float("-inf")).softmax(-1)
 """,
     },
     4: {
