@@ -15,6 +15,8 @@ from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
 from .nets import UNet
+from .scenes import PIECES, Reader
+from .text import TextUNet, Tokenizer
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
@@ -109,6 +111,25 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
+    """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
+    "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
+
+    "bag" is the same U-Net with a text encoder that was trained without position embeddings.
+    Used in chapter 17."""
+    if name not in ("text", "bag"):
+        raise ValueError(f"there are no weights {name!r}; expected text or bag")
+    state = load_checkpoint(FOLDER / "text.pt")
+    weights = state["net"] | (state["bag"] if name == "bag" else {})
+    net = _loaded(TextUNet(**state["sizes"]), weights)
+    return net, SCHEDULES["cosine"](1000), Tokenizer(PIECES)
+
+
+def load_reader() -> Reader:
+    """The network that reads which digits and colours a scene shows. Used in chapter 17."""
+    return _loaded(Reader(), load_checkpoint(FOLDER / "text.pt")["reader"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

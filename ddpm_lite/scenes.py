@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 from random import Random
 
 import torch
@@ -46,19 +46,26 @@ def layouts(caption: str) -> list[Layout]:
     Explained in chapter 17.
     """
     first, *rest = re.split(f" ({'|'.join(STEPS)}) ", caption)
-    if rest:
-        things = [_thing(phrase) for phrase in (first, *rest[1::2])]
-        return [tuple((p, *thing) for p, thing in zip(places, things, strict=True))
-                for places in _chains(rest[::2])]  # fmt: skip
-    how, _, phrase = first.partition(" ")
+    if not rest:
+        return _alone(first)
+    things = [_thing(phrase) for phrase in (first, *rest[1::2])]
+    return [
+        tuple((place, *thing) for place, thing in zip(places, things, strict=True))
+        for places in _chains(rest[::2])
+    ]
+
+
+def _alone(caption: str) -> list[Layout]:
+    """The layouts of a caption without a relation."""
+    how, _, phrase = caption.partition(" ")
     if how in ("big", "small"):
         places = [BIG] if how == "big" else range(4)
         return [((place, *_thing(phrase)),) for place in places]
     if how in NUMBERS[2:5] and phrase.endswith("s"):
         thing = _thing(re.sub("(?<=six)es$|s$", "", phrase))
-        sets = permutations(range(4), NUMBERS.index(how))
-        return [tuple((p, *thing) for p in places) for places in sets if [*places] == sorted(places)]
-    return [((place, *_thing(first)),) for place in range(5)]
+        sets = combinations(range(4), NUMBERS.index(how))
+        return [tuple((place, *thing) for place in places) for places in sets]
+    return [((place, *_thing(caption)),) for place in range(5)]
 
 
 def _thing(phrase: str) -> tuple[str, int]:
@@ -104,11 +111,15 @@ def random_caption(random: Random, kind: str | None = None, held_out: bool = Fal
     if kind == "count":
         ending = "es" if names[0].endswith("six") else "s"
         return f"{random.choice(NUMBERS[2:5])} {names[0]}{ending}"
+    return _chained(random, names)
+
+
+def _chained(random: Random, names: Sequence[str]) -> str:
+    """Two or three things with relations between them; three turn a corner."""
     pairs = [("above", "below"), ("left of", "right of")]
-    random.shuffle(pairs)  # a chain of three turns a corner
-    return names[0] + "".join(
-        f" {random.choice(pair)} {name}" for pair, name in zip(pairs, names[1:], strict=False)
-    )
+    random.shuffle(pairs)
+    rest = zip(pairs, names[1:], strict=False)
+    return names[0] + "".join(f" {random.choice(pair)} {name}" for pair, name in rest)
 
 
 def _draw(random: Random, held_out: bool) -> tuple[str, int]:
@@ -129,20 +140,27 @@ def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> 
     Explained in chapter 17.
     """
     _check_digits(x, y)
-    random = Random(seed)
-    rows = [(y == digit).nonzero()[:, 0].tolist() for digit in range(10)]
     things = [(n, *thing) for n, layout in enumerate(many) for thing in layout]
     scene, place, colours, digits = zip(*things, strict=True)
-    ink = x[torch.tensor([random.choice(rows[digit]) for digit in digits])]  # (things, 1, 8, 8)
-    rgb = torch.tensor([COLOURS[colour] for colour in colours]) / 255
-    ink = (ink + 1) * rgb[:, :, None, None] - 1  # black stays black
     scene, place = torch.tensor(scene), torch.tensor(place)
     cells = torch.full((len(many), 5, 3, 8, 8), -1.0)
-    cells[scene, place] = ink
+    cells[scene, place] = _tinted(_handwritten(digits, x, y, Random(seed)), colours)
     images = rearrange(cells[:, :4], "n (r c) rgb h w -> n rgb (r h) (c w)", r=2)
     big = scene[place == BIG]
     images[big] = F.interpolate(cells[big, BIG], scale_factor=2, mode="bilinear")
     return images
+
+
+def _handwritten(digits: Sequence[int], x: Tensor, y: Tensor, random: Random) -> Tensor:
+    """For each digit, one of its images, (N, 1, 8, 8)."""
+    rows = [(y == digit).nonzero()[:, 0].tolist() for digit in range(10)]
+    return x[torch.tensor([random.choice(rows[digit]) for digit in digits])]
+
+
+def _tinted(x: Tensor, colours: Sequence[str]) -> Tensor:
+    """Grey images (N, 1, 8, 8) in colours, (N, 3, 8, 8); black stays black."""
+    rgb = torch.tensor([COLOURS[colour] for colour in colours]) / 255
+    return (x + 1) * rgb[:, :, None, None] - 1
 
 
 def make_scenes(
@@ -230,7 +248,7 @@ def _compare(read: Layout, caption: str) -> dict:
 
 
 def _matches(read: Layout, layout: Layout) -> tuple[bool, int, int]:
-    """Whether the same places are filled, how many colours and digits are right, how many digits."""
+    """Whether the same places are filled, how many attributes are right, and how many digits."""
     there = {place: (colour, digit) for place, colour, digit in read}
     colours = sum(there.get(place, (None,))[0] == colour for place, colour, _ in layout)
     digits = sum(there.get(place, (None,))[-1] == digit for place, _, digit in layout)

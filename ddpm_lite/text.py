@@ -13,13 +13,12 @@ from functools import partial
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .nets import (
-    Attention,
+    Block,
     Conditioning,
     Ints,
-    ResBlock,
+    UNet,
     down_path,
     group_norm,
     mid_path,
@@ -103,18 +102,22 @@ class CrossAttention(nn.Module):
         self.q, self.kv = nn.Linear(channels, channels), nn.Linear(dim, 2 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
+    def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
+        """Queries of pixels (B, heads, H W, c), keys and values of words (B, heads, L, c)."""
+        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
+        parts = (q, *self.kv(words).chunk(2, dim=-1))
+        return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]
+
     def weights(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         """How much each pixel reads of each word: (B, heads, H W, L)."""
-        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
-        k, _ = self.kv(words).chunk(2, dim=-1)
-        q, k = (rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in (q, k))
+        q, k, _ = self.parts(x, words)
         return attention_weights(q, k, mask)
 
     def forward(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        _, v = self.kv(words).chunk(2, dim=-1)
-        v = rearrange(v, "b l (heads c) -> b heads l c", heads=self.heads)
-        h = rearrange(self.weights(x, words, mask) @ v, "b heads n c -> b n (heads c)")
-        return x + rearrange(self.out(h), "b (h w) c -> b c h w", h=x.shape[2])
+        q, k, v = self.parts(x, words)
+        h = attention_weights(q, k, mask) @ v
+        h = self.out(rearrange(h, "b heads n c -> b n (heads c)"))
+        return x + rearrange(h, "b (h w) c -> b c h w", h=x.shape[2])
 
 
 class TextLayer(nn.Module):
@@ -124,7 +127,11 @@ class TextLayer(nn.Module):
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
         self.heads = heads
-        self.norm1, self.qkv, self.out = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.norm1, self.qkv, self.out = (
+            nn.LayerNorm(dim),
+            nn.Linear(dim, 3 * dim),
+            nn.Linear(dim, dim),
+        )
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
 
@@ -169,24 +176,37 @@ class TextEncoder(nn.Module):
         return self.norm(h)
 
 
-class TextBlock(nn.Module):
-    """A ResBlock, and at the levels with attention: pixels read each other, then the words."""
+class TextCondition(Conditioning):
+    """The timestep as one vector, and the caption: t (B,) and tokens y (B, L) to c (B, out), words
+    (B, L, dim) and the mask (B, L). y = None is the empty caption. Explained in chapter 17."""
+
+    def __init__(self, width: int, out: int, text: TextEncoder):
+        super().__init__(width, out)
+        self.text = text
+
+    def forward(self, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        y = torch.full((len(t), 1), START, device=t.device) if y is None else y
+        return super().forward(t), self.text(y), y != PAD
+
+
+class TextBlock(Block):
+    """A ``Block`` of the U-Net. At the levels with attention, its pixels then read the words.
+    Built in chapter 17."""
 
     def __init__(
         self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool
     ):  # fmt: skip
-        super().__init__()
-        self.res, self.attention = ResBlock(c_in, c_out, c_dim), attention
-        self.self_attention = Attention(c_out) if attention else None
+        super().__init__(c_in, c_out, c_dim, 0.0, nn.Conv2d, attention)
         self.cross = CrossAttention(c_out, dim, heads) if attention else None
 
-    def forward(self, x: Tensor, c: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        x = self.res(x, c)
-        return self.cross(self.self_attention(x), words, mask) if self.attention else x
+    def forward(self, x: Tensor, c: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        time, words, mask = c
+        x = super().forward(x, time)
+        return self.cross(x, words, mask) if self.cross else x
 
 
-class TextUNet(nn.Module):
-    """A U-Net that reads a caption: ``net(x, t, y)`` with x (B, channels, H, W) and tokens y (B, L).
+class TextUNet(UNet):
+    """A U-Net that reads a caption: ``net(x, t, y)`` with x (B, C, H, W) and tokens y (B, L).
 
     Args:
         tokens: how many tokens there are, ``len(tokenizer.pieces)``.
@@ -195,7 +215,7 @@ class TextUNet(nn.Module):
         dim, length, layers, positions: see ``TextEncoder``.
         heads: of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. Built in chapter 17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter 17.
     """
 
     def __init__(
@@ -203,47 +223,30 @@ class TextUNet(nn.Module):
         attention: Ints = (1, 2), dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
         positions: float = 1.0,
     ):  # fmt: skip
-        super().__init__()
+        nn.Module.__init__(self)  # the layers of UNet are built anew, from blocks that read
+        self.channels, self.cond_channels, self.dropout = channels, 0, 0.0
+        self.factor = 2 ** (len(mults) - 1)
+        text = TextEncoder(tokens, dim, length, layers, heads, positions)
         block = partial(TextBlock, c_dim=4 * width, dim=dim, heads=heads)
-        self.text = TextEncoder(tokens, dim, length, layers, heads, positions)
-        self.condition = Conditioning(width, 4 * width)
+        self.condition = TextCondition(width, 4 * width, text)
         self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
         self.down, skips = down_path(block, nn.Conv2d, width, mults, 1, attention)
         self.mid = mid_path(block, skips[-1])
         self.up = up_path(block, nn.Conv2d, width, mults, 1, attention, skips)
         self.conv_out = out_layers(mults[0] * width, channels)
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        y = torch.full((len(x), 1), START, device=x.device) if y is None else y
-        words, mask, c = self.text(y), y != PAD, self.condition(t)
-        skips = [h := self.conv_in(x)]
-        for layer in self.down:
-            skips.append(h := _step(layer, h, c, words, mask))
-        for layer in self.mid:
-            h = layer(h, c, words, mask)
-        for layer in self.up:
-            if isinstance(layer, TextBlock):
-                h = torch.cat([h, skips.pop()], dim=1)
-            h = _step(layer, h, c, words, mask)
-        return self.conv_out(h)
-
-
-def _step(layer: nn.Module, h: Tensor, c: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-    """A block reads the words; a Downsample or an Upsample doesn't."""
-    return layer(h, c, words, mask) if isinstance(layer, TextBlock) else layer(h)
-
 
 @torch.no_grad()
 def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tensor]:
     """Which word each pixel reads, in each cross-attention of the network, in the order of the
-    forward pass: (B, H, W, L) each, the mean over the heads. Built in chapter 17."""
+    forward pass: (B, H, W, L) each, the mean over the heads. Used in chapter 17."""
     found = []
 
     def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:
         weights = layer.weights(*inputs).mean(1)
         found.append(rearrange(weights, "b (h w) l -> b h w l", h=inputs[0].shape[2]))
 
-    layers = [layer for layer in net.modules() if isinstance(layer, CrossAttention)]
+    layers = [layer for layer in net.modules() if hasattr(layer, "weights")]
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     net(x, t, y)
     for hook in hooks:

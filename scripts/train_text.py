@@ -1,11 +1,12 @@
-"""Train the models of chapter 17 on scenes with captions, or the reader that scores them.
+"""Train the model of chapter 17 on scenes with captions, and the reader that scores it.
 
-    python scripts/train_text.py --out reader.pt --reader          # the reader first
-    python scripts/train_text.py --out words.pt --reader-file reader.pt --seconds 540
-    python scripts/train_text.py --out bag.pt --reader-file reader.pt --positions 0
-    python scripts/train_text.py --ship words.pt bag.pt reader.pt  # writes ddpm_lite/weights/text.pt
+    python scripts/train_text.py --out reader.pt --reader --steps 3000 --scenes 20000
+    python scripts/train_text.py --out words.pt --reader-file reader.pt
+    python scripts/train_text.py --out bag.pt --reader-file reader.pt --start words.pt --positions 0
+    python scripts/train_text.py --ship words.pt bag.pt reader.pt  # ddpm_lite/weights/text.pt
 
-``--seconds`` of training (or ``--steps``), on a GPU if there is one. A file has the averaged weights
+``--seconds`` of training (or ``--steps``), on a GPU if there is one. With ``--start``, the U-Net of
+that file is kept as it is, and only a new text encoder is trained. A file has the averaged weights
 in half precision, the sizes and the scores, which are also printed.
 """
 
@@ -82,15 +83,16 @@ def fitted(net: nn.Module, loss_fn, lr: float, seconds: float, steps: int, decay
 def text_model(args: argparse.Namespace, device: str) -> dict:
     x, y = load_images("digits")
     tokenizer, schedule = Tokenizer(PIECES), cosine_schedule(1000).to(device)
-    images, captions = make_scenes(args.scenes, x, y, args.seed)
-    tokens = tokenizer(captions).to(device)
-    images = (images * 127.5 + 127.5).round().byte().to(device)
+    images, tokens = scenes_as_bytes(args.scenes, x, y, tokenizer, args.seed, device)
     sizes = {"tokens": len(tokenizer.pieces), "width": args.width, "positions": args.positions}
+    batch = args.batch or (64 if device == "cpu" else 256)
     net, none = TextUNet(**sizes).to(device), tokenizer([""]).to(device)
+    if args.start:
+        start_from(net, args.start)
     print(f"{sum(p.numel() for p in net.parameters()):,} parameters on {device}", flush=True)
 
     def loss_fn(net: nn.Module) -> Tensor:
-        rows = torch.randint(len(images), (args.batch,), device=device)
+        rows = torch.randint(len(images), (batch,), device=device)
         x0 = images[rows] / 127.5 - 1
         c = drop_labels(tokens[rows], args.drop, none)
         c = c[:, : int((c != 0).sum(1).max())]  # the padding is never read
@@ -98,7 +100,9 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
 
     ema = fitted(net, loss_fn, args.lr, args.seconds, args.steps, args.decay)
     reader = Reader().eval()
-    reader.load_state_dict(load_checkpoint(args.reader_file)["net"])
+    state = load_checkpoint(args.reader_file)
+    reader.load_state_dict(state.get("reader") or state["net"])
+    save_checkpoint(args.out, sizes=sizes, net=half(ema.model), about="not scored yet")
     scores = {}
     for held_out in (False, True):
         random = Random(1000)
@@ -109,7 +113,27 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
             scores[name] = score_scenes(reader.read(made.cpu()), asked)
             print(name, {k: round(v, 3) for k, v in scores[name].items()}, flush=True)
     about = {"steps": ema.model.steps, "scores": scores, "args": vars(args)}
-    return {"sizes": sizes, "net": half(ema.model), "about": json.dumps(about)}
+    return {"sizes": sizes, "net": half(ema.model), "about": json.dumps(about, default=str)}
+
+
+def scenes_as_bytes(n: int, x: Tensor, y: Tensor, tokenizer, seed: int, device: str) -> tuple:
+    """Images (n, 3, 16, 16) as bytes and tokens (n, L), made in parts to save memory."""
+    parts = []
+    for part in range(0, n, 10000):
+        images, captions = make_scenes(min(10000, n - part), x, y, seed * 1_000_000 + part)
+        parts.append(((images * 127.5 + 127.5).round().byte(), tokenizer(captions)))
+    return tuple(torch.cat(column).to(device) for column in zip(*parts, strict=True))
+
+
+def start_from(net: TextUNet, path: str) -> None:
+    """The U-Net of a file, frozen; the text encoder stays new."""
+    old = load_checkpoint(path)["net"]
+    fresh = {
+        f"condition.text.{name}": weight for name, weight in net.condition.text.state_dict().items()
+    }
+    net.load_state_dict(old | fresh)
+    net.requires_grad_(False).condition.text.requires_grad_(True)
+    net.condition.text.positions.requires_grad_(False)
 
 
 def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
@@ -172,29 +196,29 @@ def half(net: nn.Module) -> dict[str, Tensor]:
 
 
 def ship(words: str, bag: str, reader: str) -> None:
-    """The three in one file; of the bag, only what the notebook needs."""
-    parts = {name: load_checkpoint(path) for name, path in
-             (("words", words), ("bag", bag), ("reader", reader))}  # fmt: skip
-    nets = {name: part["net"] for name, part in parts.items()}
-    sizes = {name: part["sizes"] for name, part in parts.items()}
-    save_checkpoint(FILE, sizes=sizes, **nets)
+    """One file with the model, the reader, and the text encoder without positions."""
+    model, other = load_checkpoint(words), load_checkpoint(bag)["net"]
+    encoder = {name: weight for name, weight in other.items() if name.startswith("condition.text.")}
+    save_checkpoint(FILE, sizes=model["sizes"], net=model["net"], bag=encoder,
+                    reader=load_checkpoint(reader)["net"])  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", help="file to write")
     parser.add_argument("--reader", action="store_true", help="train the reader")
-    parser.add_argument("--reader-file", default="reader.pt", help="the trained reader")
+    parser.add_argument("--reader-file", default=FILE, type=Path, help="the trained reader")
+    parser.add_argument("--start", help="keep the U-Net of this file, and train a text encoder")
     parser.add_argument("--ship", nargs=3, metavar=("WORDS", "BAG", "READER"))
     parser.add_argument("--seconds", type=float, default=540, help="how long to train")
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
     parser.add_argument("--positions", type=float, default=1.0, help="size of position embeddings")
     parser.add_argument("--width", type=int, default=24)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--batch", type=int, default=0, help="64, or 256 on a GPU")
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.999, help="of the averaged weights")
     parser.add_argument("--drop", type=float, default=0.1, help="share of captions left out")
-    parser.add_argument("--scenes", type=int, default=60000)
+    parser.add_argument("--scenes", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--w", type=float, nargs="*", default=[0, 1], help="guidance scales")
     args = parser.parse_args()

@@ -36,6 +36,8 @@ EXTRA = {
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
+    "scenes": {"einops"},
+    "text": {"einops"},
     "plot": {"matplotlib", "IPython", "ipywidgets"},
     "interop": {"diffusers", "safetensors"},
 }
@@ -120,6 +122,22 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
+    "text": """
+import torch
+from mine.text import *
+y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+net = TextUNet(5, width=8, mults=(1, 2), attention=(1,), dim=8, length=6)
+x, t = torch.randn(2, 3, 8, 8), torch.tensor([1, 9])
+assert net(x, t, y).shape == x.shape and len(attention_maps(net, x, t, y)) == 4
+""",
+    "scenes": """
+import torch
+from mine.scenes import *
+x, y = torch.rand(20, 1, 8, 8), torch.arange(20) % 10
+images, captions = make_scenes(5, x, y)
+assert images.shape == (5, 3, 16, 16)
+assert 0 <= score_scenes(Reader().read(images), captions)["digits"] <= 1
 """,
     "likelihood": """
 import torch
