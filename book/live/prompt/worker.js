@@ -10,8 +10,9 @@ function scenes(file) {
     const watched = (x, t, y) => net(x, t, y, y[0] ? maps : null);
     const model = clipped(guided(fromV(watched, schedule), [tokens], w), schedule);
     const eps = model(x, t);
+    const none = x.map(() => 0);  // DDIM adds no noise
     return {
-      x0: predictX0(schedule, x, t, eps), x: ddimStep(schedule, x, t, s, eps),
+      x0: predictX0(schedule, x, t, eps), x: ddimStep(schedule, x, t, s, eps, none),
       words: wordMaps(maps, file.size / 2), ms: performance.now() - start,
     };
   };

@@ -1,0 +1,229 @@
+"""The page "Type a caption": its JavaScript computes what the package computes."""
+
+import copy
+import re
+import shutil
+
+import numpy as np
+import pytest
+import test_book
+import torch
+from PIL import Image
+
+import export_prompt
+import export_weights
+from ddpm_lite import ddim_step, from_v, guided, sample
+from ddpm_lite.pretrained import load_text
+from ddpm_lite.scenes import HELD_OUT, PIECES
+from ddpm_lite.text import attention_maps
+
+browser, serve = test_book.browser, test_book.serve  # their fixtures
+pytestmark = test_book.needs_browser
+FILES = ("playground/unet.js", "playground/samplers.js", "playground/background.js",
+         "prompt/text.js", "prompt/weights.js", "prompt/worker.js")  # fmt: skip
+CAPTIONS = ("red seven above blue two", "three yellow sixes", "big green eight")
+READ = "const x = {...a.x, data: Float64Array.from(a.x.data)};"
+WORDS = "const words = {rows: a.words.map(r => Float64Array.from(r)), heads: 4, maps: []};"
+
+
+@pytest.fixture(scope="module")
+def js(browser, tmp_path_factory):
+    """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
+    path = tmp_path_factory.mktemp("js") / "page.html"
+    addresses = [(export_prompt.FOLDER.parent / name).as_uri() for name in FILES]
+    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.evaluate("() => { window.weights = readWeights(SCENES) }")
+    yield page.evaluate
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def rounded_net():
+    """The network with the weights that the page has: rounded to two bytes. In float64."""
+    net, _, tokenizer = load_text()
+    numbers, units = export_weights.rounded(net.state_dict())
+    net.load_state_dict({key: value * units[key] for key, value in numbers.items()})
+    return net.double(), tokenizer
+
+
+@pytest.fixture
+def rounded(rounded_net):
+    """In float64, in which JavaScript computes, too."""
+    torch.set_default_dtype(torch.float64)
+    yield copy.deepcopy(rounded_net)
+    torch.set_default_dtype(torch.float32)
+
+
+def far(ours, theirs):
+    """The largest difference between a tensor and a list of numbers."""
+    return (ours.flatten() - torch.tensor(theirs, dtype=ours.dtype).flatten()).abs().max().item()
+
+
+def tokens_of(tokenizer, caption):
+    """Without the padding, which the page doesn't have."""
+    row = tokenizer([caption])[0]
+    return row[row != 0].tolist()
+
+
+def test_captions_become_the_same_tokens(js, rounded):
+    tokenizer = rounded[1]
+    call = "caption => tokenize(SCENES.pieces, caption)"
+    for caption in (*CAPTIONS, "two red sevens", "", "  Blue  ONE left of white zero ", "four sixes"):
+        assert js(call, caption) == tokens_of(tokenizer, caption)
+    wrong = "c => { try { tokenize(SCENES.pieces, c) } catch (e) { return e.message } }"
+    assert js(wrong, "red dog") == "dog"
+    assert tuple(js("() => SCENES.pieces"))[2:] == PIECES
+
+
+@pytest.mark.parametrize("caption", ["", *CAPTIONS])
+def test_the_text_encoder_is_the_package_s(js, rounded, caption):
+    net, tokenizer = rounded
+    call = "tokens => encodeText(weights, tokens, 4).map(row => [...row])"
+    theirs = js(call, tokens_of(tokenizer, caption))
+    y = torch.tensor([tokens_of(tokenizer, caption)])
+    assert far(net.condition.text(y), theirs) < 1e-6
+    padded = net.condition.text(tokenizer([caption]))[:, : y.shape[1]]  # padding is never read
+    assert far(padded, theirs) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["down.2", "mid.0", "up.3"])
+def test_pixels_read_the_words_alike(js, rounded, name):
+    layer = rounded[0].get_submodule(f"{name}.cross")
+    x, words = torch.randn(1, 48, 4, 4).double(), torch.randn(1, 6, 64).double()
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    call = f"""a => {{ {READ} {WORDS}
+      const y = crossAttention(weights, a.name, x, words);
+      return [[...y.data], words.maps[0].rows] }}"""
+    image = {"c": 48, "h": 4, "w": 4, "data": x.flatten().tolist()}
+    y, maps = js(call, {"x": image, "words": words[0].tolist(), "name": f"{name}.cross"})
+    assert far(layer(x, words, mask), y) < 1e-6
+    assert far(layer.weights(x, words, mask).mean(1), maps) < 1e-6
+
+
+@pytest.mark.parametrize("t, caption", [(1, CAPTIONS[0]), (640, CAPTIONS[1]), (1000, None)])
+def test_the_network_is_the_package_s(js, rounded, t, caption):
+    net, tokenizer = rounded
+    x = torch.randn(1, 3, 16, 16).double()
+    tokens = None if caption is None else tokens_of(tokenizer, caption)
+    call = "([x, t, y]) => textNetwork(weights, SCENES)(x, t, [y])"
+    y = None if tokens is None else torch.tensor([tokens])
+    assert far(net(x, torch.tensor([t]), y), js(call, [x.flatten().tolist(), t, tokens])) < 1e-4
+
+
+def test_the_maps_are_the_mean_of_the_fine_layers(js, rounded):
+    net, tokenizer = rounded
+    x, tokens = torch.randn(1, 3, 16, 16).double(), tokens_of(tokenizer, CAPTIONS[0])
+    maps = attention_maps(net, x, torch.tensor([500]), torch.tensor([tokens]))
+    fine = [map for map in maps if map.shape[1] == 8]
+    call = """([x, y]) => { const maps = [];
+      textNetwork(weights, SCENES)(x, 500, [y], maps); return wordMaps(maps, 8) }"""
+    theirs = js(call, [x.flatten().tolist(), tokens])
+    assert far(sum(fine)[0].flatten(0, 1).T / len(fine), theirs) < 1e-4
+    assert len(fine) > 1
+
+
+RUN = """({x, tokens, w, steps}) => {
+  const ask = scenes(SCENES);
+  const ts = spaced(1000, steps);
+  for (let i = 0; i < steps; i++) x = ask({x, t: ts[i], s: ts[i + 1], tokens, w}).x;
+  return x;
+}"""
+
+
+@pytest.mark.parametrize("w", [0, 1])
+def test_a_run_ends_where_the_package_s_does(js, w):
+    net, schedule, tokenizer = load_text()
+    xT, y = torch.randn(1, 3, 16, 16), tokenizer([CAPTIONS[0]])
+    model = guided(from_v(net, schedule), y, w)
+    ours = sample(model, schedule, xT, 20, ddim_step)
+    request = {"tokens": tokens_of(tokenizer, CAPTIONS[0]), "w": w, "steps": 20}
+    assert far(ours, js(RUN, request | {"x": xT.flatten().tolist()})) < 1e-3
+
+
+def test_the_files_are_what_the_script_writes():
+    text = (export_prompt.FOLDER / "weights.js").read_text(encoding="ascii")
+    assert text == export_prompt.script()
+    still = np.asarray(Image.open(export_prompt.FOLDER / "still.png"), dtype=int)
+    assert np.abs(still - np.asarray(export_prompt.still(), dtype=int)).max() <= 2
+
+
+# ---- the page -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The page without the theme, beside its files as in the book."""
+    site = tmp_path_factory.mktemp("book")
+    for name in ("prompt", "playground"):
+        shutil.copytree(export_prompt.FOLDER.parent / name, site / name)
+    text = (export_prompt.ROOT / "book" / "prompt.md").read_text(encoding="utf-8")
+    body = re.search(r"```\{raw\} html\n(.*?)```", text, re.S)[1]
+    (site / "book").mkdir()
+    (site / "book" / "page.html").write_text(
+        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{body}'
+    )
+    return site
+
+
+@pytest.fixture(params=[False, True], ids=["file", "http"])
+def page(browser, site, serve, request):
+    """The page, opened from a folder or over http; it must not complain."""
+    page, complaints = browser.new_page(viewport={"width": 800, "height": 1400}), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
+    page.goto((serve(site) if request.param else site.as_uri() + "/") + "book/page.html")
+    page.wait_for_selector("#pr-app", state="visible")
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def finished(page):
+    page.wait_for_function("document.getElementById('pr-said').textContent.startsWith('Finished')")
+
+
+def pixels(page, name):
+    """What a canvas shows, (1, 3, 16, 16) in [-1, 1]."""
+    data = page.locator(f"#pr-{name}").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, 16, 16).data]"
+    )
+    return torch.tensor(data).reshape(1, 16, 16, 4)[..., :3].permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def test_the_page_draws_what_the_package_draws(page, js):
+    """Up to a grey level, from the noise of its seed."""
+    page.fill("#pr-caption", CAPTIONS[0])
+    page.keyboard.press("Enter")
+    finished(page)
+    noise = torch.tensor(js("() => gaussian(768, 1, 1000)")).reshape(1, 3, 16, 16)
+    net, schedule, tokenizer = load_text()
+    model = guided(from_v(net, schedule), tokenizer([CAPTIONS[0]]), 1.0)
+    ours = sample(model, schedule, noise, 25, ddim_step).clamp(-1, 1)
+    assert (pixels(page, "x") - ours).abs().max() < 2.1 / 255
+    assert page.locator("#pr-words figure").count() == 6
+    page.locator("#pr-back").fill("0")
+    assert page.inner_text("#pr-where") == "t = 1000, step 0 of 25"
+    assert (pixels(page, "x") - noise.clamp(-1, 1)).abs().max() < 2.1 / 255
+
+
+def test_what_the_network_cannot_read_is_said(page):
+    page.fill("#pr-caption", "red dog")
+    assert "doesn't know the word “dog”" in page.inner_text("#pr-problem")
+    page.fill("#pr-caption", " ".join(["red seven above"] * 6))
+    assert "at most 16" in page.inner_text("#pr-problem")
+    page.fill("#pr-caption", min(" ".join(thing) for thing in [
+        (colour, "one") for colour, digit in HELD_OUT if digit == 1]))  # fmt: skip
+    assert "No training image showed a" in page.inner_text("#pr-problem")
+
+
+def test_an_example_draws_at_once_and_another_seed_another_scene(page):
+    page.locator("#pr-steps").fill("5")
+    page.locator("#pr-examples button").nth(2).click()
+    finished(page)
+    first = pixels(page, "x")
+    page.get_by_role("button", name="Another seed").click()
+    page.wait_for_function("document.getElementById('pr-seed').value === '2'")
+    page.wait_for_function("document.getElementById('pr-go').textContent === 'Draw'")
+    assert (pixels(page, "x") - first).abs().max() > 0.1
