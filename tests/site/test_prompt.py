@@ -181,7 +181,8 @@ def page(browser, site, serve, request):
 
 
 def finished(page):
-    page.wait_for_function("document.getElementById('pr-said').textContent.startsWith('Finished')")
+    said = "document.getElementById('pr-said').textContent.startsWith('Finished')"
+    page.wait_for_function(said, timeout=120_000)
 
 
 def pixels(page, name):
@@ -225,5 +226,5 @@ def test_an_example_draws_at_once_and_another_seed_another_scene(page):
     first = pixels(page, "x")
     page.get_by_role("button", name="Another seed").click()
     page.wait_for_function("document.getElementById('pr-seed').value === '2'")
-    page.wait_for_function("document.getElementById('pr-go').textContent === 'Draw'")
+    page.wait_for_function("document.getElementById('pr-go').textContent === 'Draw'", timeout=120_000)
     assert (pixels(page, "x") - first).abs().max() > 0.1
