@@ -8,14 +8,17 @@ function image(c, h, w) {
   return { c, h, w, data: new Float64Array(c * h * w) };
 }
 
-// nn.Conv2d with padding k / 2: each output is the dot product of a filter and a k x k patch of all channels.
+// nn.Conv2d with padding k / 2: each output is the dot product of a filter and a k x k patch of all channels. And
+// nn.Conv1d for a signal, which is an image of one row: then the patch has one row, too.
 function conv2d(x, weight, bias, stride = 1) {
   const [out, channels, k] = weight.shape;
-  const y = image(out, x.h / stride, x.w / stride);
-  const patch = new Float64Array(channels * k * k);
+  const signal = weight.shape.length === 3;
+  const rows = signal ? 1 : k;
+  const y = image(out, signal ? 1 : x.h / stride, x.w / stride);
+  const patch = new Float64Array(channels * rows * k);
   for (let row = 0; row < y.h; row++) {
     for (let column = 0; column < y.w; column++) {
-      cut(x, patch, k, row * stride - (k >> 1), column * stride - (k >> 1));
+      cut(x, patch, rows, k, row * stride - (rows >> 1), column * stride - (k >> 1));
       for (let o = 0; o < out; o++) {
         y.data[(o * y.h + row) * y.w + column] = bias.data[o] + dot(weight.data, o, patch);
       }
@@ -24,12 +27,12 @@ function conv2d(x, weight, bias, stride = 1) {
   return y;
 }
 
-// The patch with its first corner at (top, left), 0 where it leaves the image.
-function cut(x, patch, k, top, left) {
+// The patch of rows x columns with its first corner at (top, left), 0 where it leaves the image.
+function cut(x, patch, rows, columns, top, left) {
   let i = 0;
   for (let c = 0; c < x.c; c++) {
-    for (let row = top; row < top + k; row++) {
-      for (let column = left; column < left + k; column++) {
+    for (let row = top; row < top + rows; row++) {
+      for (let column = left; column < left + columns; column++) {
         const inside = row >= 0 && row < x.h && column >= 0 && column < x.w;
         patch[i++] = inside ? x.data[(c * x.h + row) * x.w + column] : 0;
       }
@@ -94,12 +97,13 @@ function concatenate(x, y) {
   return z;
 }
 
-// F.interpolate(x, scale_factor=2, mode="nearest")
+// F.interpolate(x, scale_factor=2, mode="nearest"); a signal stays one row
 function upsample(x) {
-  const y = image(x.c, 2 * x.h, 2 * x.w);
+  const up = x.h > 1 ? 1 : 0;
+  const y = image(x.c, x.h << up, 2 * x.w);
   for (let i = 0; i < y.data.length; i++) {
     const [row, column] = [Math.floor(i / y.w), i % y.w];  // rows of all channels, counted through
-    y.data[i] = x.data[(row >> 1) * x.w + (column >> 1)];
+    y.data[i] = x.data[(row >> up) * x.w + (column >> 1)];
   }
   return y;
 }
