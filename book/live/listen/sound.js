@@ -31,7 +31,9 @@ function hann(n) {
 }
 
 // Frame number k begins at this sample, which may be before the first.
-const frameStart = (k, { n, hop }) => k * hop - (n - hop) / 2;
+function frameStart(k, { n, hop }) {
+  return k * hop - (n - hop) / 2;
+}
 
 // A sine of amplitude 1 has magnitude 1.
 function stft(x, form) {

@@ -21,7 +21,7 @@
     const mine = (run += 1);
     const [name, y, w, steps, seed] = [kind(), Number($("label").value), Number($("w").value), Number($("steps").value),
       Number($("seed").value)];
-    const ts = nets[name].times(T, steps);
+    const ts = spaced(T, steps, nets[name].power);
     phase = angles(seed);
     let [x, spent] = [gaussian(size(name), seed, T), 0];
     [way, at] = [[{ name, t: T, x }], 0];
@@ -105,8 +105,8 @@
     const { name, t, x, x0 } = way[at];
     if (name === "drums") {
       const sound = (blocks) => fromBlocks(blocks, nets.drums.channels, nets.drums.gain);
-      drawImage($("x"), logMel(sound(x), form), nets.drums.seconds);
-      drawImage($("x0"), logMel(sound(x0 ?? x), form), nets.drums.seconds);
+      drawImage($("x"), logMel(sound(x), form), nets.drums.columns);
+      drawImage($("x0"), logMel(sound(x0 ?? x), form), nets.drums.columns);
       drawWave(sound(x0 ?? x));
     } else {
       drawImage($("x"), x, nets.spoken.width);
@@ -141,8 +141,6 @@
     for (const name of ["w", "steps"]) $(`${name}-value`).textContent = $(name).value;
   }
 
-  nets.drums.times = (T, n) => Array.from({ length: n + 1 }, (_, i) => Math.round(T * ((n - i) / n) ** 2));
-  nets.spoken.times = spaced;
   $("go").onclick = () => ($("go").textContent === "Stop" ? stop("Stopped.") : draw());
   $("another").onclick = () => { $("seed").value = Number($("seed").value) + 1; draw(); };
   $("play").onclick = play;

@@ -29,7 +29,7 @@ const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, timeCondition,
   conditioning, resBlock, attention, stage, stages, throughLayers, unet, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, dpmpp2m, logSnr,
-  fft, hann, `const frameStart = ${frameStart};`, stft, istft, melFilters, magnitudes, griffinLim, studio,
+  fft, hann, frameStart, stft, istft, melFilters, magnitudes, griffinLim, studio,
 ];
 
 // ask(request) promises the answer.

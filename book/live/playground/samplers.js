@@ -113,10 +113,11 @@ function keepKnown(schedule, xs, s, drawing, known, z) {
   return xs.map((value, i) => (known[i] ? noisy[i] : value));
 }
 
-// n + 1 evenly spaced timesteps from T to 0, rounded as Python rounds: halves to the even number
-function spaced(T, n) {
+// n + 1 timesteps from T to 0, evenly spaced or denser at 0 with a power above 1, rounded as Python rounds: halves to
+// the even number
+function spaced(T, n, power = 1) {
   const round = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
-  return Array.from({ length: n + 1 }, (_, i) => round(T * ((n - i) / n)));
+  return Array.from({ length: n + 1 }, (_, i) => round(T * ((n - i) / n) ** power));
 }
 
 // Uniform numbers in [0, 1) that depend on the seed, the time and the purpose alone, by mulberry32
