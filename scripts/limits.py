@@ -116,9 +116,9 @@ def measure(path: Path) -> Size:
     folded = [cell for cell in code if FOLDED & set(cell.metadata.get("tags", []))]
     lines = [code_lines(cell.source) for cell in code if cell not in folded]
     folded = [cell for cell in folded if "setup" not in cell.metadata.tags]
-    drawing, names = 0, imported(code)
+    drawing, (plot, package) = 0, imported(code)
     for cell in folded:
-        rows, draws = cell.source.splitlines(), drawn(cell.source, *names)
+        rows, draws = cell.source.splitlines(), drawn(cell.source, plot - {"print_table", "mean_sd"}, package)
         drawing += code_lines("\n".join(rows[i - 1] for i in sorted(draws)))
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     return Size(
