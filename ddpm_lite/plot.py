@@ -136,7 +136,9 @@ def show_grids(
         loc: where the names are, "left" or "center".
     """
     rows = -(-len(grids) // across)
-    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    figure, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    if across > 1 and (layout := figure.get_layout_engine()):
+        layout.set(wspace=0.08)
     for ax, (name, x) in zip(axes.flat, grids.items(), strict=True):
         draw_images(ax, x, columns)
         ax.set_title(name, loc=loc)
