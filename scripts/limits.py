@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 
 FOLDED = {"hide-input", "hide-cell"}
+PRINTING = {"print_table", "mean_sd"}  # of ddpm_lite.plot, but a table is no drawing
 EXERCISES = re.compile(r"^## (\d+\.\d+ )?Exercises?\b", re.M)
 NOT_WORDS = re.compile(r"```.*?```|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|<[^>]*>|\]\([^)]*\)", re.S)
 
@@ -118,7 +119,7 @@ def measure(path: Path) -> Size:
     folded = [cell for cell in folded if "setup" not in cell.metadata.tags]
     drawing, (plot, package) = 0, imported(code)
     for cell in folded:
-        rows, draws = cell.source.splitlines(), drawn(cell.source, plot - {"print_table", "mean_sd"}, package)
+        rows, draws = cell.source.splitlines(), drawn(cell.source, plot - PRINTING, package)
         drawing += code_lines("\n".join(rows[i - 1] for i in sorted(draws)))
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     return Size(
