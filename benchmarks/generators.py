@@ -37,8 +37,8 @@ from ddpm_lite.likelihood import bound, decoder_log_prob, fixed_variance
 from ddpm_lite.vae import dense_vae, from_latent, kl_to_prior, reparameterise, vae_loss
 
 S, N, LEVELS = cosine_schedule(1000), 1000, 17
-VAE_SIZES = {"latent": 16, "width": 192}
-GAN_SIZES = {"latent": 32, "width": 32}
+VAE_SIZES = {"latent": 16, "width": 128}
+GAN_SIZES = {"latent": 32, "width": 24}
 UNET_SIZES = {"channels": 1, "width": 16, "mults": (1, 2)}
 
 
@@ -73,7 +73,7 @@ def fit_diffusion(x: Tensor, clock: Clock, seed: int):
 def fit_gan(x: Tensor, clock: Clock, seed: int, spectral: bool = True, loss=nonsaturating_loss):
     """The averaged generator, and the steps. Each step trains the discriminator once, and then the
     generator."""
-    g, d = small_generator(**GAN_SIZES), small_discriminator(GAN_SIZES["width"], spectral=spectral)
+    g, d = small_generator(**GAN_SIZES), small_discriminator(spectral=spectral)
     adam = lambda net: torch.optim.Adam(net.parameters(), 5e-4, betas=(0.0, 0.99), fused=True)  # noqa: E731
     optimizers, ema, rate = (adam(g), adam(d)), EMA(g, 0.999), warmup_cosine(1.0, 0.02)
     for step, (real, _) in enumerate(batches(x, None, 64, seed), 1):

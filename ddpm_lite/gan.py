@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from .nets import Upsample
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -82,14 +81,15 @@ def generator_step(
     return _step(optimizer, loss)
 
 
-def small_generator(latent: int = 32, width: int = 32, channels: int = 1) -> nn.Sequential:
+def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.Sequential:
     """z (B, latent) to images (B, channels, 8, 8) in [-1, 1], without batch norm, so that an image
     depends on its own z alone."""
     conv = lambda a, b: nn.Conv2d(a, b, 3, padding=1)  # noqa: E731
     return nn.Sequential(
         nn.Linear(latent, 2 * width * 16), nn.Unflatten(1, (2 * width, 4, 4)), nn.ReLU(),
-        conv(2 * width, 2 * width), nn.ReLU(), Upsample(2 * width), nn.ReLU(),
-        conv(2 * width, width), nn.ReLU(), conv(width, channels), nn.Tanh(),
+        conv(2 * width, 2 * width), nn.ReLU(), nn.Upsample(scale_factor=2),
+        conv(2 * width, width), nn.ReLU(), conv(width, width), nn.ReLU(),
+        conv(width, channels), nn.Tanh(),
     )  # fmt: skip
 
 

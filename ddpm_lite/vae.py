@@ -140,7 +140,7 @@ def conv_vae(channels: int = 1, latent: int = 4, width: int = 16, levels: int = 
     down, up, c = [conv(channels, width)], [], width
     for _ in range(levels):
         down += [*act(c), Downsample(c), *act(c), conv(c, 2 * c)]
-        up = [*act(2 * c), Upsample(2 * c), *act(2 * c), conv(2 * c, c), *up]
+        up = [*act(2 * c), conv(2 * c, c), *act(c), Upsample(c), *up]
         c *= 2
     encoder = nn.Sequential(*down, *act(c), conv(c, c), *act(c), conv(c, 2 * latent))
     decoder = nn.Sequential(conv(latent, c), *act(c), conv(c, c), *up, *act(width),
