@@ -162,7 +162,7 @@ def test_scaled_latents_have_a_spread_of_one_and_come_back():
     """Encode times s, decode divided by s (row S8)."""
     vae = linear()
     vae.encoder.weight.mul_(5)
-    vae.encoder.bias[2:] = -9.0  # nearly no noise
+    vae.encoder.weight[2:], vae.encoder.bias[2:] = 0.0, -9.0  # nearly no noise
     x = torch.randn(2000, 3)
     before = vae.decoder(vae.posterior(x)[0])
     vae.scale.copy_(latent_scale(vae, x))
@@ -192,9 +192,9 @@ def test_a_convolutional_vae_shrinks_by_its_levels(size):
 
 def test_a_dense_vae_has_a_vector():
     vae = dense_vae((1, 6, 5), latent=4, width=16)
-    mean, logvar = vae.posterior(torch.randn(3, 1, 6, 5))
-    assert mean.shape == logvar.shape == (3, 4) and (logvar < 0).any() and (mean < 0).any()
-    assert vae.decoder(mean).shape == (3, 1, 6, 5)
+    mean, logvar = vae.posterior(10 * torch.randn(90, 1, 6, 5))
+    assert mean.shape == logvar.shape == (90, 4) and (logvar < 0).any() and (mean < 0).any()
+    assert vae.decoder(mean).shape == (90, 1, 6, 5)
 
 
 def test_images_that_do_not_fit_are_refused():
