@@ -42,7 +42,7 @@ NETS = {
                "num_classes": 10},
     "pixels": {"channels": 1, "width": 24, "mults": (1, 2, 2), "num_classes": 10},
 }  # fmt: skip
-S, BATCH, BETA = cosine_schedule(1000), 64, 1e-3
+S, BATCH, BETA = cosine_schedule(1000), 64, 1e-6
 
 
 def shuffled(n: int) -> Iterator[tuple[Tensor, None]]:
@@ -81,15 +81,15 @@ def drawn(net: UNet, vae: nn.Module | None, n: int) -> tuple[Tensor, Tensor]:
     return torch.cat(parts), y
 
 
-def first_stage(x: Tensor, seconds: float) -> nn.Module:
+def first_stage(x: Tensor, seconds: float, beta: float) -> nn.Module:
     """The trained VAE with its scale."""
     vae = conv_vae(**VAE)
-    loss = lambda vae, rows: vae_loss(vae, x[rows], BETA) / 784  # noqa: E731
+    loss = lambda vae, rows: vae_loss(vae, x[rows], beta) / 784  # noqa: E731
     vae = fitted(vae, len(x), loss, seconds, 3e-3, 0.99, "VAE")
     vae.scale.copy_(latent_scale(vae, x[:5000]))
     with torch.no_grad():
         off = (vae.decoder(vae.posterior(x[:1000])[0]) - x[:1000]).square().mean().sqrt()
-    print(f"scale {vae.scale:.3f}, reconstruction off by {off:.3f} (root mean square)", flush=True)
+    print(f"scale {vae.scale:.3f}, spread {1 / vae.scale:.2f}, reconstruction off by {off:.3f} (root mean square)", flush=True)
     return vae
 
 
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--root", default="data", help="where torchvision keeps its files")
     parser.add_argument("--seconds", type=float, default=450, help="CPU seconds of all training")
     parser.add_argument("--vae-seconds", type=float, default=110, help="of these, for the VAE")
+    parser.add_argument("--beta", type=float, default=BETA, help="weight of the KL divergence")
     parser.add_argument("--pixels", action="store_true", help="diffuse pixels, without a VAE")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n", type=int, default=1000, help="samples")
@@ -127,7 +128,7 @@ def main() -> None:
     x, y = load_images("mnist", args.root)
     vae, sizes, seconds = None, NETS["pixels" if args.pixels else "latent"], args.seconds
     if not args.pixels:
-        vae, seconds = first_stage(x, args.vae_seconds), seconds - args.vae_seconds
+        vae, seconds = first_stage(x, args.vae_seconds, args.beta), seconds - args.vae_seconds
         mean, logvar = encoded(vae, x)
 
     def data(rows: Tensor) -> Tensor:
