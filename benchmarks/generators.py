@@ -30,8 +30,13 @@ from ddpm_lite import (  # isort: skip
     warmup_cosine,
 )  # fmt: skip
 from ddpm_lite.gan import (
-    discriminator_step, generator_step, minimax_loss, nonsaturating_loss, small_discriminator,
-    small_generator, spectral_norm,
+    discriminator_step,
+    generator_step,
+    minimax_loss,
+    nonsaturating_loss,
+    small_discriminator,
+    small_generator,
+    spectral_norm,
 )  # fmt: skip
 from ddpm_lite.likelihood import bound, decoder_log_prob, fixed_variance
 from ddpm_lite.vae import dense_vae, from_latent, kl_to_prior, reparameterise, vae_loss
@@ -163,7 +168,9 @@ def scores(way: str, seed: int, seconds: float, weights: str | None = None) -> d
 
 def table(rows: list[dict]) -> None:
     """The median of the seeds, the distance of each, and the share of runs that failed."""
-    print("                       distance  precision  recall  bits  s/1,000  failed  each distance")
+    print(
+        "                       distance  precision  recall  bits  s/1,000  failed  each distance"
+    )
     for way in FITS:
         runs = [row for row in rows if row["way"] == way]
         if runs:

@@ -1,7 +1,7 @@
 """Generative adversarial networks: a generator, a discriminator, and a step of training for each.
 
-A generator is ``g(z)`` with z (B, d) from N(0, I). A discriminator is ``d(x)`` and gives logits (B,):
-above 0 means "real". The losses take logits, in nats.
+A generator is ``g(z)`` with z (B, d) from N(0, I). A discriminator is ``d(x)`` and gives logits
+(B,): above 0 means "real". The losses take logits, in nats.
 
 Goodfellow et al. 2014, arXiv 1406.2661; Miyato et al. 2018, arXiv 1802.05957 (spectral norm).
 """
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
-
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -36,8 +35,8 @@ def nonsaturating_loss(fake: Tensor) -> Tensor:
 
 
 class Spectral(nn.Module):
-    """W / sigma(W), whose largest singular value is 1. ``u`` follows the left singular vector by one
-    step of the power method in each call of training (arXiv 1802.05957, Algorithm 1). Built in
+    """W / sigma(W), whose largest singular value is 1. ``u`` follows the left singular vector by
+    one step of the power method in each call of training (arXiv 1802.05957, Algorithm 1). Built in
     chapter 15."""
 
     def __init__(self, weight: Tensor):
@@ -94,7 +93,7 @@ def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.
 
 
 def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = True) -> nn.Module:
-    """Images (B, channels, 8, 8) to logits (B,), with spectral norm unless ``spectral`` is False."""
+    """Images (B, channels, 8, 8) to logits (B,), with or without spectral norm."""
     conv, act = lambda a, b, s: nn.Conv2d(a, b, 3, s, 1), nn.LeakyReLU(0.2)  # noqa: E731
     net = nn.Sequential(
         conv(channels, width, 1), act, conv(width, 2 * width, 2), act,

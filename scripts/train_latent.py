@@ -1,14 +1,14 @@
 """Train latent diffusion on MNIST, and a diffusion model of its pixels in the same seconds.
 
-    python scripts/train_latent.py --root data                       # about eight minutes of one core
+    python scripts/train_latent.py --root data                       # eight minutes of one core
     python scripts/train_latent.py --root data --seconds 300 --vae-seconds 75 --seed 1 --out 1.pt
     python scripts/train_latent.py --root data --seconds 300 --pixels --out pixels.pt
 
 The first stage is a VAE that turns 28 x 28 pixels into a latent of 4 x 7 x 7. Then a network learns
-to denoise its latents; with --pixels, it learns to denoise the images instead. Both know the labels. Seconds are
-CPU seconds of this process, on one thread. Writes the averaged weights in half precision, by
-default to ddpm_lite/weights/latent.pt, and prints the seconds of a step and of a sample and the
-scores of 1,000 samples. --samples also saves these.
+to denoise its latents; with --pixels, it learns to denoise the images instead. Both know the
+labels. Seconds are CPU seconds of this process, on one thread. Writes the averaged weights in half
+precision, by default to ddpm_lite/weights/latent.pt, and prints the seconds of a step and of a
+sample and the scores of 1,000 samples. --samples also saves these.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def first_stage(x: Tensor, seconds: float, beta: float) -> nn.Module:
     vae.scale.copy_(latent_scale(vae, x[:5000]))
     with torch.no_grad():
         off = (vae.decoder(vae.posterior(x[:1000])[0]) - x[:1000]).square().mean().sqrt()
-    print(f"scale {vae.scale:.3f}, spread {1 / vae.scale:.2f}, reconstruction off by {off:.3f} (root mean square)", flush=True)
+    print(f"scale {vae.scale:.3f}, spread {1 / vae.scale:.2f}, reconstruction off by {off:.3f} "
+          "(root mean square)", flush=True)  # fmt: skip
     return vae
 
 

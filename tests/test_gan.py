@@ -1,4 +1,4 @@
-"""Adversarial networks: the losses' values and gradients, who learns in which step, and the norm."""
+"""Adversarial networks: the losses and their gradients, who learns in which step, and the norm."""
 
 import math
 
@@ -20,7 +20,9 @@ from ddpm_lite.gan import (
 
 
 def test_who_cannot_tell_loses_two_logs_of_two():
-    assert discriminator_loss(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2 * math.log(2))
+    assert discriminator_loss(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(
+        2 * math.log(2)
+    )
 
 
 def test_the_two_targets_differ():
@@ -137,7 +139,7 @@ def test_the_norm_follows_in_training_only():
 
 
 def test_the_norm_has_the_gradient_of_the_quotient():
-    """The vectors are constants: d(W / u'Wv) = dW / σ - W (u'dWv) / σ² (arXiv 1802.05957, Eq. 12)."""
+    """The vectors are constants: d(W / u'Wv) = dW / σ - W (u'dWv) / σ² (1802.05957, Eq. 12)."""
     weight = torch.randn(3, 2, requires_grad=True)
     norm = Spectral(weight)
     for _ in range(200):

@@ -36,7 +36,11 @@ def exercise_2(free_bits):
 
 def exercise_3(best_discriminator_loss):
     """Against a discriminator that's trained, on a few outcomes."""
-    cases = ([0.25, 0.75], [0.25, 0.75]), ([0.7, 0.2, 0.1], [0.1, 0.3, 0.6]), ([0.9, 0.1], [0.1, 0.9])
+    cases = (
+        ([0.25, 0.75], [0.25, 0.75]),
+        ([0.7, 0.2, 0.1], [0.1, 0.3, 0.6]),
+        ([0.9, 0.1], [0.1, 0.9]),
+    )
     for p, q in cases:
         p, q = torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)
         right = _by_descent(p, q)
@@ -87,12 +91,13 @@ def exercise_4(tighter):
 
 
 def _linear():
-    """A VAE with a linear decoder, whose likelihood is known, and an encoder that isn't the best."""
+    """A VAE with a linear decoder, whose likelihood is known, and with a poor encoder."""
     vae = dense_vae((3,), latent=2, width=4, std=0.6)
     vae.encoder = torch.nn.Linear(3, 4)
     vae.decoder = torch.nn.Linear(2, 3)
     with torch.no_grad():
         vae.encoder.weight.mul_(0.3)
+        vae.encoder.bias.zero_()
     return vae.requires_grad_(False)
 
 

@@ -11,7 +11,8 @@ BUGS = {
         "reparameterise", "(0.5 * logvar).exp()", "(0.5 * logvar.relu()).exp()",
         "test_samples_have_the_spread_that_the_encoder_says"),
     "the mean gets the noise, too": (
-        "reparameterise", "mean + (0.5 * logvar).exp() * eps", "(mean + (0.5 * logvar).exp()) * eps",
+        "reparameterise", "mean + (0.5 * logvar).exp() * eps",
+        "(mean + (0.5 * logvar).exp()) * eps",
         "test_samples_have_the_spread_that_the_encoder_says"),
     "given noise is ignored": (
         "reparameterise", "torch.randn_like(mean) if eps is None else eps",
