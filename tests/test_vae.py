@@ -217,3 +217,24 @@ def test_a_vae_learns_the_digits(digits):
     rms = [(net(x[:300]) - x[:300]).square().mean().sqrt().item() for net in (vae, lazy)]
     kl = [kl_to_prior(*net.posterior(x)).sum(1).mean().item() for net in (vae, lazy)]
     assert rms[0] < 0.8 * rms[1] and kl[0] > 5 and kl[1] < 0.5
+
+
+def test_the_shipped_latents_have_a_spread_of_one_and_draw_digits():
+    """Latent diffusion draws the digits that it's asked for; unscaled or clipped it's worse."""
+    from functools import partial
+
+    from ddpm_lite import ddim_step, from_v, load_classifier, sample
+    from ddpm_lite.pretrained import load_latent
+
+    vae, net, schedule = load_latent()
+    y, judge = torch.arange(60) % 10, load_classifier("mnist")
+    z = sample(from_v(partial(net, y=y), schedule), schedule, torch.randn(60, 4, 7, 7), 20,
+               ddim_step, clip=None)  # fmt: skip
+    images = from_latent(vae, z)
+    assert images.shape == (60, 1, 28, 28) and 0.8 < z.std() < 1.2
+    assert (judge.probabilities(images).argmax(1) == y).double().mean() > 0.8
+    again = to_latent(vae, images)
+    assert 0.9 < again.std() < 1.1 and (again.abs() > 1).double().mean() > 0.2
+    assert (from_latent(vae, again) - images).square().mean().sqrt() < 0.2
+    wrong = judge.probabilities(from_latent(vae, torch.randn(60, 4, 7, 7))).amax(1).mean()
+    assert judge.probabilities(images).amax(1).mean() > wrong + 0.1
