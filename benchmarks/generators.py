@@ -14,6 +14,7 @@ missing: less than 1 % of the images are classified as it.
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import json
 import statistics
@@ -42,7 +43,7 @@ from ddpm_lite.likelihood import bound, decoder_log_prob, fixed_variance
 from ddpm_lite.vae import dense_vae, from_latent, kl_to_prior, reparameterise, vae_loss
 
 S, N, LEVELS = cosine_schedule(1000), 1000, 17
-VAE_SIZES = {"latent": 16, "width": 128}
+VAE_SIZES = {"latent": 8, "width": 128}
 GAN_SIZES = {"latent": 32, "width": 24}
 UNET_SIZES = {"channels": 1, "width": 16, "mults": (1, 2)}
 
@@ -67,7 +68,22 @@ def by_train(net: nn.Module, x: Tensor, loss, lr: float, decay: float, clock: Cl
 
 
 def fit_vae(x: Tensor, clock: Clock, seed: int):
-    return by_train(dense_vae(**VAE_SIZES), x, vae_loss, 3e-3, 0.999, clock, seed)
+    """The average with the best bound on every tenth image, which it doesn't learn from: it would
+    learn the others by heart long before the clock runs out."""
+    rows = torch.arange(len(x)) % 10 > 0
+    vae = dense_vae(**VAE_SIZES)
+    ema, stream = EMA(vae, 0.998), batches(x[rows], None, 64, seed)
+    best, kept, since = float("inf"), None, 0
+    loss = lambda net, x, _: vae_loss(net, x)  # noqa: E731
+    for step, _ in train(vae, stream, loss, 10**6, lambda _: 2e-3, ema=ema):
+        if step % 200 == 0:
+            with torch.no_grad():
+                eps = torch.randn(20 * len(x[~rows]), 8, generator=torch.Generator().manual_seed(0))
+                held = vae_loss(ema.model, x[~rows].repeat(20, 1, 1, 1), eps=eps).item()
+            best, kept, since = (held, copy.deepcopy(ema.model), 0) if held < best else (
+                best, kept, since + 1)  # fmt: skip
+        if clock() == 1 or since == 5:
+            return kept, step
 
 
 def fit_diffusion(x: Tensor, clock: Clock, seed: int):

@@ -16,7 +16,7 @@ from .diffusion import SCHEDULES, Schedule
 from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
-from .vae import VAE, conv_vae, dense_vae
+from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
@@ -122,14 +122,11 @@ def load_latent() -> tuple[VAE, UNet, Schedule]:
     return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
 
 
-def load_generator(name: str) -> nn.Module:
-    """A generator of digits from the benchmark of chapter 15: "VAE", with latents (N, 16), or
-    "GAN", which turns noise (N, 32) into images. Used in chapter 15."""
-    kinds = {"VAE": dense_vae, "GAN": small_generator}
-    if name not in kinds:
-        raise ValueError(f"there are no weights {name!r}; expected VAE or GAN")
-    state = load_checkpoint(FOLDER / "generators.pt")[name]
-    return _loaded(kinds[name](**state["sizes"]), state["net"])
+def load_gan() -> nn.Module:
+    """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
+    digits (N, 1, 8, 8). Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "gan.pt")
+    return _loaded(small_generator(**state["sizes"]), state["net"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:
