@@ -13,8 +13,10 @@ from torch import nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
+from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
+from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
@@ -109,6 +111,22 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_latent() -> tuple[VAE, UNet, Schedule]:
+    """Latent diffusion on MNIST: the VAE, with its scale, between images (N, 1, 28, 28) and latents
+    (N, 4, 7, 7); a network that predicts v of the scaled latents, with labels 0 to 9 or none; and
+    the schedule. Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "latent.pt")
+    vae = _loaded(conv_vae(**state["vae_sizes"]), state["vae"])
+    return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
+
+
+def load_gan() -> nn.Module:
+    """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
+    digits (N, 1, 8, 8). Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "gan.pt")
+    return _loaded(small_generator(**state["sizes"]), state["net"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

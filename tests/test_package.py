@@ -121,6 +121,23 @@ assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
 """,
+    "vae": """
+import torch
+from mine.vae import *
+vae, x = conv_vae(width=8), torch.randn(2, 1, 12, 16)
+assert vae_loss(vae, x) > 0 and importance_bound(vae, x, 2).shape == (2,)
+vae.scale.copy_(latent_scale(vae, x))
+assert from_latent(vae, to_latent(vae, x)).shape == x.shape
+assert kl_to_prior(*dense_vae().posterior(torch.randn(2, 1, 8, 8))).shape == (2, 8)
+""",
+    "gan": """
+import torch
+from mine.gan import *
+g, d, z = small_generator(8, 4), small_discriminator(4), torch.randn(9, 8)
+to_g, to_d = (torch.optim.Adam(net.parameters(), 1e-3) for net in (g, d))
+assert 0 < discriminator_step(g, d, to_d, torch.randn(9, 1, 8, 8), z) < 9
+assert generator_step(g, d, to_g, z, minimax_loss) < 0 < generator_step(g, d, to_g, z)
+""",
     "likelihood": """
 import torch
 from mine.diffusion import cosine_schedule

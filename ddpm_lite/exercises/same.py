@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 import ddpm_lite
-from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
+from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample, vae
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow", "editing")
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -160,6 +160,39 @@ def slope(x: Tensor, u: Tensor) -> Tensor:
     return -x * (1 + u.reshape(-1, *[1] * (x.ndim - 1)))
 
 
+def small_vae(VAE: Any = None, std: float | None = None) -> Any:
+    """A VAE of rows of three numbers, with latents of two, the same each time."""
+    torch.manual_seed(0)
+    made = (VAE or vae.VAE)(torch.nn.Linear(3, 4), torch.nn.Linear(2, 3), std)
+    made.scale.fill_(0.5)
+    return made
+
+
+def rows_of(make: Callable) -> Iterator[Tensor]:
+    """What a VAE gives for three rows, with noise of its own and with given noise."""
+    for std in (None, 0.5):
+        made = small_vae(make, std)
+        yield from (*made.posterior(x(4, 3)), made(x(4, 3)), made(x(4, 3), x(4, 2)), made.log_std)
+
+
+def duel(step: Callable) -> Iterator[Tensor]:
+    """The loss of one step of a GAN, and the weights after it."""
+    torch.manual_seed(0)
+    g, d = torch.nn.Linear(2, 3), torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    first = step.__name__ == "discriminator_step"
+    optimizer = torch.optim.SGD((d if first else g).parameters(), 0.5)
+    with torch.enable_grad():
+        yield step(g, d, optimizer, *([x(4, 3)] if first else []), x(4, 2))
+    yield from (*g.parameters(), *d.parameters())
+
+
+def normed(Spectral: Any) -> Iterator[Tensor]:
+    """A weight after some calls in training, and one in evaluation."""
+    norm, weight = Spectral(x(4, 3, 2)), x(4, 3, 2)
+    yield from [norm(weight) for _ in range(3)]
+    yield norm.eval()(weight)
+
+
 def functions_of(sde: Any) -> list[Tensor]:
     """What the four functions of an SDE give."""
     return [part(torch.linspace(0.1, 1, 5)) for part in (sde.f, sde.g2, sde.signal, sde.noise)]
@@ -279,5 +312,26 @@ USES: dict[str, Callable[[Any], Any]] = {
     "as_flow": lambda f: f(model, S)(x(), torch.rand(4)),
     "euler": lambda f: [xu for _, xu in f(lambda x, u: x.tanh() + u.view(-1, 1, 1, 1), x(), 5)],
     "sample_flow": lambda f: f(lambda x, u: x.tanh(), x(), torch.tensor([1.0, 0.4, 0.0])),
+    "reparameterise": lambda f: [f(x(), x()), f(x(), x(), x())],
+    "kl_to_prior": lambda f: f(x(), x()),
+    "gaussian_nll": lambda f: f(x(), x(), x(1)[0]),
+    "VAE": rows_of,
+    "elbo_terms": lambda f: [f(small_vae(), x(4, 3)), f(small_vae(), x(4, 3), x(4, 2))],
+    "vae_loss": lambda f: [f(small_vae(), x(4, 3)), f(small_vae(), x(4, 3), 0.3, x(4, 2))],
+    "importance_bound": lambda f: f(small_vae(), x(4, 3), 5),
+    "latent_scale": lambda f: f(small_vae(), x(40, 3)),
+    "to_latent": lambda f: f(small_vae(), x(4, 3)),
+    "from_latent": lambda f: f(small_vae(), x(4, 2)),
+    "dense_vae": lambda f: network(partial(f, (1, 4, 4), 3, 8), x(4, 1, 4, 4)),
+    "conv_vae": lambda f: network(partial(f, 1, 2, 4), x(4, 1, 8, 8)),
+    "discriminator_loss": lambda f: f(x(5), x(5)),
+    "minimax_loss": lambda f: f(x(5)),
+    "nonsaturating_loss": lambda f: f(x(5)),
+    "Spectral": normed,
+    "spectral_norm": lambda f: network(lambda: f(torch.nn.Linear(3, 2)), x(4, 3)),
+    "discriminator_step": duel,
+    "generator_step": duel,
+    "small_generator": lambda f: network(partial(f, 8, 4), x(4, 8)),
+    "small_discriminator": lambda f: network(partial(f, 4), x(4, 1, 8, 8)),
     "straightness": lambda f: f(lambda x, u: x.tanh(), x(), 5),
 }
