@@ -15,6 +15,7 @@ from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
 from .nets import UNet
+from .transformer import DiT
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
@@ -109,6 +110,13 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_dit() -> DiT:
+    """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
+    ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
+    state = load_checkpoint(FOLDER / "dit.pt")
+    return _loaded(DiT(**state["sizes"]), state["net"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:
