@@ -143,9 +143,9 @@ def table(rows: list[dict]) -> None:
     for name in dict.fromkeys(row["net"] for row in rows):
         mine = [row for row in rows if row["net"] == name]
         each = [row["distance"] for row in mine]
-        print(f"{name:12} {mine[0]['parameters']:9,} {mine[0]['mflops']:7.1f} MFLOPs "
-              f"{statistics.median(row['steps'] for row in mine):7.0f} steps "
-              f"{statistics.median(each):6.2f}   ({' '.join(f'{d:.2f}' for d in each)})")  # fmt: skip
+        steps, middle = (statistics.median(v) for v in ([row["steps"] for row in mine], each))
+        print(f"{name:12} {mine[0]['parameters']:9,} {mine[0]['mflops']:7.1f} MFLOPs {steps:7.0f} "
+              f"steps {middle:6.2f}   ({' '.join(f'{d:.2f}' for d in each)})")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -283,6 +283,8 @@ USES: dict[str, Callable[[Any], Any]] = {
     "patchify": lambda f: [f(x(), 2), f(x(2, 3, 4, 6), 2), f(x(2, 3, 4, 8), 4)],
     "unpatchify": lambda f: [f(x(2, 6, 12), 2, 2), f(x(2, 6, 4), 2, 3)],
     "position_embedding": lambda f: [f(4, 4, 16), f(2, 3, 8)],
+    "layer_norm": lambda f: f(16)(x(4, 9, 16)),
+    "from_condition": lambda f: network(partial(f, 16, 2), x(4, 16)),
     "modulate": lambda f: f(x(4, 9, 16), x(4, 1, 16), x(4, 1, 16)),
     "TokenAttention": lambda f: network(partial(f, 16, 4), x(4, 9, 16)),
     "DiTBlock": lambda f: network(partial(f, 16, 4), x(4, 9, 16), x(4, 16)),

@@ -7,7 +7,8 @@ BUGS = {
         "patchify", '"b c (h p) (w q) -> b (h w) (p q c)"', '"b c (h p) (w q) -> b (h w) (c p q)"',
         ORDER),
     "S11: a patch is transposed": (
-        "unpatchify", '"b (h w) (p q c) -> b c (h p) (w q)"', '"b (h w) (q p c) -> b c (h p) (w q)"',
+        "unpatchify", '"b (h w) (p q c) -> b c (h p) (w q)"',
+        '"b (h w) (q p c) -> b c (h p) (w q)"',
         BACK),
     "patches are listed column by column": (
         "patchify", '"b c (h p) (w q) -> b (h w) (p q c)"', '"b c (h p) (w q) -> b (w h) (p q c)"',
