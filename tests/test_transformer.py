@@ -232,7 +232,7 @@ def test_the_sizes_of_dit_xl():
     and 4); with patches of 4 and 8, 29.1 and 7.4."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    for patch, expected in ((2, 118.64), (4, 29.05), (8, 7.36)):
+    for patch, expected in ((2, 118.64), (4, 29.05), (8, 7.39)):
         with torch.device("meta"):
             net = DiT(4, patch, 1152, 28, 16, 1000, out_channels=8)
             with FlopCounterMode(display=False) as counter:
