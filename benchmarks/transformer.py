@@ -15,6 +15,7 @@ MNIST): the median of the seeds, and all of them. With --out, the rows are also 
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import json
 import statistics
@@ -78,9 +79,10 @@ def network(name: str, data: str) -> nn.Module:
 
 
 def flops(net: nn.Module, x: Tensor) -> float:
-    """For one image, forward. A multiply-add counts as two."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(x[:1], torch.ones(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
+    """For one image, forward. A multiply-add counts as two. Without numbers ("meta"), since PyTorch
+    doesn't count attention on a CPU."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        copy.deepcopy(net).to("meta")(torch.zeros(1, *x.shape[1:]), torch.ones(1).long())
     return counter.get_total_flops()
 
 
