@@ -16,6 +16,7 @@ from .diffusion import SCHEDULES, Schedule
 from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
+from .transformer import DiT
 from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
@@ -127,6 +128,13 @@ def load_gan() -> nn.Module:
     digits (N, 1, 8, 8). Used in chapter 15."""
     state = load_checkpoint(FOLDER / "gan.pt")
     return _loaded(small_generator(**state["sizes"]), state["net"])
+
+
+def load_dit() -> DiT:
+    """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
+    ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
+    state = load_checkpoint(FOLDER / "dit.pt")
+    return _loaded(DiT(**state["sizes"]), state["net"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -33,6 +33,7 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "transformer": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -137,6 +138,13 @@ g, d, z = small_generator(8, 4), small_discriminator(4), torch.randn(9, 8)
 to_g, to_d = (torch.optim.Adam(net.parameters(), 1e-3) for net in (g, d))
 assert 0 < discriminator_step(g, d, to_d, torch.randn(9, 1, 8, 8), z) < 9
 assert generator_step(g, d, to_g, z, minimax_loss) < 0 < generator_step(g, d, to_g, z)
+""",
+    "transformer": """
+import torch
+from mine.transformer import *
+x, t = torch.randn(2, 3, 4, 8), torch.tensor([1, 9])
+assert torch.equal(unpatchify(patchify(x, 2), 2, 2), x)
+assert DiT(3, 2, 16, 1, num_classes=3)(x, t, torch.tensor([0, 3])).shape == x.shape
 """,
     "likelihood": """
 import torch

@@ -17,7 +17,7 @@ from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample, 
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan")
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -334,4 +334,16 @@ USES: dict[str, Callable[[Any], Any]] = {
     "small_generator": lambda f: network(partial(f, 8, 4), x(4, 8)),
     "small_discriminator": lambda f: network(partial(f, 4), x(4, 1, 8, 8)),
     "straightness": lambda f: f(lambda x, u: x.tanh(), x(), 5),
+    "patchify": lambda f: [f(x(), 2), f(x(2, 3, 4, 6), 2), f(x(2, 3, 4, 8), 4)],
+    "unpatchify": lambda f: [f(x(2, 6, 12), 2, 2), f(x(2, 6, 4), 2, 3)],
+    "position_embedding": lambda f: [f(4, 4, 16), f(2, 3, 8)],
+    "layer_norm": lambda f: f(16)(x(4, 9, 16)),
+    "from_condition": lambda f: network(partial(f, 16, 2), x(4, 16)),
+    "modulate": lambda f: f(x(4, 9, 16), x(4, 1, 16), x(4, 1, 16)),
+    "TokenAttention": lambda f: network(partial(f, 16, 4), x(4, 9, 16)),
+    "DiTBlock": lambda f: network(partial(f, 16, 4), x(4, 9, 16), x(4, 16)),
+    "DiT": lambda f: [
+        network(partial(f, 1, 2, 16, 2, 4, num_classes=4), x(), T, Y),
+        network(partial(f, 2, 1, 16, 1, 2, out_channels=4), x(4, 2, 4, 6), T),
+    ],
 }
