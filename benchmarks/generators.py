@@ -37,7 +37,6 @@ from ddpm_lite.gan import (
     nonsaturating_loss,
     small_discriminator,
     small_generator,
-    spectral_norm,
 )  # fmt: skip
 from ddpm_lite.likelihood import bound, decoder_log_prob, fixed_variance
 from ddpm_lite.vae import dense_vae, from_latent, kl_to_prior, reparameterise, vae_loss
@@ -91,22 +90,11 @@ def fit_diffusion(x: Tensor, clock: Clock, seed: int):
     return by_train(UNet(**UNET_SIZES), x, loss, 4e-3, 0.99, clock, seed)
 
 
-def dense_pair(spectral: bool) -> tuple[nn.Module, nn.Module]:
-    """A generator and a discriminator without convolutions: many more steps in the same time."""
-    g = nn.Sequential(nn.Linear(32, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(),
-                      nn.Linear(256, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))  # fmt: skip
-    act = nn.LeakyReLU(0.2)
-    d = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), act, nn.Linear(256, 256), act,
-                      nn.Linear(256, 1), nn.Flatten(0))  # fmt: skip
-    return g, spectral_norm(d) if spectral else d
-
-
 def fit_gan(x: Tensor, clock: Clock, seed: int, spectral: bool = True, loss=nonsaturating_loss,
-            dense: bool = False, lr: float = 5e-4):  # fmt: skip
+            lr: float = 5e-4):  # fmt: skip
     """The averaged generator, and the steps. Each step trains the discriminator once, and then the
     generator. The learning rate falls to 0 in the second half."""
     g, d = small_generator(**GAN_SIZES), small_discriminator(spectral=spectral)
-    g, d = dense_pair(spectral) if dense else (g, d)
     adam = lambda net: torch.optim.Adam(net.parameters(), lr, betas=(0.0, 0.99), fused=True)  # noqa: E731
     optimizers, ema = (adam(g), adam(d)), EMA(g, 0.999)
     for step, (real, _) in enumerate(batches(x, None, 64, seed), 1):
@@ -126,9 +114,6 @@ FITS = {
     "GAN": fit_gan,
     "GAN, no spectral norm": lambda x, c, s: fit_gan(x, c, s, spectral=False),
     "GAN, minimax": lambda x, c, s: fit_gan(x, c, s, loss=minimax_loss),
-    "GAN, dense": lambda x, c, s: fit_gan(x, c, s, dense=True),
-    "GAN, dense, 2e-4": lambda x, c, s: fit_gan(x, c, s, dense=True, lr=2e-4),
-    "GAN, dense, no norm": lambda x, c, s: fit_gan(x, c, s, False, dense=True, lr=2e-4),
 }
 
 

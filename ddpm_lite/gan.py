@@ -41,7 +41,8 @@ class Spectral(nn.Module):
 
     def __init__(self, weight: Tensor):
         super().__init__()
-        self.register_buffer("u", F.normalize(torch.randn(len(weight)), dim=0))
+        u = F.normalize(torch.randn(len(weight)), dim=0)
+        self.register_buffer("u", u)
 
     def forward(self, weight: Tensor) -> Tensor:
         matrix = weight.flatten(1)  # (out, in · k · k)
@@ -61,13 +62,21 @@ def spectral_norm(net: nn.Module) -> nn.Module:
     return net
 
 
+def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """One step of the optimiser down the gradient of the loss, and its value. Built in chapter
+    15."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def discriminator_step(
     g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, z: Tensor
 ) -> float:
     """One step of the discriminator on real x (B, …) and on G(z), and its loss. Only ``d`` learns:
     the fakes are detached. Built in chapter 15."""
-    loss = discriminator_loss(d(x), d(g(z).detach()))
-    return _step(optimizer, loss)
+    return learn(optimizer, discriminator_loss(d(x), d(g(z).detach())))
 
 
 def generator_step(
@@ -76,8 +85,7 @@ def generator_step(
 ) -> float:  # fmt: skip
     """One step of the generator, and its loss. The gradient flows through ``d``, but the optimiser
     has the weights of ``g`` alone. Built in chapter 15."""
-    loss = loss_of(d(g(z)))
-    return _step(optimizer, loss)
+    return learn(optimizer, loss_of(d(g(z))))
 
 
 def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.Sequential:
@@ -101,10 +109,3 @@ def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = Tru
         nn.Flatten(), nn.Linear(2 * width * 4, 1), nn.Flatten(0),
     )  # fmt: skip
     return spectral_norm(net) if spectral else net
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()

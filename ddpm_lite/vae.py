@@ -32,7 +32,8 @@ def kl_to_prior(mean: Tensor, logvar: Tensor) -> Tensor:
 
 def gaussian_nll(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """-log N(x; mean, exp(log_std)²) of each entry, in nats. Built in chapter 15."""
-    return 0.5 * ((x - mean) / log_std.exp()).square() + log_std + 0.5 * math.log(2 * math.pi)
+    z = (x - mean) / log_std.exp()
+    return 0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)
 
 
 class VAE(nn.Module):
@@ -51,7 +52,8 @@ class VAE(nn.Module):
     def __init__(self, encoder: nn.Module, decoder: nn.Module, std: float | None = None):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.log_std = nn.Parameter(torch.tensor(math.log(std or 1.0)), requires_grad=std is None)
+        start = torch.tensor(math.log(std or 1.0))
+        self.log_std = nn.Parameter(start, requires_grad=std is None)
         self.register_buffer("scale", torch.ones(()))
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,7 +125,7 @@ def from_latent(vae: VAE, z: Tensor) -> Tensor:
 
 def dense_vae(size: tuple[int, ...] = (1, 8, 8), latent: int = 8, width: int = 128,
               std: float | None = None) -> VAE:  # fmt: skip
-    """A VAE of small images (C, H, W), with a vector (B, latent) as latent. Built in chapter 15."""
+    """A VAE of small images (C, H, W), with a vector (B, latent) as latent. Used in chapter 15."""
     dim = math.prod(size)
     inner = lambda a, b: [nn.Linear(a, b), nn.SiLU(), nn.Linear(b, b), nn.SiLU()]  # noqa: E731
     encoder = nn.Sequential(nn.Flatten(), *inner(dim, width), nn.Linear(width, 2 * latent))

@@ -186,6 +186,15 @@ def duel(step: Callable) -> Iterator[Tensor]:
     yield from (*g.parameters(), *d.parameters())
 
 
+def fitted(learn: Callable) -> Iterator[Tensor]:
+    """The losses of two steps, and the weight after them."""
+    weight = torch.nn.Parameter(x(3))
+    with torch.enable_grad():
+        optimizer = torch.optim.SGD([weight], 0.1)
+        yield from [learn(optimizer, weight.square().sum()) for _ in range(2)]
+    yield weight
+
+
 def normed(Spectral: Any) -> Iterator[Tensor]:
     """A weight after some calls in training, and one in evaluation."""
     norm, weight = Spectral(x(4, 3, 2)), x(4, 3, 2)
@@ -329,6 +338,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "nonsaturating_loss": lambda f: f(x(5)),
     "Spectral": normed,
     "spectral_norm": lambda f: network(lambda: f(torch.nn.Linear(3, 2)), x(4, 3)),
+    "learn": fitted,
     "discriminator_step": duel,
     "generator_step": duel,
     "small_generator": lambda f: network(partial(f, 8, 4), x(4, 8)),

@@ -30,7 +30,7 @@ BUGS = {
         "generator_step", "loss_of(d(g(z)))", "nonsaturating_loss(d(g(z)))",
         "test_the_generators_step_changes_the_generator_alone"),
     "gradients pile up": (
-        "_step", "optimizer.zero_grad()", "", "test_a_step_starts_from_no_gradient"),
+        "learn", "optimizer.zero_grad()", "", "test_a_step_starts_from_no_gradient"),
     "the norm of all singular values": (
         "Spectral.forward", "u @ matrix @ v", "matrix.norm()",
         "test_the_norm_finds_the_largest_singular_value"),
