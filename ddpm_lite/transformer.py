@@ -14,25 +14,24 @@ from torch import Tensor, nn
 from .nets import Conditioning, time_embedding, zero
 
 
-def patchify(x: Tensor, patch: int) -> Tensor:
-    """Images (B, C, H, W) to tokens (B, N, patch · patch · C), one for each of the N patches: row
+def patchify(x: Tensor, p: int) -> Tensor:
+    """Images (B, C, H, W) to tokens (B, N, p · p · C), one for each of the N patches of p x p: row
     by row, and in a patch pixel by pixel (Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1).
     Built in chapter 16.
 
     Raises:
-        ValueError: H or W isn't a multiple of ``patch``.
+        ValueError: H or W isn't a multiple of p.
     """
-    if any(side % patch for side in x.shape[2:]):
+    if any(side % p for side in x.shape[2:]):
         given = f"x is {x.shape[2]} x {x.shape[3]} pixels"
-        raise ValueError(f"{given}; expected multiples of the patch size {patch}: crop or pad x")
-    return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=patch, q=patch)
+        raise ValueError(f"{given}; expected multiples of the patch size {p}: crop or pad x")
+    return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=p, q=p)
 
 
-def unpatchify(tokens: Tensor, patch: int, rows: int) -> Tensor:
+def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
     """The inverse of ``patchify``, for an image of so many rows of patches: tokens
-    (B, N, patch · patch · C) to (B, C, H, W). Built in chapter 16."""
-    order = "b (h w) (p q c) -> b c (h p) (w q)"
-    return rearrange(tokens, order, p=patch, q=patch, h=rows)
+    (B, N, p · p · C) to (B, C, H, W). Built in chapter 16."""
+    return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=p, q=p, h=rows)
 
 
 def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
@@ -40,7 +39,7 @@ def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
     in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
     at least 8. Built in chapter 16."""
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    halves = [time_embedding(place.flatten(), dim // 2) for place in (row, column)]
+    halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
     return torch.cat(halves, dim=1)
 
 
@@ -58,8 +57,7 @@ class TokenAttention(nn.Module):
     def __init__(self, dim: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
 
     def split(self, h: Tensor) -> Tensor:
         """Queries, keys and values, each (B, heads, N, dim / heads)."""
@@ -68,7 +66,7 @@ class TokenAttention(nn.Module):
     def weights(self, h: Tensor) -> Tensor:
         """(B, heads, N, N): row i is where token i looks, and sums to 1."""
         q, k, _ = self.split(h)
-        return torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1)
+        return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1)
 
     def forward(self, h: Tensor) -> Tensor:
         mean = F.scaled_dot_product_attention(*self.split(h))
@@ -92,8 +90,8 @@ class DiTBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
-        self.norm1, self.attention = layer_norm(dim), TokenAttention(dim, heads)
-        self.norm2 = layer_norm(dim)
+        self.norm1, self.norm2 = layer_norm(dim), layer_norm(dim)
+        self.attention = TokenAttention(dim, heads)
         self.mlp = nn.Sequential(
             nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim)
         )
@@ -124,8 +122,6 @@ class DiT(nn.Module):
     16.
     """
 
-    image_size: tuple[int, ...] | None = None
-
     def __init__(
         self, channels: int = 1, patch: int = 2, dim: int = 48, depth: int = 4, heads: int = 4,
         num_classes: int = 0, out_channels: int | None = None,
@@ -136,10 +132,10 @@ class DiT(nn.Module):
             raise ValueError(f"dim is {dim}; {hint}")
         self.channels, self.patch, self.dim = channels, patch, dim
         self.condition = Conditioning(dim, dim, num_classes)
-        self.embed = nn.Linear(patch * patch * channels, dim)
+        self.embed = nn.Linear(patch**2 * channels, dim)
         self.blocks = nn.ModuleList([DiTBlock(dim, heads) for _ in range(depth)])
         self.norm, self.modulation = layer_norm(dim), from_condition(dim, 2)
-        self.out = zero(nn.Linear(dim, patch * patch * (out_channels or channels)))
+        self.out = zero(nn.Linear(dim, patch**2 * (out_channels or channels)))
 
     def tokens(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) to tokens (B, N, dim) that know their places."""

@@ -21,10 +21,14 @@ def block_size(d):
     },
     2: {
         "the other direction": """
+from einops import rearrange
+
 def reordered(tokens, patch):
     return rearrange(tokens, "b n (p q c) -> b n (c p q)", p=patch, q=patch)
 """,
         "a patch transposed": """
+from einops import rearrange
+
 def reordered(tokens, patch):
     return rearrange(tokens, "b n (c p q) -> b n (q p c)", p=patch, q=patch)
 """,
@@ -33,6 +37,8 @@ def reordered(tokens, patch):
     return tokens.reshape(*tokens.shape[:2], patch * patch, -1).flatten(2)
 """,
         "three channels assumed": """
+from einops import rearrange
+
 def reordered(tokens, patch):
     return rearrange(tokens[..., :3 * patch**2], "b n (c p q) -> b n (p q c)", p=patch, q=patch)
 """,
