@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from .diffusion import Schedule, ddpm_loss, v_target
 from .nets import Block, UNet, zero
 
-
 Batch = tuple[Tensor, Tensor]  # images (B, …) and labels (B,)
 
 HEARTS = """
@@ -261,6 +260,12 @@ def _width(layer: nn.Module) -> int:
     return (layer.res.conv2 if isinstance(layer, Block) else layer.conv).out_channels
 
 
+def edges(x: Tensor) -> Tensor:
+    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. A pixel is
+    bright where a pixel beside it is brighter than itself. Built in chapter 21."""
+    return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
+
+
 def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) -> str:
     """A network of the digits as the text of a file for the page "Denoise in your browser".
 
@@ -310,4 +315,4 @@ def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
     if table is None or first is None or first.shape[1] != 1 or len(table) != 11 + len(names):
         rows = "no" if table is None else len(table) - 1
         raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
-                         "expected a network of grey digits, and a name for each label after 9")  # fmt: skip
+                         "expected grey digits and a name for each label after 9")  # fmt: skip
