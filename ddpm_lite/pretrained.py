@@ -13,6 +13,7 @@ from torch import nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
+from .finetune import Control
 from .metrics import Classifier
 from .nets import UNet
 
@@ -109,6 +110,21 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_control() -> Control:
+    """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
+    predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
+    net = Control(load_pretrained("digits")[0])
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
+    return net.eval().requires_grad_(False)
+
+
+def load_heart_classifier() -> Classifier:
+    """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
+    seen the ten drawings of that chapter. Used in chapter 21."""
+    state = load_checkpoint(FOLDER / "finetune.pt")
+    return _loaded(Classifier(**state["sizes"]), state["judge"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

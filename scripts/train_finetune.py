@@ -37,8 +37,8 @@ from ddpm_lite import (
     v_target,
     warmup_cosine,
 )
-from ddpm_lite.checkpoint import load_checkpoint
 from ddpm_lite.finetune import HEARTS, Control, add_label, add_lora, drawings, edges, prior_loss
+from ddpm_lite.pretrained import load_heart_classifier
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "finetune.pt"
 JUDGE = {"channels": 1, "classes": 11, "dim": 16}
@@ -156,9 +156,7 @@ def taught(trains: str, lr: float, weight: float, steps: int, seed: int, rank: i
 
 def compare(seed: int, steps: int, only: str | None, lr: float | None, rank: int) -> list[str]:
     """A line for each way: how many of 500 old digits and 200 hearts are recognised."""
-    state, lines = load_checkpoint(FILE), []
-    net = Classifier(**state["sizes"])
-    net.load_state_dict(state["judge"])
+    net, lines = load_heart_classifier(), []
     schedule = load_pretrained("digits")[1]
     for name, (trains, rate, weight) in {"before": (None, 0.0, 0.0), **WAYS}.items():
         if only and name not in only.split(","):
