@@ -202,46 +202,52 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
     return subject + weight * prior
 
 
-class Control(nn.Module):
-    """A frozen U-Net and a trainable copy of its way down that sees a second image (ControlNet).
+class Branch(nn.Module):
+    """A trainable copy of a U-Net's way down and middle that also sees a hint (ControlNet, Eq. 2).
 
     Args:
         net: a ``UNet``.
-        channels: of the second image, the hint.
+        channels: of the hint.
 
-    The copy gets x plus an embedding of the hint. What it computes at each skip and in the middle
-    passes a 1 × 1 convolution that starts at zero and is added to what the U-Net has there. So the
-    whole starts as the U-Net. Built in chapter 21.
+    x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W) to a list:
+    what is added at each skip, and at last in the middle. Each passes a 1 × 1 convolution that
+    starts at zero. Built in chapter 21.
     """
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        self.net = net.requires_grad_(False)
         width = net.conv_in.out_channels
-        self.hint = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(),
-            zero(nn.Conv2d(width, width, 3, padding=1)),
-        )  # fmt: skip
-        parts = copy.deepcopy([net.conv_in, net.down, net.mid])
-        self.conv_in, self.down, self.mid = (part.requires_grad_(True) for part in parts)
-        widths = [width, *map(_width, net.down), _width(net.mid[-1])]
+        last = zero(nn.Conv2d(width, width, 3, padding=1))
+        self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
+        self.conv_in = copy.deepcopy(net.conv_in).requires_grad_(True)
+        self.down, self.mid = (copy.deepcopy(p).requires_grad_(True) for p in (net.down, net.mid))
+        widths = [width, *map(_width, self.down), _width(self.mid[-1])]
         self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in widths])
 
-    def branch(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
-        """What is added at each skip, and in the middle (the last one)."""
-        seen = [h := self.conv_in(x) + self.hint(hint)]
+    def forward(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
+        seen = [h := self.conv_in(x) + self.see(hint)]
         for layer in self.down:
             seen.append(h := layer(h, c))
         for layer in self.mid:
             h = layer(h, c)
-        return [zeros(h) for zeros, h in zip(self.zeros, [*seen, h], strict=True)]
+        seen.append(h)
+        return [zeros(h) for zeros, h in zip(self.zeros, seen, strict=True)]
+
+
+class Control(nn.Module):
+    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint it's the U-Net, and
+    before training also with one. Built in chapter 21."""
+
+    def __init__(self, net: UNet, channels: int = 1):
+        super().__init__()
+        self.net, self.branch = net.requires_grad_(False), Branch(net, channels)
 
     def forward(
         self, x: Tensor, t: Tensor, y: Tensor | None = None, hint: Tensor | None = None
     ) -> Tensor:
         if hint is None:
             return self.net(x, t, y)
-        _check_hint(x, hint, self.hint[0].in_channels)
+        _check_hint(x, hint, self.branch.see[0].in_channels)
         net, c = self.net, self.net.condition(t, y)
         skips = [h := net.conv_in(x)]
         for layer in net.down:
@@ -249,9 +255,10 @@ class Control(nn.Module):
         for layer in net.mid:
             h = layer(h, c)
         *extra, middle = self.branch(x, c, hint)
-        skips, h = [a + b for a, b in zip(skips, extra, strict=True)], h + middle
+        h = h + middle
         for layer in net.up:
-            h = layer(torch.cat([h, skips.pop()], 1) if isinstance(layer, Block) else h, c)
+            joins = isinstance(layer, Block)
+            h = layer(torch.cat([h, skips.pop() + extra.pop()], 1) if joins else h, c)
         return net.conv_out(h)
 
 

@@ -13,12 +13,13 @@ from torch import nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
-from .finetune import Control
+from .finetune import Control, add_label, add_lora, plain
 from .metrics import Classifier
 from .nets import UNet
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
+LORA = ("conv1", "conv2", "inject", "qkv", "out")  # the layers that chapter 21 adapts
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 
@@ -118,6 +119,16 @@ def load_control() -> Control:
     net = Control(load_pretrained("digits")[0])
     net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
     return net.eval().requires_grad_(False)
+
+
+def load_hearts() -> UNet:
+    """The digits' network with the LoRA and the new label 10 that chapter 21 trains, merged. It
+    predicts v, and "no label" is 11. Used in chapter 21."""
+    net = load_pretrained("digits")[0]
+    add_lora(net, LORA)
+    add_label(net)
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["adapter"], strict=False)
+    return plain(net).eval().requires_grad_(False)
 
 
 def load_heart_classifier() -> Classifier:

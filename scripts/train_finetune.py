@@ -2,13 +2,14 @@
 
     python scripts/train_finetune.py judge     # the classifier that knows the heart
     python scripts/train_finetune.py control   # the control branch, edges to digit
-    python scripts/train_finetune.py pack      # both into ddpm_lite/weights/finetune.pt
+    python scripts/train_finetune.py adapter   # the LoRA that has learned the heart
+    python scripts/train_finetune.py pack      # all three into ddpm_lite/weights/finetune.pt
     python scripts/train_finetune.py compare --seed 0
 
-judge and control take some minutes of one CPU core and write a file each, named by --out. pack
-reads them (--judge, --control) and writes their weights in half precision. compare needs the packed
-file, prints a line for each way, and writes nothing without --out. --steps and --lr replace the
-defaults.
+The first three take some minutes of one CPU core and write a file each, named by --out. pack
+reads them (--judge, --control, --adapter) and writes their weights in half precision. compare needs
+the packed file, prints a line for each way, and writes nothing without --out. --steps and --lr
+replace the defaults.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from ddpm_lite import (
     warmup_cosine,
 )
 from ddpm_lite.finetune import HEARTS, Control, add_label, add_lora, drawings, edges, prior_loss
-from ddpm_lite.pretrained import load_heart_classifier
+from ddpm_lite.pretrained import LORA, load_heart_classifier
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "finetune.pt"
 JUDGE = {"channels": 1, "classes": 11, "dim": 16}
-LAYERS = ("conv1", "conv2", "inject", "qkv", "out")
+
 WAYS = {  # name: (trains, learning rate, weight of the old digits)
     "embedding": ("row", 3e-2, 0.0),
     "full": ("full", 1e-3, 0.0),
@@ -138,7 +139,7 @@ def taught(trains: str, lr: float, weight: float, steps: int, seed: int, rank: i
     old = draw(base, schedule, labels) if weight else None
     net, _, _ = load_pretrained("digits", frozen=False)
     if trains == "lora":
-        add_lora(net, LAYERS, rank, rank)
+        add_lora(net, LORA, rank, rank)
     heart = add_label(net.requires_grad_(trains == "full") if trains != "lora" else net)
     images = drawings(HEARTS)
 
@@ -184,10 +185,11 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("judge", "control", "pack", "compare"))
+    parser.add_argument("what", choices=("judge", "control", "adapter", "pack", "compare"))
     parser.add_argument("--out", type=Path, help="the file to write")
     parser.add_argument("--judge", type=Path, default=Path("judge.pt"))
     parser.add_argument("--control", type=Path, default=Path("control.pt"))
+    parser.add_argument("--adapter", type=Path, default=Path("adapter.pt"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="training steps")
     parser.add_argument("--lr", type=float, help="peak of the learning rate")
@@ -200,12 +202,16 @@ def main() -> None:
         net = control(args.steps or 6000, args.lr or 2e-3)
         mine = {k: v for k, v in net.state_dict().items() if not k.startswith("net.")}
         torch.save(mine, args.out or args.control)
+    elif args.what == "adapter":
+        net = taught(*WAYS["LoRA + prior"], args.steps or 200, args.seed, args.rank)
+        mine = {name: weight for name, weight in net.named_parameters() if weight.requires_grad}
+        torch.save(mine, args.out or args.adapter)
     elif args.what == "pack":
-        files = {"judge": args.judge, "control": args.control}
+        files = {"judge": args.judge, "control": args.control, "adapter": args.adapter}
         half = {name: halved(torch.load(file)) for name, file in files.items()}
         save_checkpoint(args.out or FILE, sizes=JUDGE, **half)
     else:
-        lines = compare(args.seed, args.steps or 300, args.only, args.lr, args.rank)
+        lines = compare(args.seed, args.steps or 200, args.only, args.lr, args.rank)
         if args.out:
             args.out.write_text("\n".join(lines) + "\n")
 

@@ -258,10 +258,12 @@ def test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns():
     out = control(x, t, y, hint)
     assert torch.equal(out, right)
     out.square().mean().backward()
-    for zeros in control.zeros:
+    for zeros in control.branch.zeros:
         assert zeros.weight.grad.abs().max() > 0
     assert all(p.grad is None for p in control.net.parameters())
-    assert control.hint[2].weight.grad.abs().max() == 0  # behind a zero: it waits for one step
+    assert (
+        control.branch.see[2].weight.grad.abs().max() == 0
+    )  # behind a zero: it waits for one step
 
 
 def test_two_zeros_in_series_learn_after_a_step():
@@ -272,21 +274,21 @@ def test_two_zeros_in_series_learn_after_a_step():
         optimizer.zero_grad()
         control(x, t, y, edges(x)).square().mean().backward()
         optimizer.step()
-    assert control.hint[2].weight.abs().max() > 0
+    assert control.branch.see[2].weight.abs().max() > 0
 
 
 def test_every_connection_of_the_branch_reaches_the_output():
     """One for each skip, and one for the middle. The hint reaches all of them."""
     net, (x, t, y) = small(), inputs()
     right = net(x, t, y)
-    for i in range(len(Control(net).zeros)):
+    for i in range(len(Control(net).branch.zeros)):
         control = Control(net)
-        nn.init.normal_(control.zeros[i].weight)
+        nn.init.normal_(control.branch.zeros[i].weight)
         first = control(x, t, y, edges(x))
         assert (first - right).abs().max() > 1e-3
-        nn.init.normal_(control.hint[2].weight)
+        nn.init.normal_(control.branch.see[2].weight)
         assert (control(x, t, y, edges(x)) - first).abs().max() > 1e-4
-    assert len(control.zeros) == len(net.down) + 2
+    assert len(control.branch.zeros) == len(net.down) + 2
 
 
 def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
@@ -294,8 +296,8 @@ def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
     control = Control(net)
     assert all(p.requires_grad for name, p in control.named_parameters() if name[:4] != "net.")
     assert not any(p.requires_grad for p in control.net.parameters())
-    assert torch.equal(control.down[0].res.conv1.weight, net.down[0].res.conv1.weight)
-    assert control.down[0] is not net.down[0]
+    assert torch.equal(control.branch.down[0].res.conv1.weight, net.down[0].res.conv1.weight)
+    assert control.branch.down[0] is not net.down[0]
 
 
 def test_without_a_hint_it_is_the_network():
