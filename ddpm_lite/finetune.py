@@ -49,7 +49,8 @@ def drawings(text: str) -> Tensor:
     separate images side by side, and an empty line separates strips. Built in chapter 21."""
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
-    return torch.tensor([[[[".+#".index(c) - 1.0 for c in row] for row in i]] for i in images])
+    grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
+    return torch.tensor(grey)
 
 
 class LoRA(nn.Module):
@@ -66,24 +67,26 @@ class LoRA(nn.Module):
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
         _check_lora(layer, rank)
-        self.layer, self.scale, self.kept = layer.requires_grad_(False), alpha / rank, None
+        self.layer = layer.requires_grad_(False)
+        self.scale, self.kept = alpha / rank, None
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
             self.B = nn.Linear(rank, layer.out_features, bias=False)
         else:
-            size, step, pad = layer.kernel_size, layer.stride, layer.padding
-            self.A = nn.Conv2d(layer.in_channels, rank, size, step, pad, bias=False)
+            how = layer.kernel_size, layer.stride, layer.padding
+            self.A = nn.Conv2d(layer.in_channels, rank, *how, bias=False)
             self.B = nn.Conv2d(rank, layer.out_channels, 1, bias=False)
         zero(self.B)
-
-    @property
-    def weight(self) -> Tensor:
-        """The weights that act now: W, and B A where it isn't merged."""
-        return self.layer.weight if self.kept is not None else self.layer.weight + self.delta()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer(x)
         return y if self.kept is not None else y + self.scale * self.B(self.A(x))
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights that act: W, and B A where it isn't merged."""
+        W = self.layer.weight
+        return W if self.kept is not None else W + self.delta()
 
     def delta(self) -> Tensor:
         """(alpha / rank) B A, in the shape of W."""
@@ -162,10 +165,8 @@ def add_label(net: nn.Module) -> int:
 
     Built in chapter 21.
     """
-    condition = getattr(net, "condition", None)
-    if not isinstance(getattr(condition, "label", None), nn.Embedding):
-        raise ValueError("expected a network with num_classes and without a new label; "
-                         "plain(net) makes the table ordinary again")  # fmt: skip
+    _check_label(net)
+    condition = net.condition
     condition.label = NewLabel(condition.label)
     condition.num_classes += 1
     return condition.num_classes - 1
@@ -202,6 +203,13 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
     return subject + weight * prior
 
 
+def skip_widths(net: UNet) -> list[int]:
+    """Channels of each skip of a U-Net, and at last those of its middle. Built in chapter 21."""
+    last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
+            for layer in [*net.down, net.mid[-1]]]  # fmt: skip
+    return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
+
+
 class Branch(nn.Module):
     """A trainable copy of a U-Net's way down and middle that also sees a hint (ControlNet, Eq. 2).
 
@@ -216,13 +224,12 @@ class Branch(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        width = net.conv_in.out_channels
+        width, convs = net.conv_in.out_channels, skip_widths(net)
         last = zero(nn.Conv2d(width, width, 3, padding=1))
         self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
-        self.conv_in = copy.deepcopy(net.conv_in).requires_grad_(True)
-        self.down, self.mid = (copy.deepcopy(p).requires_grad_(True) for p in (net.down, net.mid))
-        widths = [width, *map(_width, self.down), _width(self.mid[-1])]
-        self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in widths])
+        parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
+        self.conv_in, self.down, self.mid = parts.requires_grad_(True)
+        self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in convs])
 
     def forward(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
         seen = [h := self.conv_in(x) + self.see(hint)]
@@ -230,8 +237,7 @@ class Branch(nn.Module):
             seen.append(h := layer(h, c))
         for layer in self.mid:
             h = layer(h, c)
-        seen.append(h)
-        return [zeros(h) for zeros, h in zip(self.zeros, seen, strict=True)]
+        return [zeros(h) for zeros, h in zip(self.zeros, [*seen, h], strict=True)]
 
 
 class Control(nn.Module):
@@ -257,14 +263,10 @@ class Control(nn.Module):
         *extra, middle = self.branch(x, c, hint)
         h = h + middle
         for layer in net.up:
-            joins = isinstance(layer, Block)
-            h = layer(torch.cat([h, skips.pop() + extra.pop()], 1) if joins else h, c)
+            if isinstance(layer, Block):
+                h = torch.cat([h, skips.pop() + extra.pop()], 1)
+            h = layer(h, c)
         return net.conv_out(h)
-
-
-def _width(layer: nn.Module) -> int:
-    """Channels that a layer of a U-Net's way down gives."""
-    return (layer.res.conv2 if isinstance(layer, Block) else layer.conv).out_channels
 
 
 def edges(x: Tensor) -> Tensor:
@@ -309,6 +311,12 @@ def _check_names(net: nn.Module, names: tuple[str, ...], found: list[str]) -> No
         kinds = nn.Linear | nn.Conv2d
         there = {n.rpartition(".")[2] for n, part in net.named_modules() if isinstance(part, kinds)}
         raise ValueError(f"no layer is called {', '.join(names)}; there are {sorted(there)}")
+
+
+def _check_label(net: nn.Module) -> None:
+    if not isinstance(getattr(getattr(net, "condition", None), "label", None), nn.Embedding):
+        raise ValueError("expected a network with num_classes and without a new label; "
+                         "plain(net) makes the table ordinary again")  # fmt: skip
 
 
 def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:

@@ -33,6 +33,7 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "finetune": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -120,6 +121,15 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
+    "finetune": """
+import torch
+from mine.nets import UNet
+from mine.finetune import *
+net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1, 11)
+assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
+assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
+assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
 """,
     "likelihood": """
 import torch
