@@ -46,7 +46,7 @@ HEARTS = """
 
 def drawings(text: str) -> Tensor:
     """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
-    separate images side by side, and an empty line separates strips. Built in chapter 21."""
+    separate images side by side, and an empty line separates strips. Used in chapter 21."""
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
@@ -67,8 +67,7 @@ class LoRA(nn.Module):
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
         _check_lora(layer, rank)
-        self.layer = layer.requires_grad_(False)
-        self.scale, self.kept = alpha / rank, None
+        self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
             self.B = nn.Linear(rank, layer.out_features, bias=False)
@@ -79,33 +78,14 @@ class LoRA(nn.Module):
         zero(self.B)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(x)
-        return y if self.kept is not None else y + self.scale * self.B(self.A(x))
+        return self.layer(x) + self.scale * self.B(self.A(x))
 
     @property
     def weight(self) -> Tensor:
-        """The weights that act: W, and B A where it isn't merged."""
-        W = self.layer.weight
-        return W if self.kept is not None else W + self.delta()
-
-    def delta(self) -> Tensor:
-        """(alpha / rank) B A, in the shape of W."""
+        """W + (alpha / rank) B A, in the shape of W."""
         B = self.B.weight.flatten(1)  # (out, rank)
-        return self.scale * einsum(B, self.A.weight, "o r, r ... -> o ...")
-
-    @torch.no_grad()
-    def merge(self) -> None:
-        """Put W + (alpha / rank) B A into the layer, and keep W."""
-        if self.kept is None:
-            self.kept = self.layer.weight.clone()
-            self.layer.weight.add_(self.delta())
-
-    @torch.no_grad()
-    def unmerge(self) -> None:
-        """Put the kept W back, bit for bit."""
-        if self.kept is not None:
-            self.layer.weight.copy_(self.kept)
-            self.kept = None
+        delta = einsum(B, self.A.weight, "o r, r ... -> o ...")
+        return self.layer.weight + self.scale * delta
 
 
 def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
@@ -173,19 +153,33 @@ def add_label(net: nn.Module) -> int:
 
 
 def plain(net: nn.Module) -> nn.Module:
-    """A copy in which each ``LoRA`` is merged into its layer and each ``NewLabel`` is a table. It
-    has the same layers as before the lesson, so everything that reads the network still does.
-    Built in chapter 21."""
+    """A copy with each ``LoRA`` merged into its layer (W + alpha / rank B A), and each ``NewLabel``
+    as a table. It has the same layers as before the lesson, and ``net`` keeps W and the adapter.
+    Used in chapter 21."""
     net = copy.deepcopy(net)
     for name, part in [*net.named_modules()]:
-        parent, _, last = name.rpartition(".")
         if isinstance(part, LoRA):
-            part.merge()
-            setattr(net.get_submodule(parent), last, part.layer)
+            part.layer.weight.data = part.weight.detach()
+            _put(net, name, part.layer)
         elif isinstance(part, NewLabel):
-            table = nn.Embedding.from_pretrained(part.weight.detach())
-            setattr(net.get_submodule(parent), last, table)
+            _put(net, name, nn.Embedding.from_pretrained(part.weight.detach()))
     return net
+
+
+def without_lora(net: nn.Module) -> nn.Module:
+    """A copy with the layers as they were before ``add_lora``, bit for bit: the kept W, not a
+    difference of rounded numbers."""
+    net = copy.deepcopy(net)
+    for name, part in [*net.named_modules()]:
+        if isinstance(part, LoRA):
+            _put(net, name, part.layer)
+    return net
+
+
+def _put(net: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put a layer in the place of that full name."""
+    parent, _, last = name.rpartition(".")
+    setattr(net.get_submodule(parent), last, layer)
 
 
 def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight: float = 1.0,
@@ -204,7 +198,7 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
 
 def skip_widths(net: UNet) -> list[int]:
-    """Channels of each skip of a U-Net, and at last those of its middle. Built in chapter 21."""
+    """Channels of each skip of a U-Net, and at last those of its middle. Built in chapter 21d."""
     last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
             for layer in [*net.down, net.mid[-1]]]  # fmt: skip
     return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
@@ -219,7 +213,7 @@ class Branch(nn.Module):
 
     x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W) to a list:
     what is added at each skip, and at last in the middle. Each passes a 1 × 1 convolution that
-    starts at zero. Built in chapter 21.
+    starts at zero. Built in chapter 21d.
     """
 
     def __init__(self, net: UNet, channels: int = 1):
@@ -242,7 +236,7 @@ class Branch(nn.Module):
 
 class Control(nn.Module):
     """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint it's the U-Net, and
-    before training also with one. Built in chapter 21."""
+    before training also with one. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()

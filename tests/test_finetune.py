@@ -23,6 +23,7 @@ from ddpm_lite.finetune import (
     plain,
     playground_file,
     prior_loss,
+    without_lora,
 )
 
 S = cosine_schedule(100)
@@ -88,37 +89,27 @@ def test_the_scale_is_alpha_over_the_rank():
 
 
 def test_a_merged_layer_is_the_unmerged_one():
+    """Linear layers and convolutions: W + (alpha / rank) B A gives the same as the detour."""
     for layer, x in layers():
-        lora = moved(LoRA(layer, rank=2, alpha=0.5)).double()
-        before, x = lora(x.double()), x.double()
-        lora.merge()
-        assert torch.allclose(lora(x), before, atol=1e-12)
-        assert torch.allclose(lora.layer(x), before, atol=1e-12)
-        lora.merge()  # twice changes nothing
-        assert torch.allclose(lora(x), before, atol=1e-12)
+        lora, x = moved(LoRA(layer, rank=2, alpha=0.5)).double(), x.double()
+        before, W = lora(x), lora.layer.weight.clone()
+        merged = plain(nn.Sequential(lora))[0]
+        assert type(merged) is type(layer) and torch.allclose(merged(x), before, atol=1e-12)
+        assert not torch.equal(merged.weight, W) and torch.equal(merged.weight, lora.weight)
+        assert torch.equal(lora.layer.weight, W) and torch.equal(lora(x), before)
 
 
-def test_unmerging_gives_the_same_bits_back():
-    """S20: W is kept. In half precision, W + D - D would differ in many weights."""
+def test_taking_an_adapter_out_gives_the_same_bits_back():
+    """S20: W is kept. In half precision, W + D - D would differ in many weights, and an adapter of
+    NaN would stay for ever."""
     lora = moved(LoRA(nn.Linear(50, 50))).half()
     W = lora.layer.weight.clone()
-    assert not torch.equal(W + lora.delta() - lora.delta(), W)
-    lora.merge()
-    assert not torch.equal(lora.layer.weight, W)
-    lora.unmerge()
-    assert torch.equal(lora.layer.weight, W)
-    lora.unmerge()  # of what isn't merged: nothing
-    assert torch.equal(lora.layer.weight, W)
-
-
-def test_a_broken_adapter_leaves_no_trace():
-    """S20: an adapter of NaN, merged and taken out again."""
-    lora = moved(LoRA(nn.Linear(4, 4)))
-    W = lora.layer.weight.clone()
+    D = lora.weight - W
+    assert not torch.equal(W + D - D, W)
+    assert torch.equal(without_lora(nn.Sequential(lora))[0].weight, W)
     lora.B.weight.data.fill_(torch.nan)
-    lora.merge()
-    assert lora.layer.weight.isnan().any()
-    lora.unmerge()
+    assert plain(nn.Sequential(lora))[0].weight.isnan().any()
+    assert torch.equal(without_lora(nn.Sequential(lora))[0].weight, W)
     assert torch.equal(lora.layer.weight, W)
 
 
@@ -149,10 +140,7 @@ def test_the_first_layer_can_have_an_adapter():
     right = net(x, t, y)
     add_lora(net, ("conv_in",))
     assert torch.equal(net(x, t, y), right)
-    lora = moved(net.conv_in)
-    assert torch.equal(lora.weight, lora.layer.weight + lora.delta())
-    lora.merge()
-    assert torch.equal(lora.weight, lora.layer.weight)
+    assert (plain(net)(x, t, y) - right).abs().max() < 1e-6
 
 
 # A new label
@@ -204,6 +192,7 @@ def test_a_plain_copy_answers_the_same_with_ordinary_layers():
     for label in (y, torch.full((4,), heart), torch.full((4,), heart + 1)):
         assert torch.allclose(copied(x, t, label), net(x, t, label), atol=1e-4)
     assert any(isinstance(part, LoRA) for part in net.modules())  # the original is as it was
+    assert not any(isinstance(part, LoRA) for part in without_lora(net).modules())
     assert add_label(copied) == 4
     assert none.shape == x.shape
 

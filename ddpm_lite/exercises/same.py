@@ -147,16 +147,12 @@ def relabelled(label: Any) -> list[Tensor]:
 
 
 def adapted(lora: Any) -> Iterator[Tensor]:
-    """A layer with LoRA: at the start, after it moved, merged and unmerged."""
+    """A layer with LoRA, at the start and after it moved."""
     batch = x()
     yield lora(batch)
     for part in (lora.A, lora.B):
         torch.nn.init.normal_(part.weight)
-    yield from (lora(batch), lora.delta(), lora.weight)
-    lora.merge()
-    yield from (lora(batch), lora.layer.weight.clone(), lora.weight.clone())
-    lora.unmerge()
-    yield from (lora(batch), lora.layer.weight)
+    yield from (lora(batch), lora.weight)
 
 
 def averaged(EMA: Any) -> list[Tensor]:
@@ -318,7 +314,8 @@ USES: dict[str, Callable[[Any], Any]] = {
     "LoRA": lambda f: [*adapted(f(torch.nn.Linear(8, 5), 2, 6.0)),
                        *adapted(f(torch.nn.Conv2d(1, 3, 3, stride=2, padding=1)))],
     "add_lora": lambda f: [len(f(net := unet(), ("conv1", "inject"), 2)), shaken(net)(x(), T)],
-    "plain": lambda f: f(shaken(unet()))(x(), T, Y.clamp(max=2)),
+    "plain": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
+    "without_lora": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
     "prior_loss": lambda f: f(model, S, (x(), Y), (x(), Y + 1), 0.5),
     "edges": lambda f: f(x()),
     "skip_widths": lambda f: f(unet()),
