@@ -80,6 +80,13 @@ def test_at_the_start_lora_changes_nothing_and_then_both_matrices_move():
         assert not torch.equal(lora.B.weight, start[1])
 
 
+def test_lora_freezes_its_layer():
+    lora = LoRA(nn.Linear(5, 7))
+    assert [name for name, p in lora.named_parameters() if p.requires_grad] == [
+        "A.weight", "B.weight",
+    ]  # fmt: skip
+
+
 def test_the_scale_is_alpha_over_the_rank():
     """S18: alpha and the rank differ, and B isn't 0. W x + (alpha / rank) B A x, by hand."""
     lora, x = moved(LoRA(nn.Linear(5, 7), rank=2, alpha=6.0)), torch.randn(3, 5)
@@ -169,6 +176,11 @@ def test_only_the_new_row_learns():
         optimizer.step()
     changed = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
     assert changed == {"condition.label.row"}
+
+
+def test_the_old_rows_are_frozen():
+    label = NewLabel(nn.Embedding(4, 2))
+    assert [name for name, p in label.named_parameters() if p.requires_grad] == ["row"]
 
 
 def test_the_row_is_the_one_that_is_looked_up():
