@@ -19,7 +19,7 @@ from .nets import UNet
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
-LORA = ("conv1", "conv2", "inject", "qkv", "out")  # the layers that chapter 21 adapts
+LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 

@@ -48,8 +48,8 @@ WAYS = {  # name: (trains, learning rate, weight of the old digits)
     "embedding": ("row", 3e-2, 0.0),
     "full": ("full", 1e-3, 0.0),
     "full + prior": ("full", 1e-3, 1.0),
-    "LoRA": ("lora", 3e-3, 0.0),
-    "LoRA + prior": ("lora", 3e-3, 1.0),
+    "LoRA": ("lora", 1e-2, 0.0),
+    "LoRA + prior": ("lora", 1e-2, 1.0),
 }
 
 
@@ -199,7 +199,7 @@ def main() -> None:
     if args.what == "judge":
         torch.save(judge().state_dict(), args.out or args.judge)
     elif args.what == "control":
-        net = control(args.steps or 6000, args.lr or 2e-3)
+        net = control(args.steps or 5000, args.lr or 2e-3)
         mine = {k: v for k, v in net.state_dict().items() if not k.startswith("net.")}
         torch.save(mine, args.out or args.control)
     elif args.what == "adapter":
