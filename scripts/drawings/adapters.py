@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ddpm_lite.finetune import edges
+
 from .images import digit, noised
 from .kit import Drawing, drawing
 
@@ -31,7 +33,7 @@ def lora(d: Drawing) -> None:
     d.text(246, 226, "trained: $r$ · (in + out) numbers", "muted")
 
 
-@drawing(height=372)
+@drawing(height=344)
 def control_branch(d: Drawing) -> None:
     """A control branch.
 
@@ -61,10 +63,10 @@ def control_branch(d: Drawing) -> None:
     two = d.box(304, 166, 104, 44, "zero conv", kind="model")
     d.arrow(one.top, join.bottom, kind="model")
     d.arrow(two.top, add.bottom, kind="model")
-    d.lane(2, 238, 516, 132, "model")
-    d.text(504, 350, "the copy, trained", "bold end")
-    d.tile(16, 250, 64, digit(3))
-    d.text(48, 350, "hint", "data")
+    d.lane(2, 238, 516, 104, "model")
+    d.text(504, 324, "the copy, trained", "bold end")
+    d.tile(16, 248, 64, 2 * edges(digit(3)[None, None])[0, 0] - 1)
+    d.text(48, 327, "hint", "data")
     below = d.box(128, 258, 92, 48, "way down", kind="model")
     under = d.box(320, 258, 72, 48, "middle", kind="model")
     d.arrow((80, 282), below.left)
