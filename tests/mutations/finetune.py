@@ -17,10 +17,11 @@ BUGS = {
         "LoRA.__init__", "layer.requires_grad_(False)", "layer", "test_lora_freezes_its_layer"),
     "the rest of the network learns": (
         "add_lora", "net.requires_grad_(False)", "", "test_only_the_adapters_learn"),
-    "S20: names are parts of names": (
-        "add_lora", "name.rpartition('.')[2] in names", "any(n in name for n in names)",
-        "test_lora_is_wired_in_at_each_layer_of_the_name_and_nowhere_else"),
     "S20: an adapter that isn't wired in": (
+        "add_lora", "setattr(net.get_submodule(parent), last, LoRA(layer, rank, alpha))",
+        "LoRA(layer, rank, alpha)",
+        "test_lora_is_wired_in_at_each_layer_of_the_name_and_nowhere_else"),
+    "S20: names that don't occur are ignored": (
         "add_lora", "_check_names(net, names, found)", "",
         "test_names_that_do_not_occur_are_refused"),
     "S20: taken out by subtraction": (
@@ -72,7 +73,8 @@ BUGS = {
         "Control.forward", "skips.pop() + extra.pop()", "skips.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "S17: hints are scaled like images": (
-        "edges", "/ 2", "- 1", "test_edges_are_the_outline"),
+        "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",
+        "F.max_pool2d(x, 3, stride=1, padding=1) - x - 1", "test_edges_are_the_outline"),
     "the high byte comes first": (
         "playground_file", "torch.cat(numbers).view(torch.uint8).tolist()",
         "torch.cat(numbers).view(torch.uint8).flip(0).tolist()",
