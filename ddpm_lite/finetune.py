@@ -240,7 +240,8 @@ class Control(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        self.net, self.branch = net.requires_grad_(False), Branch(net, channels)
+        self.net = net.requires_grad_(False)
+        self.branch = Branch(net, channels)
 
     def forward(
         self, x: Tensor, t: Tensor, y: Tensor | None = None, hint: Tensor | None = None
