@@ -47,9 +47,9 @@ JUDGE = {"channels": 1, "classes": 11, "dim": 16}
 WAYS = {  # name: (trains, learning rate, weight of the old digits)
     "embedding": ("row", 3e-2, 0.0),
     "full": ("full", 1e-3, 0.0),
-    "full + prior": ("full", 1e-3, 1.0),
+    "full + prior": ("full", 1e-3, 2.0),
     "LoRA": ("lora", 1e-2, 0.0),
-    "LoRA + prior": ("lora", 1e-2, 1.0),
+    "LoRA + prior": ("lora", 1e-2, 2.0),
 }
 
 
