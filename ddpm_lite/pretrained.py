@@ -14,6 +14,7 @@ from torch import nn
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .gan import small_generator
+from .finetune import Control, add_label, add_lora, plain
 from .metrics import Classifier
 from .nets import UNet
 from .transformer import DiT
@@ -21,6 +22,7 @@ from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
+LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 
@@ -135,6 +137,29 @@ def load_dit() -> DiT:
     ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
     state = load_checkpoint(FOLDER / "dit.pt")
     return _loaded(DiT(**state["sizes"]), state["net"])
+def load_control() -> Control:
+    """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
+    predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
+    net = Control(load_pretrained("digits")[0])
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
+    return net.eval().requires_grad_(False)
+
+
+def load_hearts() -> UNet:
+    """The digits' network with the LoRA and the new label 10 that chapter 21 trains, merged. It
+    predicts v, and "no label" is 11. Used in chapter 21."""
+    net = load_pretrained("digits")[0]
+    add_lora(net, LORA)
+    add_label(net)
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["adapter"], strict=False)
+    return plain(net).eval().requires_grad_(False)
+
+
+def load_heart_classifier() -> Classifier:
+    """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
+    seen the ten drawings of that chapter. Used in chapter 21."""
+    state = load_checkpoint(FOLDER / "finetune.pt")
+    return _loaded(Classifier(**state["sizes"]), state["judge"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -34,6 +34,7 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 EXTRA = {
     "nets": {"einops"},
     "transformer": {"einops"},
+    "finetune": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -145,6 +146,15 @@ from mine.transformer import *
 x, t = torch.randn(2, 3, 4, 8), torch.tensor([1, 9])
 assert torch.equal(unpatchify(patchify(x, 2), 2, 2), x)
 assert DiT(3, 2, 16, 1, num_classes=3)(x, t, torch.tensor([0, 3])).shape == x.shape
+""",
+    "finetune": """
+import torch
+from mine.nets import UNet
+from mine.finetune import *
+net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1, 11)
+assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
+assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
+assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
 """,
     "likelihood": """
 import torch

@@ -17,7 +17,7 @@ from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample, 
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer")
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "finetune")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -125,6 +125,34 @@ def trace(of: Callable) -> Tensor:
 def steps(make: Callable, **how: Any) -> Tensor:
     """Where a sampler ends."""
     return sample(model, S, x(), 5, make, **how)
+
+
+def unet() -> torch.nn.Module:
+    """A small U-Net of three labels, in which no layer is zero."""
+    return shaken(ddpm_lite.UNet(1, 8, (1, 2), num_classes=3))
+
+
+def shaken(net: Any) -> Any:
+    """The same network with random weights everywhere."""
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return net
+
+
+def relabelled(label: Any) -> list[Tensor]:
+    """The new row at the start and after it moved, between the old ones."""
+    start = label(torch.arange(5)).clone()
+    torch.nn.init.normal_(label.row)
+    return [start, label(torch.arange(5)), label.weight]
+
+
+def adapted(lora: Any) -> Iterator[Tensor]:
+    """A layer with LoRA, at the start and after it moved."""
+    batch = x()
+    yield lora(batch)
+    for part in (lora.A, lora.B):
+        torch.nn.init.normal_(part.weight)
+    yield from (lora(batch), lora.weight)
 
 
 def averaged(EMA: Any) -> list[Tensor]:
@@ -356,4 +384,18 @@ USES: dict[str, Callable[[Any], Any]] = {
         network(partial(f, 1, 2, 16, 2, 4, num_classes=4), x(), T, Y),
         network(partial(f, 2, 1, 16, 1, 2, out_channels=4), x(4, 2, 4, 6), T),
     ],
+    "drawings": lambda f: f("#. .+\n.. #.\n\n++ ##\n.. ##"),
+    "NewLabel": lambda f: relabelled(f(torch.nn.Embedding(4, 3))),
+    "add_label": lambda f: [f(net := unet()), net(x(), T, Y), net(x(), T, Y.clamp(max=2))],
+    "LoRA": lambda f: [*adapted(f(torch.nn.Linear(8, 5), 2, 6.0)),
+                       *adapted(f(torch.nn.Conv2d(1, 3, 3, stride=2, padding=1)))],
+    "add_lora": lambda f: [len(f(net := unet(), ("conv1", "inject"), 2)), shaken(net)(x(), T)],
+    "plain": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
+    "without_lora": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
+    "prior_loss": lambda f: f(model, S, (x(), Y), (x(), Y + 1), 0.5),
+    "edges": lambda f: f(x()),
+    "skip_widths": lambda f: f(unet()),
+    "Branch": lambda f: shaken(f(unet()))(x(), torch.randn(4, 32), x()),
+    "Control": lambda f: shaken(f(unet()))(x(), T, Y.clamp(max=2), x()),
+    "playground_file": lambda f: len(f(ddpm_lite.load_pretrained("digits")[0], S)),
 }
