@@ -13,8 +13,8 @@ from torch import nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
-from .gan import small_generator
 from .finetune import Control, add_label, add_lora, plain
+from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
 from .transformer import DiT
