@@ -6,7 +6,7 @@
     python scripts/train_text.py --ship words.pt bag.pt reader.pt  # ddpm_lite/weights/text.pt
 
 ``--seconds`` of training (or ``--steps``), on a GPU if there is one. With ``--start``, the U-Net of
-that file is kept as it is, and only a new text encoder is trained. A file has the averaged weights
+that file is kept as it is, and only its text encoder is trained on. A file has the averaged weights
 in half precision, the sizes and the scores, which are also printed.
 """
 
@@ -126,14 +126,11 @@ def scenes_as_bytes(n: int, x: Tensor, y: Tensor, tokenizer, seed: int, device: 
 
 
 def start_from(net: TextUNet, path: str) -> None:
-    """The U-Net of a file, frozen; the text encoder stays new."""
-    old = load_checkpoint(path)["net"]
-    fresh = {
-        f"condition.text.{name}": weight for name, weight in net.condition.text.state_dict().items()
-    }
-    net.load_state_dict(old | fresh)
+    """The weights of a file, of which only the text encoder is trained; positions as in ``net``."""
+    positions = net.condition.text.positions.detach().clone()
+    net.load_state_dict(load_checkpoint(path)["net"])
     net.requires_grad_(False).condition.text.requires_grad_(True)
-    net.condition.text.positions.requires_grad_(False)
+    net.condition.text.positions.copy_(positions).requires_grad_(bool(positions.any()))
 
 
 def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
@@ -208,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", help="file to write")
     parser.add_argument("--reader", action="store_true", help="train the reader")
     parser.add_argument("--reader-file", default=FILE, type=Path, help="the trained reader")
-    parser.add_argument("--start", help="keep the U-Net of this file, and train a text encoder")
+    parser.add_argument("--start", help="keep the U-Net of this file, and train its text encoder")
     parser.add_argument("--ship", nargs=3, metavar=("WORDS", "BAG", "READER"))
     parser.add_argument("--seconds", type=float, default=540, help="how long to train")
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
