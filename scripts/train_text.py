@@ -130,7 +130,8 @@ def start_from(net: TextUNet, path: str) -> None:
     positions = net.condition.text.positions.detach().clone()
     net.load_state_dict(load_checkpoint(path)["net"])
     net.requires_grad_(False).condition.text.requires_grad_(True)
-    net.condition.text.positions.copy_(positions).requires_grad_(bool(positions.any()))
+    net.condition.text.positions.data.copy_(positions)
+    net.condition.text.positions.requires_grad_(bool(positions.any()))
 
 
 def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
