@@ -117,13 +117,13 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
     """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
     "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
 
-    "bag" is the same U-Net with a text encoder that was trained without position embeddings.
-    Used in chapter 17."""
+    "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
     if name not in ("text", "bag"):
         raise ValueError(f"there are no weights {name!r}; expected text or bag")
     state = load_checkpoint(FOLDER / "text.pt")
-    weights = state["net"] | (state["bag"] if name == "bag" else {})
-    net = _loaded(TextUNet(**state["sizes"]), weights)
+    net = _loaded(TextUNet(**state["sizes"]), state["net"])
+    if name == "bag":
+        net.condition.text.positions.zero_()
     return net, SCHEDULES["cosine"](1000), Tokenizer(PIECES)
 
 
