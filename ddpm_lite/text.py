@@ -215,7 +215,8 @@ class TextUNet(UNet):
         dim, length, layers, positions: see ``TextEncoder``.
         heads: of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter 17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter
+    17.
     """
 
     def __init__(
