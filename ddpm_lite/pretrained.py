@@ -17,6 +17,8 @@ from .finetune import Control, add_label, add_lora, plain
 from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
+from .scenes import PIECES, Reader
+from .text import TextUNet, Tokenizer
 from .transformer import DiT
 from .vae import VAE, conv_vae
 
@@ -160,6 +162,23 @@ def load_heart_classifier() -> Classifier:
     seen the ten drawings of that chapter. Used in chapter 21."""
     state = load_checkpoint(FOLDER / "finetune.pt")
     return _loaded(Classifier(**state["sizes"]), state["judge"])
+def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
+    """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
+    "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
+
+    "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
+    if name not in ("text", "bag"):
+        raise ValueError(f"there are no weights {name!r}; expected text or bag")
+    state = load_checkpoint(FOLDER / "text.pt")
+    net = _loaded(TextUNet(**state["sizes"]), state["net"])
+    if name == "bag":
+        net.condition.text.positions.zero_()
+    return net, SCHEDULES["cosine"](1000), Tokenizer(PIECES)
+
+
+def load_reader() -> Reader:
+    """The network that reads which digits and colours a scene shows. Used in chapter 17."""
+    return _loaded(Reader(), load_checkpoint(FOLDER / "text.pt")["reader"])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -38,6 +38,8 @@ EXTRA = {
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
+    "scenes": {"einops"},
+    "text": {"einops"},
     "plot": {"matplotlib", "IPython", "ipywidgets"},
     "interop": {"diffusers", "safetensors"},
 }
@@ -155,6 +157,22 @@ net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1,
 assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
 assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
 assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
+""",
+    "text": """
+import torch
+from mine.text import *
+y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+net = TextUNet(5, width=8, mults=(1, 2), attention=(1,), dim=8, length=6)
+x, t = torch.randn(2, 3, 8, 8), torch.tensor([1, 9])
+assert net(x, t, y).shape == x.shape and len(attention_maps(net, x, t, y)) == 4
+""",
+    "scenes": """
+import torch
+from mine.scenes import *
+x, y = torch.rand(20, 1, 8, 8), torch.arange(20) % 10
+images, captions = make_scenes(5, x, y)
+assert images.shape == (5, 3, 16, 16)
+assert 0 <= score_scenes(Reader().read(images), captions)["digits"] <= 1
 """,
     "likelihood": """
 import torch

@@ -15,9 +15,13 @@ from torch import Tensor
 import ddpm_lite
 from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample, vae
 from ddpm_lite.score import SDE
+from ddpm_lite.text import TextEncoder, TextUNet
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "finetune")
+PLACES = (
+    "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "text",
+    "finetune",
+)  # fmt: skip
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -238,6 +242,19 @@ def functions_of(sde: Any) -> list[Tensor]:
 LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
 FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
 
+TOKENS = torch.tensor([[1, 2, 3, 0], [1, 8, 0, 0], [1, 3, 2, 0], [1, 4, 4, 4]])
+MASK = TOKENS != 0
+
+
+def reading(make: Any) -> Any:
+    """A small U-Net that reads captions, its weights filled."""
+    torch.manual_seed(0)
+    net = make(9, 1, 8, (1, 2), attention=(1,), dim=8, length=5)
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return net.eval()
+
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -398,4 +415,15 @@ USES: dict[str, Callable[[Any], Any]] = {
     "Branch": lambda f: shaken(f(unet()))(x(), torch.randn(4, 32), x()),
     "Control": lambda f: shaken(f(unet()))(x(), T, Y.clamp(max=2), x()),
     "playground_file": lambda f: len(f(ddpm_lite.load_pretrained("digits")[0], S)),
+    "Tokenizer": lambda f: f(("red", "seven", "s", "six", "es"), 6)(["red sevens", "", "sixes"]),
+    "attention_weights": lambda f: f(x(4, 2, 5, 3), x(4, 2, 4, 3), MASK),
+    "CrossAttention": lambda f: network(partial(f, 8, 6), x(4, 8, 6, 5), x(4, 4, 6), MASK),
+    "TextLayer": lambda f: network(partial(f, 8), x(4, 4, 8), MASK),
+    "TextEncoder": lambda f: network(partial(f, 9, 8, 5), TOKENS),
+    "TextCondition": lambda f: network(lambda: f(8, 16, TextEncoder(9, 8, 5)), T, TOKENS),
+    "TextBlock": lambda f: network(
+        partial(f, 8, 16, 12, 6, 4, True), x(4, 8, 6, 6), (x(4, 12), x(4, 4, 6), MASK)
+    ),
+    "TextUNet": lambda f: [reading(f)(x(), T, TOKENS), reading(f)(x(), T)],
+    "attention_maps": lambda f: f(reading(TextUNet), x(), T, TOKENS),
 }

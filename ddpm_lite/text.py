@@ -1,0 +1,265 @@
+"""From a caption to an image: a tokeniser, a text encoder, and a U-Net whose pixels read the words.
+
+A caption is y, a row of token numbers (B, L). Token 0 is padding and is never read. Every caption
+begins with token 1, so that the empty caption, which guidance needs, has a token to read, too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from .nets import (
+    Block,
+    Conditioning,
+    Ints,
+    UNet,
+    down_path,
+    group_norm,
+    mid_path,
+    out_layers,
+    up_path,
+    zero,
+)
+
+PAD, START = 0, 1
+
+
+class Tokenizer:
+    """Captions to rows of token numbers (B, length), padded with 0.
+
+    Args:
+        pieces: the words, and parts of words, that it knows. Their tokens are 2, 3, …
+        length: how many tokens a row has; longer captions are refused.
+
+    A word is split from the left, each time into the longest piece that fits: "sevens" is "seven"
+    and "s". Built in chapter 17.
+    """
+
+    def __init__(self, pieces: Sequence[str], length: int = 16):
+        self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
+
+    def split(self, caption: str) -> list[str]:
+        """The pieces of a caption, after the start."""
+        found = ["<start>"]
+        for word in caption.lower().split():
+            while word:
+                fits = [p for p in self.pieces if word.startswith(p)]
+                if not fits:
+                    raise ValueError(f"unknown word {word!r} in {caption!r}; {_known(self.pieces)}")
+                found.append(max(fits, key=len))
+                word = word[len(found[-1]) :]
+        return found
+
+    def __call__(self, captions: Sequence[str]) -> Tensor:
+        _check_captions(captions)
+        y = [[self.pieces.index(p) for p in self.split(c)] for c in captions]
+        _check_length(captions, y, self.length)
+        return torch.tensor([r + [PAD] * (self.length - len(r)) for r in y])
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """How much each query reads of each key: softmax(q k^T / sqrt(c)), and 0 where the mask is
+    False (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
+
+    Args:
+        q: queries (B, heads, N, c).
+        k: keys (B, heads, L, c).
+        mask: (B, L), False for padding. Each row needs one True at least.
+
+    Returns:
+        (B, heads, N, L), with a sum of 1 over the L keys. Built in chapter 17.
+    """
+    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    return score.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1)
+
+
+class CrossAttention(nn.Module):
+    """Each pixel reads the words: x (B, C, H, W) and words (B, L, dim) to (B, C, H, W).
+
+    Queries come from the pixels, keys and values from the words (Rombach et al. 2022,
+    arXiv 2112.10752, section 3.3). ``heads`` parts of the channels read on their own. It starts as
+    the identity. Built in chapter 17.
+    """
+
+    def __init__(self, channels: int, dim: int, heads: int = 4):
+        super().__init__()
+        self.heads, self.norm = heads, group_norm(channels)
+        self.q = nn.Linear(channels, channels)
+        self.kv = nn.Linear(dim, 2 * channels)
+        self.out = zero(nn.Linear(channels, channels))
+
+    def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
+        """Queries of pixels (B, heads, H W, c), keys and values of words (B, heads, L, c)."""
+        q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
+        parts = (q, *self.kv(words).chunk(2, dim=-1))
+        return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]
+
+    def forward(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = self.parts(x, words)
+        h = attention_weights(q, k, mask) @ v
+        h = self.out(rearrange(h, "b heads n c -> b n (heads c)"))
+        return x + rearrange(h, "b (h w) c -> b c h w", h=x.shape[2])
+
+
+class TextLayer(nn.Module):
+    """Each word reads the others, then thinks by itself: (B, L, dim) to the same shape (Vaswani
+    et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
+
+    def __init__(self, dim: int, heads: int = 4):
+        super().__init__()
+        self.heads, self.norm1 = heads, nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, h: Tensor, mask: Tensor) -> Tensor:
+        split = "b l (n heads c) -> n b heads l c"
+        q, k, v = rearrange(self.qkv(self.norm1(h)), split, n=3, heads=self.heads)
+        read = attention_weights(q, k, mask) @ v
+        h = h + self.out(rearrange(read, "b heads l c -> b l (heads c)"))
+        return h + self.mlp(self.norm2(h))
+
+
+class TextEncoder(nn.Module):
+    """Tokens y (B, L) to one vector for each of them, (B, L, dim).
+
+    Args:
+        tokens: how many tokens there are.
+        dim: length of a vector, a multiple of ``heads``.
+        length: the most tokens of a caption.
+        layers: how often the words read each other.
+        positions: standard deviation of the position embeddings at the start. 0 leaves them out,
+            and then the encoder can't know the order of the words.
+
+    Built in chapter 17.
+    """
+
+    def __init__(
+        self, tokens: int, dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
+        positions: float = 1.0,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = nn.Embedding(tokens, dim)
+        start = positions * torch.randn(length, dim)
+        self.positions = nn.Parameter(start, requires_grad=positions > 0)
+        self.layers = nn.ModuleList([TextLayer(dim, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, y: Tensor) -> Tensor:
+        _check_tokens(y, self.embed.num_embeddings, len(self.positions))
+        h = self.embed(y) + self.positions[: y.shape[1]]
+        for layer in self.layers:
+            h = layer(h, y != PAD)
+        return self.norm(h)
+
+
+class TextCondition(Conditioning):
+    """The timestep as one vector, and the caption: t (B,) and tokens y (B, L) to c (B, out), words
+    (B, L, dim) and the mask (B, L). y = None is the empty caption. Explained in chapter 17."""
+
+    def __init__(self, width: int, out: int, text: TextEncoder):
+        super().__init__(width, out)
+        self.text = text
+
+    def forward(self, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        y = torch.full((len(t), 1), START, device=t.device) if y is None else y
+        return super().forward(t), self.text(y), y != PAD
+
+
+class TextBlock(Block):
+    """A ``Block`` of the U-Net. At the levels with attention, its pixels then read the words.
+    Built in chapter 17."""
+
+    def __init__(
+        self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool
+    ):  # fmt: skip
+        super().__init__(c_in, c_out, c_dim, 0.0, nn.Conv2d, attention)
+        self.cross = CrossAttention(c_out, dim, heads) if attention else None
+
+    def forward(self, x: Tensor, c: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        time, words, mask = c
+        x = super().forward(x, time)
+        return self.cross(x, words, mask) if self.cross else x
+
+
+class TextUNet(UNet):
+    """A U-Net that reads a caption: ``net(x, t, y)`` with x (B, C, H, W) and tokens y (B, L).
+
+    Args:
+        tokens: how many tokens there are, ``len(tokenizer.pieces)``.
+        channels, width, mults: as in ``UNet``, with one block a level.
+        attention: levels where pixels read each other and the words; the middle always does.
+        dim, length, layers, positions: see ``TextEncoder``.
+        heads: of the text encoder and of the cross-attention.
+
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter
+    17.
+    """
+
+    def __init__(
+        self, tokens: int, channels: int = 3, width: int = 32, mults: Ints = (1, 2, 2),
+        attention: Ints = (1, 2), dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
+        positions: float = 1.0,
+    ):  # fmt: skip
+        nn.Module.__init__(self)  # the layers of UNet are built anew, from blocks that read
+        self.channels, self.cond_channels, self.dropout = channels, 0, 0.0
+        self.factor = 2 ** (len(mults) - 1)
+        text = TextEncoder(tokens, dim, length, layers, heads, positions)
+        block = partial(TextBlock, c_dim=4 * width, dim=dim, heads=heads)
+        self.condition = TextCondition(width, 4 * width, text)
+        self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
+        self.down, skips = down_path(block, nn.Conv2d, width, mults, 1, attention)
+        self.mid = mid_path(block, skips[-1])
+        self.up = up_path(block, nn.Conv2d, width, mults, 1, attention, skips)
+        self.conv_out = out_layers(mults[0] * width, channels)
+
+
+@torch.no_grad()
+def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tensor]:
+    """Which word each pixel reads, in each cross-attention of the network, in the order of the
+    forward pass: (B, H, W, L) each, the mean over the heads. Used in chapter 17."""
+    found = []
+
+    def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:
+        x, words, mask = inputs
+        q, k, _ = layer.parts(x, words)
+        weights = attention_weights(q, k, mask).mean(1)
+        found.append(rearrange(weights, "b (h w) l -> b h w l", h=x.shape[2]))
+
+    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    net(x, t, y)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _check_captions(captions: Sequence[str]) -> None:
+    if isinstance(captions, str):
+        raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
+
+
+def _check_length(captions: Sequence[str], y: list[list[int]], length: int) -> None:
+    for caption, row in zip(captions, y, strict=True):
+        if len(row) > length:
+            hint = f"expected at most {length}: use a shorter caption"
+            raise ValueError(f"{caption!r} has {len(row)} tokens; {hint}")
+
+
+def _known(pieces: Sequence[str]) -> str:
+    return f"expected words made of {', '.join(pieces[2:])}"
+
+
+def _check_tokens(y: Tensor, tokens: int, length: int) -> None:
+    if y.ndim != 2 or y.dtype != torch.int64 or y.shape[1] > length:
+        given = f"y is {y.dtype} of shape {tuple(y.shape)}"
+        raise TypeError(f"{given}; expected int64 (B, L) with L up to {length}")
+    if not 0 <= y.min() <= y.max() < tokens or (y == PAD).all(1).any():
+        hint = f"expected 0 … {tokens - 1}, and not only padding: use the network's Tokenizer"
+        raise ValueError(f"tokens are {y.min()} … {y.max()}; {hint}")
