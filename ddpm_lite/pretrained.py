@@ -13,13 +13,18 @@ from torch import nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
+from .finetune import Control, add_label, add_lora, plain
+from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
 from .text import TextUNet, Tokenizer
+from .transformer import DiT
+from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
+LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 
@@ -113,17 +118,61 @@ def load_flow(name: str = "flow") -> UNet:
     return _loaded(UNet(**state["sizes"]), state[name])
 
 
+def load_latent() -> tuple[VAE, UNet, Schedule]:
+    """Latent diffusion on MNIST: the VAE, with its scale, between images (N, 1, 28, 28) and latents
+    (N, 4, 7, 7); a network that predicts v of the scaled latents, with labels 0 to 9 or none; and
+    the schedule. Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "latent.pt")
+    vae = _loaded(conv_vae(**state["vae_sizes"]), state["vae"])
+    return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
+
+
+def load_gan() -> nn.Module:
+    """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
+    digits (N, 1, 8, 8). Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "gan.pt")
+    return _loaded(small_generator(**state["sizes"]), state["net"])
+
+
+def load_dit() -> DiT:
+    """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
+    ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
+    state = load_checkpoint(FOLDER / "dit.pt")
+    return _loaded(DiT(**state["sizes"]), state["net"])
+def load_control() -> Control:
+    """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
+    predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
+    net = Control(load_pretrained("digits")[0])
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
+    return net.eval().requires_grad_(False)
+
+
+def load_hearts() -> UNet:
+    """The digits' network with the LoRA and the new label 10 that chapter 21 trains, merged. It
+    predicts v, and "no label" is 11. Used in chapter 21."""
+    net = load_pretrained("digits")[0]
+    add_lora(net, LORA)
+    add_label(net)
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["adapter"], strict=False)
+    return plain(net).eval().requires_grad_(False)
+
+
+def load_heart_classifier() -> Classifier:
+    """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
+    seen the ten drawings of that chapter. Used in chapter 21."""
+    state = load_checkpoint(FOLDER / "finetune.pt")
+    return _loaded(Classifier(**state["sizes"]), state["judge"])
 def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
     """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
     "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
 
-    "bag" is the same U-Net with a text encoder that was trained without position embeddings.
-    Used in chapter 17."""
+    "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
     if name not in ("text", "bag"):
         raise ValueError(f"there are no weights {name!r}; expected text or bag")
     state = load_checkpoint(FOLDER / "text.pt")
-    weights = state["net"] | (state["bag"] if name == "bag" else {})
-    net = _loaded(TextUNet(**state["sizes"]), weights)
+    net = _loaded(TextUNet(**state["sizes"]), state["net"])
+    if name == "bag":
+        net.condition.text.positions.zero_()
     return net, SCHEDULES["cosine"](1000), Tokenizer(PIECES)
 
 

@@ -33,6 +33,8 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "transformer": {"einops"},
+    "finetune": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -122,6 +124,39 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
+    "vae": """
+import torch
+from mine.vae import *
+vae, x = conv_vae(width=8), torch.randn(2, 1, 12, 16)
+assert vae_loss(vae, x) > 0 and importance_bound(vae, x, 2).shape == (2,)
+vae.scale.copy_(latent_scale(vae, x))
+assert from_latent(vae, to_latent(vae, x)).shape == x.shape
+assert kl_to_prior(*dense_vae().posterior(torch.randn(2, 1, 8, 8))).shape == (2, 8)
+""",
+    "gan": """
+import torch
+from mine.gan import *
+g, d, z = small_generator(8, 4), small_discriminator(4), torch.randn(9, 8)
+to_g, to_d = (torch.optim.Adam(net.parameters(), 1e-3) for net in (g, d))
+assert 0 < discriminator_step(g, d, to_d, torch.randn(9, 1, 8, 8), z) < 9
+assert generator_step(g, d, to_g, z, minimax_loss) < 0 < generator_step(g, d, to_g, z)
+""",
+    "transformer": """
+import torch
+from mine.transformer import *
+x, t = torch.randn(2, 3, 4, 8), torch.tensor([1, 9])
+assert torch.equal(unpatchify(patchify(x, 2), 2, 2), x)
+assert DiT(3, 2, 16, 1, num_classes=3)(x, t, torch.tensor([0, 3])).shape == x.shape
+""",
+    "finetune": """
+import torch
+from mine.nets import UNet
+from mine.finetune import *
+net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1, 11)
+assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
+assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
+assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
 """,
     "text": """
 import torch

@@ -5,7 +5,7 @@
   const $ = (name) => document.getElementById(`pg-${name}`);
   const [T, size] = [DIGITS.T, DIGITS.size];
   const n = size ** 2;
-  const ask = startLaboratory(DIGITS);
+  let ask = startLaboratory(DIGITS);
   const schedule = cosineSchedule(T);
   const drawing = new Float64Array(n).fill(-1);
 
@@ -326,6 +326,12 @@
     look(true);
   });
   paintable($("drawing"), "The drawing", () => drawing, () => true, showDrawing);
+
+  document.addEventListener("pg-taught", ({ detail }) => {  // see taught.js
+    ask = startLaboratory(detail);
+    showSettings();
+    begin();
+  });
 
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) $("pace").value = "end";
   showSettings();
