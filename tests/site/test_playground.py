@@ -334,7 +334,7 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
     if http:
         sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
         assert 0.4e6 < sum(sizes.values()) < 0.7e6  # bytes of the page and all that it loads
-        assert len(sizes) == 9  # the page, six scripts, a style, an image
+        assert len(sizes) == 10  # the page, seven scripts, a style, an image
 
 
 def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):

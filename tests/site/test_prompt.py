@@ -15,7 +15,7 @@ import export_weights
 from ddpm_lite import ddim_step, from_v, guided, sample
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, PIECES
-from ddpm_lite.text import attention_maps
+from ddpm_lite.text import attention_maps, attention_weights
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
 pytestmark = test_book.needs_browser
@@ -99,7 +99,8 @@ def test_pixels_read_the_words_alike(js, rounded, name):
     image = {"c": 48, "h": 4, "w": 4, "data": x.flatten().tolist()}
     y, maps = js(call, {"x": image, "words": words[0].tolist(), "name": f"{name}.cross"})
     assert far(layer(x, words, mask), y) < 1e-6
-    assert far(layer.weights(x, words, mask).mean(1), maps) < 1e-6
+    q, k, _ = layer.parts(x, words)
+    assert far(attention_weights(q, k, mask).mean(1), maps) < 1e-6
 
 
 @pytest.mark.parametrize("t, caption", [(1, CAPTIONS[0]), (640, CAPTIONS[1]), (1000, None)])
