@@ -70,7 +70,8 @@ def tokens_of(tokenizer, caption):
 def test_captions_become_the_same_tokens(js, rounded):
     tokenizer = rounded[1]
     call = "caption => tokenize(SCENES.pieces, caption)"
-    for caption in (*CAPTIONS, "two red sevens", "", "  Blue  ONE left of white zero ", "four sixes"):
+    others = ("two red sevens", "", "  Blue  ONE left of white zero ", "four sixes")
+    for caption in (*CAPTIONS, *others):
         assert js(call, caption) == tokens_of(tokenizer, caption)
     wrong = "c => { try { tokenize(SCENES.pieces, c) } catch (e) { return e.message } }"
     assert js(wrong, "red dog") == "dog"
@@ -227,5 +228,6 @@ def test_an_example_draws_at_once_and_another_seed_another_scene(page):
     first = pixels(page, "x")
     page.get_by_role("button", name="Another seed").click()
     page.wait_for_function("document.getElementById('pr-seed').value === '2'")
-    page.wait_for_function("document.getElementById('pr-go').textContent === 'Draw'", timeout=120_000)
+    done = "document.getElementById('pr-go').textContent === 'Draw'"
+    page.wait_for_function(done, timeout=120_000)
     assert (pixels(page, "x") - first).abs().max() > 0.1
