@@ -17,7 +17,7 @@ from ddpm_lite import Schedule, cosine_schedule, ddim_step, likelihood, sample
 from ddpm_lite.score import SDE
 
 TOLERANCE = 1e-5
-PLACES = ("diagnose", "likelihood", "score", "flow", "editing")
+PLACES = ("diagnose", "likelihood", "score", "flow", "editing", "distill")
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
 
@@ -168,6 +168,11 @@ def functions_of(sde: Any) -> list[Tensor]:
 LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
 FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
 
+def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
+    """Some mean velocity that depends on x and both times."""
+    return (0.5 * x + u.reshape(-1, 1, 1, 1)).tanh() * s.reshape(-1, 1, 1, 1).cos()
+
+
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
     "linear_schedule": lambda f: [f(), f(50)],
@@ -280,4 +285,25 @@ USES: dict[str, Callable[[Any], Any]] = {
     "euler": lambda f: [xu for _, xu in f(lambda x, u: x.tanh() + u.view(-1, 1, 1, 1), x(), 5)],
     "sample_flow": lambda f: f(lambda x, u: x.tanh(), x(), torch.tensor([1.0, 0.4, 0.0])),
     "straightness": lambda f: f(lambda x, u: x.tanh(), x(), 5),
+    "skip_out": lambda f: [f(FALLING), f(FALLING, 0.002, 0.5)],
+    "consistency": lambda f: [f(model, S)(x(), T), f(model, S, y=Y)(x(), T * 0)],
+    "row_error": lambda f: f(x(), x()),
+    "pseudo_huber": lambda f: [f(x(), x()), f(x(), x(), 2.0)],
+    "random_step": lambda f: f([100, 60, 20, 0], 50),
+    "x0_between": lambda f: [f(S, x(), T, x(), T - 1), f(S, x(), 50, x(), 20)],
+    "two_steps": lambda f: f(model, S, x(), T, T // 3),
+    "progressive_loss": lambda f: [
+        f(model, model, S, x(), [100, 60, 20, 0]),
+        f(model, model, S, x(), [100, 60, 20, 0], x()),
+    ],
+    "consistency_loss": lambda f: [
+        f(model, model, S, x(), [100, 60, 20, 0], *more) for more in ((), (model,))
+    ],
+    "hops": lambda f: list(f(model, S, x(), [100, 60, 20, 0])),
+    "mean_flow_times": lambda f: [*f(50), *f(50, 0.1)],
+    "mean_flow_loss": lambda f: [
+        f(mean, x(), *ends, *more)
+        for ends in [(torch.tensor([1.0, 0.8, 0.5, 0.2]), torch.tensor([0.0, 0.5, 0.5, 0.1]))]
+        for more in ((), (x(), 0.0))
+    ],
 }
