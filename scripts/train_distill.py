@@ -4,8 +4,9 @@
     python scripts/train_distill.py consistency --seed 1 --seconds 180 --out student.pt
 
 Every student has the size of its teacher, `load_pretrained("digits")` or "mnist", and all but mean
-flow start from its weights. `mnist` needs no images: the teacher draws them. Without a method, it
-writes ddpm_lite/weights/students.pt and mnist_student.pt: averaged weights in half precision.
+flow start from its weights. `mnist` needs no images: the teacher draws them. A method writes its
+averaged weights in half precision into a file, unless that is there already. Without a method, the
+script writes ddpm_lite/weights/students.pt and mnist_student.pt from such files.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ddpm_lite import (
     UNet,
     from_v,
     guided,
+    load_checkpoint,
     load_images,
     load_pretrained,
     save_checkpoint,
@@ -47,6 +49,7 @@ from ddpm_lite.distill import (
 FOLDER = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights"
 SIZES = {"channels": 1, "width": 16, "mults": (1, 2)}
 BATCH = 64
+MNIST_BATCH = 32
 
 Loss = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # net, x, y, progress from 0 to 1
 
@@ -128,7 +131,7 @@ def mean_flow(seconds: float) -> dict[str, UNet]:
 def states(model: Callable, schedule, times: list[int]) -> Iterator[tuple[Tensor, ...]]:
     """Batches (x_t, t, y, target), without end and without images: samples of a teacher
     ``model(y)`` from noise, where each step of the student stands for two of the teacher's."""
-    n = BATCH // (len(times) - 1)
+    n = MNIST_BATCH // (len(times) - 1)
     while True:
         y, x, rows = torch.randint(10, (n,)), torch.randn(n, 1, 28, 28), []
         with torch.no_grad():
@@ -166,10 +169,25 @@ METHODS = {
 }
 
 
-def save(path: Path, students: dict[str, UNet]) -> None:
-    half = {name: {k: v.half() for k, v in net.state_dict().items()}
-            for name, net in students.items()}  # fmt: skip
+SHIPPED = {  # the file of weights, and which student of which method it has
+    "students.pt": {"progressive": "progressive_1", "consistency": "consistency"},
+    "mnist_student.pt": {"mnist": "mnist_2"},
+}
+
+
+def save(path: Path, students: dict[str, dict[str, Tensor]]) -> None:
+    half = {name: {k: v.half() for k, v in weights.items()} for name, weights in students.items()}
     save_checkpoint(path, **half)
+
+
+def trained(method: str, path: Path, seconds: float, seed: int) -> dict:
+    """The students of a method, from the file if there is one."""
+    if not path.is_file():
+        torch.manual_seed(seed)
+        students = METHODS[method](seconds)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, {name: net.state_dict() for name, net in students.items()})
+    return load_checkpoint(path)
 
 
 def main() -> None:
@@ -177,11 +195,17 @@ def main() -> None:
     parser.add_argument("method", nargs="?", choices=METHODS)
     parser.add_argument("--seconds", type=float, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="runs/distill/METHOD_SEED.pt if not given")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
-    save(args.out, METHODS[args.method](args.seconds))
+    place = lambda method: args.out or Path("runs/distill", f"{method}_{args.seed}.pt")  # noqa: E731
+    if args.method:
+        trained(args.method, place(args.method), args.seconds, args.seed)
+        return
+    for file, wanted in SHIPPED.items():
+        students = {name: trained(name, place(name), args.seconds, args.seed)[key]
+                    for name, key in wanted.items()}  # fmt: skip
+        save(FOLDER / file, students)
 
 
 if __name__ == "__main__":
