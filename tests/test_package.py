@@ -121,6 +121,18 @@ assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
 """,
+    "distill": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.distill import *
+s, x = cosine_schedule(), torch.zeros(50, 2)
+f = consistency(lambda x, t: x * 0, s)
+assert f(x + 1, torch.zeros(50).long()).eq(1).all()
+assert consistency_loss(f, f, s, x, [1000, 500, 0]) >= 0
+assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
+one = lambda x, u, s: torch.ones_like(x)
+assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
+""",
     "likelihood": """
 import torch
 from mine.diffusion import cosine_schedule
