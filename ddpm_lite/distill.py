@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule, Time, ddim_step, predict_eps, q_sample
+from .diffusion import Model, Schedule, Time, ddim_step, q_sample
 
 Student = Callable[[Tensor, Tensor], Tensor]  # f(x, t)
 Distance = Callable[[Tensor, Tensor], Tensor]  # of each row, (B,)

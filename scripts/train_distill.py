@@ -37,8 +37,8 @@ from ddpm_lite import (
 from ddpm_lite.distill import (
     consistency,
     consistency_loss,
-    mean_flow_times,
     mean_flow_loss,
+    mean_flow_times,
     mean_velocity,
     progressive_loss,
     row_error,

@@ -168,6 +168,7 @@ def functions_of(sde: Any) -> list[Tensor]:
 LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
 FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
 
+
 def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
     """Some mean velocity that depends on x and both times."""
     return (0.5 * x + u.reshape(-1, 1, 1, 1)).tanh() * s.reshape(-1, 1, 1, 1).cos()
