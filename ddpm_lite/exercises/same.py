@@ -292,7 +292,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "pseudo_huber": lambda f: [f(x(), x()), f(x(), x(), 2.0)],
     "random_step": lambda f: f([100, 60, 20, 0], 50),
     "x0_between": lambda f: [f(S, x(), T, x(), T - 1), f(S, x(), 50, x(), 20)],
-    "two_steps": lambda f: f(model, S, x(), T, T // 3),
+    "two_steps": lambda f: f(model, S, x(), T.clamp(min=3), T // 3),
     "progressive_loss": lambda f: [
         f(model, model, S, x(), [100, 60, 20, 0]),
         f(model, model, S, x(), [100, 60, 20, 0], x()),
