@@ -109,13 +109,13 @@ def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
     net, schedule, _ = load_pretrained("digits")
 
     def loss(student, x, y, progress):
-        times = spaced(schedule.T, 20 if distil else 4 * 2 ** int(5 * progress))
+        times = spaced(schedule.T, 10 if distil else 4 * 2 ** int(5 * progress))
         f = consistency(student, schedule, y=y)
         teacher = from_v(partial(net, y=y), schedule) if distil else None
         return consistency_loss(f, f, schedule, x, times, teacher)
 
     name = "consistency" if distil else "training"
-    return {name: fitted(trainable(net), loss, digits(), seconds, 1e-3)}
+    return {name: fitted(trainable(net), loss, digits(), seconds, 2e-3)}
 
 
 def mean_flow(seconds: float) -> dict[str, UNet]:
