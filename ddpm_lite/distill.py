@@ -72,8 +72,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
     """The x0 with which one step of DDIM leads from x_t to x_s (Salimans and Ho 2022,
     arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
-    ratio = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
-    return (xs - ratio * xt) / (alpha_bar_s.sqrt() - ratio * alpha_bar.sqrt())
+    r = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
+    return (xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())
 
 
 def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ BUGS = {
         "x0_between", "(1 - alpha_bar_s) / (1 - alpha_bar)", "(1 - alpha_bar) / (1 - alpha_bar_s)",
         "test_the_target_makes_one_step_land_where_asked"),
     "the target is the end": (
-        "x0_between", "(xs - ratio * xt) / (alpha_bar_s.sqrt() - ratio * alpha_bar.sqrt())", "xs",
+        "x0_between", "(xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())", "xs",
         "test_the_target_makes_one_step_land_where_asked"),
     "the second step with the first prediction": (
         "two_steps", "teacher(xm, middle)", "teacher(xt, t)", "test_two_steps_are_two_steps"),
