@@ -25,6 +25,11 @@ from .vae import VAE, conv_vae
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
 LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
+STUDENTS = {  # the file, and the teacher, which has the same sizes
+    "progressive": ("students.pt", "digits"),
+    "consistency": ("students.pt", "digits"),
+    "mnist": ("mnist_student.pt", "mnist"),
+}
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
 
 
@@ -179,6 +184,15 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
 def load_reader() -> Reader:
     """The network that reads which digits and colours a scene shows. Used in chapter 17."""
     return _loaded(Reader(), load_checkpoint(FOLDER / "text.pt")["reader"])
+def load_student(name: str = "progressive") -> UNet:
+    """A network distilled from `load_pretrained`, for ``distill.consistency``, which turns it into
+    f(x, t): "progressive" for digits in one call, "consistency" for digits in one call or more, or
+    "mnist" for MNIST with guidance 0.5 in two calls. Used in chapter 19."""
+    if name not in STUDENTS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(STUDENTS)}")
+    file, teacher = STUDENTS[name]
+    net, _ = build(read_run(teacher)["recipe"])
+    return _loaded(net, load_checkpoint(FOLDER / file)[name])
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

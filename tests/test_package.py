@@ -174,6 +174,18 @@ images, captions = make_scenes(5, x, y)
 assert images.shape == (5, 3, 16, 16)
 assert 0 <= score_scenes(Reader().read(images), captions)["digits"] <= 1
 """,
+    "distill": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.distill import *
+s, x = cosine_schedule(), torch.zeros(50, 2)
+f = consistency(lambda x, t: x * 0, s)
+assert f(x + 1, torch.zeros(50).long()).eq(1).all()
+assert consistency_loss(f, f, s, x, [1000, 500, 0]) >= 0
+assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
+one = lambda x, u, s: torch.ones_like(x)
+assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
+""",
     "likelihood": """
 import torch
 from mine.diffusion import cosine_schedule

@@ -20,7 +20,7 @@ from ddpm_lite.text import TextEncoder, TextUNet
 TOLERANCE = 1e-5
 PLACES = (
     "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "text",
-    "finetune",
+    "distill", "finetune",
 )  # fmt: skip
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
@@ -254,6 +254,10 @@ def reading(make: Any) -> Any:
         torch.nn.init.normal_(weight, std=0.2)
     return net.eval()
 
+def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
+    """Some mean velocity that depends on x and both times."""
+    return (0.5 * x + u.reshape(-1, 1, 1, 1)).tanh() * s.reshape(-1, 1, 1, 1).cos()
+
 
 USES: dict[str, Callable[[Any], Any]] = {
     "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
@@ -426,4 +430,25 @@ USES: dict[str, Callable[[Any], Any]] = {
     ),
     "TextUNet": lambda f: [reading(f)(x(), T, TOKENS), reading(f)(x(), T)],
     "attention_maps": lambda f: f(reading(TextUNet), x(), T, TOKENS),
+    "skip_out": lambda f: [f(FALLING), f(FALLING, 0.002, 0.5)],
+    "consistency": lambda f: [f(model, S)(x(), T), f(model, S, y=Y)(x(), T * 0)],
+    "row_error": lambda f: f(x(), x()),
+    "pseudo_huber": lambda f: [f(x(), x()), f(x(), x(), 2.0)],
+    "random_step": lambda f: f([100, 60, 20, 0], 50),
+    "x0_between": lambda f: [f(S, x(), T, x(), T - 1), f(S, x(), 50, x(), 20)],
+    "two_steps": lambda f: f(model, S, x(), T.clamp(min=3), T // 3),
+    "progressive_loss": lambda f: [
+        f(model, model, S, x(), [100, 60, 20, 0]),
+        f(model, model, S, x(), [100, 60, 20, 0], x()),
+    ],
+    "consistency_loss": lambda f: [
+        f(model, model, S, x(), [100, 60, 20, 0], *more) for more in ((), (model,))
+    ],
+    "hops": lambda f: list(f(model, S, x(), [100, 60, 20, 0])),
+    "mean_flow_times": lambda f: [*f(50), *f(50, 0.1)],
+    "mean_flow_loss": lambda f: [
+        f(mean, x(), *ends, *more)
+        for ends in [(torch.tensor([1.0, 0.8, 0.5, 0.2]), torch.tensor([0.0, 0.5, 0.5, 0.1]))]
+        for more in ((), (x(), 0.0))
+    ],
 }
