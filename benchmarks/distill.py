@@ -3,10 +3,10 @@
     python benchmarks/distill.py --folder runs/distill      # about 40 minutes of one core
 
 Trains each student of `scripts/train_distill.py` with three seeds, unless its file is already in
-the folder, and draws 1,000 images in 1, 2, 4 and 8 calls, and in 50 with the teacher. The columns are Fréchet distances to
-all training digits, in the features of the classifier that ships with the package, and the recall:
-the mean of three seeds and the standard deviation. The teacher and the reflow of chapter 13 are as
-they ship, so their seeds are those of the noise.
+the folder, and draws 1,000 images in 1, 2, 4 and 8 calls, and in 50 with the teacher. The columns
+are Fréchet distances to all training digits, in the features of the classifier that ships with the
+package, and the recall: the mean of three seeds and the standard deviation. The teacher and the
+reflow of chapter 13 are as they ship, so their seeds are those of the noise.
 """
 
 from __future__ import annotations
