@@ -19,6 +19,7 @@ def local_badge(app, docname, source):
 
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Remove the loader of thebe: it is emitted twice (a console error), and never used."""
+
     def is_thebe(script):
         body = getattr(script, "attributes", {}).get("body") or ""
         return "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(script, "filename", ""))
@@ -29,6 +30,7 @@ def drop_thebe(app, pagename, templatename, context, doctree):
 
 def keep_bars(app, what, name, obj, options, lines):
     """Let docstrings write |x| for a norm, which reStructuredText takes for a substitution."""
+
     def escaped(line):
         parts = re.split(r"(``.*?``)", line)
         return "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)

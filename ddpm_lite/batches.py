@@ -87,16 +87,21 @@ def _check_data(data: Tensor | Dataset, y: Tensor | None) -> None:
 def _check_sizes(n: int, size: int, start: int, rank: int, world: int) -> None:
     _check(type(size) is int and 1 <= size <= n,
            f"size is {size!r}; expected 1 … {n}, the number of rows")  # fmt: skip
-    _check(start >= 0 and 0 <= rank < world and size % world == 0, f"start is {start}, rank {rank}"
-           f" and world {world}; expected 0 or more, 0 … world - 1, and a divisor of {size}")
+    _check(
+        start >= 0 and 0 <= rank < world and size % world == 0,
+        f"start is {start}, rank {rank}"
+        f" and world {world}; expected 0 or more, 0 … world - 1, and a divisor of {size}",
+    )
 
 
 def _check_conditions(y: Tensor, n: int) -> None:
     given = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
     kind = (y.dtype, min(y.ndim, 2)) if isinstance(y, Tensor) else None
-    _check(kind in [(torch.int64, 1), (torch.float32, 2)] and len(y) == n,
-           f"y is {given}; expected {n} labels, int64 (N,), as one_hot.argmax(1) or "
-           "y.flatten().long() gives; or conditions, float32 (N, d), as value[:, None] gives")
+    _check(
+        kind in [(torch.int64, 1), (torch.float32, 2)] and len(y) == n,
+        f"y is {given}; expected {n} labels, int64 (N,), as one_hot.argmax(1) or "
+        "y.flatten().long() gives; or conditions, float32 (N, d), as value[:, None] gives",
+    )
     _check(y.is_floating_point() or y.min() >= 0, f"y has the label {y.min()}; expected 0, 1, …")
 
 

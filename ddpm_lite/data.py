@@ -378,12 +378,22 @@ def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> 
     paths = isinstance(name, (str, os.PathLike)) and isinstance(root, (str, os.PathLike))
     sides = (size, size) if type(size) is int else size
     pair = isinstance(sides, (tuple, list)) and [type(side) for side in sides] == [int, int]
-    _check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
-           "; expected a name or a path, a folder, and train=True or False", ValueError)
-    _check(size is None or pair and min(sides) > 0,
-           f"size is {size!r}; expected pixels such as 32, or (height, width)", ValueError)
-    _check(channels in (None, 1, 3),
-           f"channels is {channels!r}; expected 1 for grey or 3 for colour", ValueError)
+    _check(
+        paths and type(train) is bool,
+        f"the data is {name!r}, root {root!r} and train {train!r}"
+        "; expected a name or a path, a folder, and train=True or False",
+        ValueError,
+    )
+    _check(
+        size is None or pair and min(sides) > 0,
+        f"size is {size!r}; expected pixels such as 32, or (height, width)",
+        ValueError,
+    )
+    _check(
+        channels in (None, 1, 3),
+        f"channels is {channels!r}; expected 1 for grey or 3 for colour",
+        ValueError,
+    )
     return sides and tuple(sides)
 
 

@@ -34,9 +34,15 @@ class Schedule(nn.Module):
     def __init__(self, beta: Tensor):
         super().__init__()
         beta = torch.as_tensor(beta, dtype=torch.float64)
-        _check(beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
-               and (1 - beta).prod().float() > 0, "beta[:3]", beta.flatten()[:3].tolist(),
-               "T numbers in (0, 1), so few and small that alpha_bar stays above 0")
+        _check(
+            beta.ndim == 1
+            and len(beta)
+            and ((beta > 0) & (beta < 1)).all()
+            and (1 - beta).prod().float() > 0,
+            "beta[:3]",
+            beta.flatten()[:3].tolist(),
+            "T numbers in (0, 1), so few and small that alpha_bar stays above 0",
+        )
         beta = torch.cat([beta.new_zeros(1), beta])
         self.register_buffer("beta", beta.float())
         self.register_buffer("alpha", (1 - beta).float())
@@ -282,8 +288,12 @@ def check_data(x0: Tensor) -> None:
     _check(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
     low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
-    _check(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
-           "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
+    _check(
+        max(-low, high) < (1.5 if unscaled else 20),
+        "the range of x0",
+        (low, high),
+        "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1",
+    )
     if unscaled:
         warnings.warn(f"x0 has values {low:g} … {high:g}: scale [0, 1] by 2 * x - 1", stacklevel=3)
 

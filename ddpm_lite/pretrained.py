@@ -9,12 +9,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
 from .nets import UNet
+from .tokens import TokenNet, encode
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
@@ -109,6 +111,26 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_tokens(name: str = "digits") -> TokenNet:
+    """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
+    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 128),
+    and "causal" is its twin that was trained from left to right. Used in chapter 20."""
+    state = load_checkpoint(FOLDER / "tokens.pt")
+    if name not in state["sizes"]:
+        raise ValueError(f"there are no weights {name!r}; expected digits, text or causal")
+    return _loaded(TokenNet(**state["sizes"][name]), state[name])
+
+
+def load_prose(train: bool = True) -> Tensor:
+    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece is
+    held out; ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a snapshot. Used
+    in chapter 20."""
+    x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
+    pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
+    held_out = torch.arange(len(pieces)) % 10 == 9
+    return pieces[~held_out if train else held_out]
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Execute the notebooks of the book and keep their files normal.
 
-    python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
-    python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
-    python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
+python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
+python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
+python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
 """
 
 from __future__ import annotations

@@ -586,8 +586,10 @@ def test_few_timesteps_work_to_the_end(finished):
     assert (finished / "run" / "samples.png").exists()
 
 
-@pytest.mark.parametrize("more, words", [
-    ("--T 100", "the linear schedule leaves 60% of the signal at T = 100"), ("--T 1000", "")])
+@pytest.mark.parametrize(
+    "more, words",
+    [("--T 100", "the linear schedule leaves 60% of the signal at T = 100"), ("--T 1000", "")],
+)
 def test_a_schedule_that_leaves_signal_at_T_is_said(tmp, capsys, monkeypatch, more, words):
     stop_at(monkeypatch, 1, signal.SIGINT)
     line = f"train --out {{tmp}}/new {TINY} --schedule linear {more} --steps 2"

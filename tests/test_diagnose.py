@@ -119,8 +119,15 @@ def of(name, target="v", schedule=SHORT, n=64, **changes):
     """The best linear network for such data, with all that can be handed in."""
     clip = 1.0 if data(name).abs().max() < 1.01 else None
     loss, net = loss_of(schedule, target), Linear(data(name), target, schedule)
-    return {"net": net, "schedule": schedule, "batch": data(name)[:n], "target": target, "ema": net,
-            "loss_fn": lambda net, x, y: loss(net, x), "sampler": drawn(clip=clip)} | changes
+    return {
+        "net": net,
+        "schedule": schedule,
+        "batch": data(name)[:n],
+        "target": target,
+        "ema": net,
+        "loss_fn": lambda net, x, y: loss(net, x),
+        "sampler": drawn(clip=clip),
+    } | changes
 
 
 def fresh(x):

@@ -141,9 +141,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 def test_the_first_step_is_saved(tmp_path, monkeypatch):
     """So that there is something to go on from as soon as possible; then every so many seconds."""
     saved, save = [], Run.save
-    monkeypatch.setattr(
-        Run, "save", lambda run, path: (saved.append(run.step), save(run, path))
-    )
+    monkeypatch.setattr(Run, "save", lambda run, path: (saved.append(run.step), save(run, path)))
     assert train(tmp_path, 3) == 0
     assert saved == [1, 3]
 

@@ -40,9 +40,11 @@ def evaluate(args: Namespace) -> int:
         x, test = (a[torch.isin(b, torch.tensor(labels))] for a, b in ((x, y), (test, answers)))
     say(report(score(drawn(args, run), x, test, features, halves)))
     of = f" with label {', '.join(args.label)}" if labels else ""
-    say(f"protocol          N = {args.n}{of}, {run.steps(args.steps)} steps of {args.sampler}, "
-          f"guidance {args.guidance:g}, seed {args.seed}; mean over {halves} random halves of "
-          f"{len(x) + len(test)} real images{of}, {len(x)} of them for training; {words}")
+    say(
+        f"protocol          N = {args.n}{of}, {run.steps(args.steps)} steps of {args.sampler}, "
+        f"guidance {args.guidance:g}, seed {args.seed}; mean over {halves} random halves of "
+        f"{len(x) + len(test)} real images{of}, {len(x)} of them for training; {words}"
+    )
     return 0
 
 

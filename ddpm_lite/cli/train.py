@@ -87,8 +87,11 @@ def describe(recipe: Recipe, run: Run, n: int) -> None:
     say(f"{n} images of {' x '.join(map(str, shape))}, {len(recipe.classes)} classes; a network of "
         f"{sum(p.numel() for p in parameters):,} parameters; {length}")  # fmt: skip
     if (left := run.schedule.alpha_bar[-1].sqrt()) > 0.05 and not rank():
-        print(f"the {recipe.schedule} schedule leaves {left:.0%} of the signal at T = {recipe.T}, "
-              "but sampling starts from noise alone: use --schedule cosine", file=sys.stderr)
+        print(
+            f"the {recipe.schedule} schedule leaves {left:.0%} of the signal at T = {recipe.T}, "
+            "but sampling starts from noise alone: use --schedule cosine",
+            file=sys.stderr,
+        )
 
 
 def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
