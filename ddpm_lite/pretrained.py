@@ -124,9 +124,9 @@ def load_tokens(name: str = "digits") -> TokenNet:
 
 
 def load_prose(train: bool = True) -> Tensor:
-    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece is
-    held out; ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a snapshot. Used
-    in chapter 20."""
+    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece
+    is held out, and ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a
+    snapshot. Used in chapter 20."""
     x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
     pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
     held_out = torch.arange(len(pieces)) % 10 == 9

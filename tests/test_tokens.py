@@ -125,7 +125,7 @@ def test_the_posterior_is_that_of_bayes():
 
 
 def test_a_network_needs_no_time():
-    """p(x0 | x_u) is the same at every u: q(x_u | x0) has the same factor for every x0 that fits."""
+    """p(x0 | x_u) is the same at every u, since u changes q(x_u | x0) by one factor for all x0."""
     for x in states():
         hidden = x == MASK
         for u in (0.1, 0.5, 0.9):
