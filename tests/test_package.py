@@ -33,6 +33,7 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "tokens": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -120,6 +121,15 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
+    "tokens": """
+import torch
+from mine.tokens import *
+net, x = TokenNet(3, 4, 16, 1), torch.full((5, 4), MASK)
+assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
+*_, filled = unmask(net, x, 2)
+assert filled.min() >= 0 and filled.max() <= 2
+assert decode(encode("a noisy _ mage")) == "a noisy _ mage"
 """,
     "likelihood": """
 import torch
