@@ -35,22 +35,25 @@ def exercise_2(count_loss):
         return torch.zeros(*x.shape, 7)
 
     torch.manual_seed(0)
-    x0 = torch.randint(7, (6000, 5))
-    value = float(_given(count_loss(flat, x0)))
-    n = (torch.cat(seen) == MASK).sum(1)
+    value = float(_given(count_loss(flat, torch.randint(7, (6000, 5)))))
+    _check_sets(torch.cat(seen) == MASK)
+    if not abs(value - math.log(7)) < 0.02:
+        raise ValueError(f"a network that knows nothing gets {value:.3f} nats a token; expected "
+                         f"ln 7 = {math.log(7):.3f}")  # fmt: skip
+    _check_bound(count_loss)
+
+
+def _check_sets(hidden):
+    """Of rows of five: every number from 1 on, and every place, equally often."""
+    n = hidden.sum(1)
     if n.min() < 1:
         raise ValueError("some rows have no mask at all; n starts at 1")
     shares = torch.bincount(n, minlength=6)[1:] / len(n)
     if (shares - 0.2).abs().max() > 0.05:
         raise ValueError("n = 1 … 5 have the shares " + ", ".join(f"{s:.2f}" for s in shares)
                          + "; expected 0.20 each")  # fmt: skip
-    places = (torch.cat(seen) == MASK).double().mean(0)
-    if (places - 0.6).abs().max() > 0.05:
+    if (hidden.double().mean(0) - 0.6).abs().max() > 0.05:
         raise ValueError("not every place is hidden equally often")
-    if not abs(value - math.log(7)) < 0.02:
-        raise ValueError(f"a network that knows nothing gets {value:.3f} nats a token; expected "
-                         f"ln 7 = {math.log(7):.3f}")  # fmt: skip
-    _check_bound(count_loss)
 
 
 def _check_bound(count_loss):
@@ -91,42 +94,42 @@ def exercise_3(token_step):
 
 def exercise_4(in_blocks):
     """The order of the blocks, the masks of each step, and what the network sees."""
-    seen = []
-
-    def net(x):
-        seen.append(x.clone())
-        return torch.zeros(*x.shape, 3)
-
     start = torch.full((5, 10), MASK)
     start[:, 8] = 2
-    torch.manual_seed(0)
-    end = _given(in_blocks(net, start.clone(), 4, 2))
-    if (end == MASK).any():
+    seen = _seen(in_blocks, start, 0)
+    if (seen[-1] == MASK).any():
         raise ValueError("there are masks left at the end")
-    if not (end[:, 8] == 2).all():
+    if not (seen[-1][:, 8] == 2).all():
         raise ValueError("a visible token changed")
     if any(x.shape != start.shape for x in seen):
         raise ValueError("the network must always see the whole row")
-    hidden = [(x == MASK).long() for x in [*seen, end]]
-    for before, after in zip(hidden, hidden[1:], strict=False):
-        for row, gone in zip(before, before - after, strict=True):
-            block = row.argmax() // 4
-            if row.any() and (gone.nonzero()[:, 0] // 4 != block).any():
-                raise ValueError("it reveals a token of a later block too early")
-            if gone.sum() > 2:
-                raise ValueError(f"it reveals {gone.sum()} tokens in one step; expected at most 2")
-    if len(seen) != 5:
-        raise ValueError(f"it calls the network {len(seen)} times; expected 5, since blocks of 4, "
-                         "4 and 1 masks take 2, 2 and 1 steps of k = 2")  # fmt: skip
-    firsts = torch.stack([hidden[0][i] - hidden[1][i] for i in range(5)])
-    many = [firsts]
-    for seed in range(20):
-        torch.manual_seed(seed)
-        seen.clear()
-        in_blocks(net, start.clone(), 4, 2)
-        many.append((seen[0] == MASK).long() - (seen[1] == MASK).long())
-    if not (torch.cat(many).sum(0)[:4] > 20).all():
+    hidden = torch.stack(seen) == MASK  # (steps + 1, 5, 10)
+    _check_steps(hidden[:-1], hidden[:-1] & ~hidden[1:])
+    if len(seen) != 6:
+        raise ValueError(f"it calls the network {len(seen) - 1} times; expected 5, since blocks of "
+                         "4, 4 and 1 masks take 2, 2 and 1 steps of k = 2")  # fmt: skip
+    firsts = [(seen[1] != MASK) & (start == MASK)
+              for seen in (_seen(in_blocks, start, seed) for seed in range(20))]  # fmt: skip
+    if not (torch.cat(firsts).sum(0)[:4] > 20).all():
         raise ValueError("within a block, every mask must be as likely as the others to go first")
+
+
+def _seen(in_blocks, start, seed):
+    """What the network is asked about, and the result."""
+    seen = []
+    torch.manual_seed(seed)
+    net = lambda x: seen.append(x.clone()) or torch.zeros(*x.shape, 3)  # noqa: E731
+    end = _given(in_blocks(net, start.clone(), 4, 2))
+    return [*seen, end]
+
+
+def _check_steps(hidden, gone):
+    for row, now in zip(hidden.flatten(0, 1), gone.flatten(0, 1), strict=True):
+        block = row.long().argmax() // 4
+        if row.any() and (now.nonzero()[:, 0] // 4 != block).any():
+            raise ValueError("it reveals a token of a later block too early")
+        if now.sum() > 2:
+            raise ValueError(f"it reveals {now.sum()} tokens in one step; expected at most 2")
 
 
 def _given(value):
