@@ -25,6 +25,9 @@ def without(net, tokens):
     },
     2: {
         "the sum instead of the mean": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(1, L + 1, (B, 1))
@@ -33,6 +36,9 @@ def count_loss(net, x0):
     return nats.masked_fill(xu != MASK, 0).sum(1).mean()
 """,
         "divided by all tokens": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(1, L + 1, (B, 1))
@@ -41,6 +47,9 @@ def count_loss(net, x0):
     return nats.masked_fill(xu != MASK, 0).mean()
 """,
         "visible tokens count": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(1, L + 1, (B, 1))
@@ -48,6 +57,9 @@ def count_loss(net, x0):
     return F.cross_entropy(net(xu).movedim(-1, 1), x0)
 """,
         "n can be 0": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(0, L, (B, 1))
@@ -56,6 +68,9 @@ def count_loss(net, x0):
     return (nats.masked_fill(xu != MASK, 0).sum(1) / n[:, 0].clamp(min=1)).mean()
 """,
         "the first n places": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(1, L + 1, (B, 1))
@@ -64,6 +79,9 @@ def count_loss(net, x0):
     return (nats.masked_fill(xu != MASK, 0).sum(1) / n[:, 0]).mean()
 """,
         "one mean over all masks of the batch": """
+from torch.nn import functional as F
+from ddpm_lite.tokens import MASK
+
 def count_loss(net, x0):
     B, L = x0.shape
     n = torch.randint(1, L + 1, (B, 1))
@@ -74,26 +92,36 @@ def count_loss(net, x0):
     },
     3: {
         "the mask's entry as a token": """
+from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
+
 def token_step(net, x, t, T):
     p = token_posterior(net(x).softmax(-1), x, t / T, (t - 1) / T)
     return gumbel_max(p.log())
 """,
         "all masks at once": """
+from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
+
 def token_step(net, x, t, T):
     return torch.where(x == MASK, gumbel_max(net(x)), x)
 """,
         "one in T instead of one in t": """
+from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
+
 def token_step(net, x, t, T):
     new = torch.where(x == MASK, gumbel_max(net(x)), x)
     return torch.where(torch.rand(x.shape) < 1 / T, new, x)
 """,
         "probabilities instead of logits": """
+from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
+
 def token_step(net, x, t, T):
     p = token_posterior(net(x).softmax(-1), x, t / T, (t - 1) / T)
     drawn = gumbel_max(p)
     return drawn.masked_fill(drawn == p.shape[-1] - 1, MASK)
 """,
         "visible tokens are drawn again": """
+from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
+
 def token_step(net, x, t, T):
     new = gumbel_max(net(x))
     return torch.where(torch.rand(x.shape) < 1 / t, new, x)
@@ -101,12 +129,16 @@ def token_step(net, x, t, T):
     },
     4: {
         "no blocks": """
+from ddpm_lite.tokens import MASK, reveal
+
 def in_blocks(net, x, b, k):
     while (x == MASK).any():
         x = reveal(net, x, k)
     return x
 """,
         "the network sees the block alone": """
+from ddpm_lite.tokens import MASK, reveal
+
 def in_blocks(net, x, b, k):
     parts = []
     for part in x.split(b, 1):
@@ -116,6 +148,8 @@ def in_blocks(net, x, b, k):
     return torch.cat(parts, 1)
 """,
         "the whole block at once": """
+from ddpm_lite.tokens import MASK, reveal
+
 def in_blocks(net, x, b, k):
     for start in range(0, x.shape[1], b):
         new = reveal(net, x, x.shape[1])
@@ -123,6 +157,8 @@ def in_blocks(net, x, b, k):
     return x
 """,
         "from left to right within a block": """
+from ddpm_lite.tokens import MASK, reveal
+
 def in_blocks(net, x, b, k):
     for start in range(0, x.shape[1], b):
         inside = (start <= torch.arange(x.shape[1])) & (torch.arange(x.shape[1]) < start + b)
@@ -132,6 +168,8 @@ def in_blocks(net, x, b, k):
     return x
 """,
         "the last block is forgotten": """
+from ddpm_lite.tokens import MASK, reveal
+
 def in_blocks(net, x, b, k):
     for start in range(0, x.shape[1] - b + 1, b):
         place = torch.arange(x.shape[1])
