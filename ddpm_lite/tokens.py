@@ -185,14 +185,24 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
     return x
 
 
+def rotated(x: Tensor) -> Tensor:
+    """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the product
+    of two depends on how far apart they are, not on where (Su et al. 2021, arXiv 2104.09864, Eq.
+    34). Built in chapter 20."""
+    speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
+    angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+
 class TokenBlock(nn.Module):
     """x (B, L, C) to the same shape: attention, then an MLP at each position (Vaswani et al. 2017,
     arXiv 1706.03762; with the norms first). ``causal``: a position sees itself and those before
-    it. Built in chapter 20."""
+    it. ``rotary``: attention knows distances, see ``rotated``. Built in chapter 20."""
 
-    def __init__(self, width: int, heads: int = 4, causal: bool = False):
+    def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
         super().__init__()
-        self.heads, self.causal = heads, causal
+        self.heads, self.causal, self.rotary = heads, causal, rotary
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.mlp = nn.Sequential(
@@ -200,8 +210,9 @@ class TokenBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = rearrange(self.qkv(self.norm1(x)), "b l (n h c) -> n b h l c", n=3, h=self.heads)
-        h = F.scaled_dot_product_attention(*qkv, is_causal=self.causal)
+        q, k, v = rearrange(self.qkv(self.norm1(x)), "b l (n h c) -> n b h l c", n=3, h=self.heads)
+        q, k = (rotated(q), rotated(k)) if self.rotary else (q, k)
+        h = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         x = x + self.out(rearrange(h, "b h l c -> b l (h c)"))
         return x + self.mlp(self.norm2(x))
 
@@ -216,6 +227,7 @@ class TokenNet(nn.Module):
         width, depth, heads: channels, blocks, and heads of attention in each.
         num_classes: for labels y (B,) in 0 … num_classes - 1. 0: without labels.
         causal: from left to right. Then give it ``shifted`` tokens.
+        rotary: with distances in the attention, as for text.
 
     Raises:
         ValueError: a row is longer than ``length``, or a token is V or more.
@@ -224,13 +236,15 @@ class TokenNet(nn.Module):
     """
 
     def __init__(self, vocab: int, length: int, width: int = 64, depth: int = 4, heads: int = 4,
-                 num_classes: int = 0, causal: bool = False):  # fmt: skip
+                 num_classes: int = 0, causal: bool = False, rotary: bool = False):  # fmt: skip
         super().__init__()
         self.vocab, self.length = vocab, length
         self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
         self.place = nn.Parameter(0.02 * torch.randn(length, width))
         self.label = nn.Embedding(num_classes, width) if num_classes else None
-        self.blocks = nn.Sequential(*[TokenBlock(width, heads, causal) for _ in range(depth)])
+        self.blocks = nn.Sequential(
+            *[TokenBlock(width, heads, causal, rotary) for _ in range(depth)]
+        )
         self.norm, self.proj_out = nn.LayerNorm(width), nn.Linear(width, vocab)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -36,8 +36,8 @@ from ddpm_lite.tokens import (  # isort: skip
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "tokens.pt"
 SIZES = {
     "digits": {"vocab": 17, "length": 64, "width": 60, "num_classes": 10},
-    "text": {"vocab": len(ALPHABET), "length": 128, "width": 64},
-    "causal": {"vocab": len(ALPHABET), "length": 128, "width": 64, "causal": True},
+    "text": {"vocab": len(ALPHABET), "length": 128, "width": 64, "rotary": True},
+    "causal": {"vocab": len(ALPHABET), "length": 128, "width": 64, "causal": True, "rotary": True},
 }
 ROW = 125  # characters of a held-out row: eight of them make a piece
 
@@ -79,7 +79,7 @@ def fitted(name: str, args: argparse.Namespace) -> TokenNet:
     """The average of the weights that was best on held-out rows."""
     torch.manual_seed(0)
     net = TokenNet(**SIZES[name]).to(args.device)
-    ema, loss = EMA(net, 0.999), next_token_loss if name == "causal" else masked_loss
+    ema, loss = EMA(net, 0.99), next_token_loss if name == "causal" else masked_loss
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.1, betas=(0.9, 0.99))
     begin, rate, least, best = time.perf_counter(), warmup_cosine(args.lr), math.inf, net
     check, test = 0.0, held_out(name, args.device)
@@ -99,6 +99,7 @@ def fitted(name: str, args: argparse.Namespace) -> TokenNet:
                   f"{now:.3f}", flush=True)  # fmt: skip
             if now < least:
                 least, best = now, copy.deepcopy(ema.model)
+                save_checkpoint(f"{args.out}_{name}.pt", net=best.state_dict())
         if part >= 1:
             print(f"{name}: {bits(name, best, *test, 50):.3f} bits a token held out", flush=True)
             return best.cpu()
@@ -144,7 +145,6 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in args.names:
         net = fitted(name, args).eval().requires_grad_(False)
-        save_checkpoint(f"{args.out}_{name}.pt", net=net.state_dict())
         show(name, net)
 
 
