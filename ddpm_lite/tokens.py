@@ -186,9 +186,9 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 
 
 def rotated(x: Tensor) -> Tensor:
-    """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the product
-    of two depends on how far apart they are, not on where (Su et al. 2021, arXiv 2104.09864, Eq.
-    34). Built in chapter 20."""
+    """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the
+    product of two depends on how far apart they are, not on where (Su et al. 2021, arXiv
+    2104.09864, Eq. 34). Built in chapter 20."""
     speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
     angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
     a, b = x.chunk(2, -1)

@@ -25,6 +25,7 @@ from ddpm_lite.tokens import (
     masked_loss,
     next_token_loss,
     reveal,
+    rotated,
     shifted,
     steps_bound,
     to_levels,
@@ -357,6 +358,30 @@ def test_a_block_mixes_places_and_keeps_its_shape():
     other[:, 4] = torch.randn(2, 8)
     assert ((block(x) - block(other)).abs().amax((0, 2)) > 1e-6).all()
     alone = TokenBlock(8, 2, causal=True)
+    assert torch.equal(alone(x)[:, :4], alone(other)[:, :4])
+
+
+def test_rotated_products_know_distances_alone():
+    """The same two vectors, moved together, have the same product; apart, another one."""
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 8, dtype=torch.float64)
+    rows, columns = rotated(q.expand(6, 8)), rotated(k.expand(6, 8))
+    products = rows @ columns.T  # (6, 6), from place to place
+    for d in range(-4, 5):
+        line = products.diagonal(d)
+        assert (line - line[0]).abs().max() < 1e-6
+    assert products[0].diff().abs().min() > 1e-3 and abs(products[0, 1] - products[1, 0]) > 1e-3
+    assert products[0, 0] == pytest.approx((q @ k).item())
+    assert torch.allclose(rows.norm(dim=1), q.norm())
+
+
+def test_a_rotary_block_knows_places():
+    torch.manual_seed(0)
+    x, block = torch.randn(2, 5, 8), TokenBlock(8, 2, rotary=True)
+    assert not torch.allclose(block(x.flip(1)).flip(1), block(x), atol=1e-3)
+    other = x.clone()
+    other[:, 4] = torch.randn(2, 8)
+    alone = TokenBlock(8, 2, causal=True, rotary=True)
     assert torch.equal(alone(x)[:, :4], alone(other)[:, :4])
 
 

@@ -311,11 +311,13 @@ USES: dict[str, Callable[[Any], Any]] = {
     "shifted": lambda f: f(hidden(9)),
     "next_token_loss": lambda f: f(filler, hidden(9).clamp(min=0)),
     "left_to_right": lambda f: f(filler, hidden(9)),
+    "rotated": lambda f: f(x(4, 2, 9, 6)),
     "TokenBlock": lambda f: [
-        network(partial(f, 8, 2, causal), x(4, 9, 8)) for causal in (False, True)
+        network(partial(f, 8, 2, causal, rotary), x(4, 9, 8))
+        for causal, rotary in ((False, False), (True, True))
     ],
     "TokenNet": lambda f: [
         network(partial(f, 5, 9, 8, 2, 2), hidden(9)),
-        network(partial(f, 5, 9, 8, 1, 2, 4, True), hidden(9), Y),
+        network(partial(f, 5, 9, 8, 1, 2, 4, True, True), hidden(9), Y),
     ],
 }

@@ -82,6 +82,12 @@ BUGS = {
     "a block that's never causal": (
         "TokenBlock.forward", "is_causal=self.causal", "is_causal=False",
         "test_a_causal_network_sees_only_what_came_before"),
+    "a stretched pair instead of a turned one": (
+        "rotated", "a * angle.cos() - b * angle.sin()", "a * angle.cos() + b * angle.sin()",
+        "test_rotated_products_know_distances_alone"),
+    "nothing is turned": (
+        "TokenBlock.forward", "(rotated(q), rotated(k)) if self.rotary else (q, k)", "(q, k)",
+        "test_a_rotary_block_knows_places"),
     "the mask has the last token's embedding": (
         "TokenNet.forward", "x % (self.vocab + 1)", "x % self.vocab",
         "test_the_mask_has_an_entry_of_its_own_and_is_never_predicted"),
