@@ -27,14 +27,14 @@ def encode(text: str) -> Tensor:
     Raises:
         ValueError: a character isn't in ``ALPHABET``.
 
-    Built in chapter 20.
+    Used in chapter 20.
     """
     _check_alphabet(text)
     return torch.tensor([MASK if c == "_" else ALPHABET.index(c) for c in text])
 
 
 def decode(x: Tensor) -> str:
-    """Tokens (L,) to text, with ``_`` for the mask. Built in chapter 20."""
+    """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
     return "".join("_" if token == MASK else ALPHABET[token] for token in x.tolist())
 
 
@@ -125,7 +125,7 @@ def at_random(logits: Tensor, drawn: Tensor) -> Tensor:
 
 def by_confidence(logits: Tensor, drawn: Tensor) -> Tensor:
     """Which mask goes first, (B, L): the one whose drawn token is most probable (Chang et al. 2022,
-    arXiv 2202.04200, section 3.2). Built in chapter 20."""
+    arXiv 2202.04200, section 3.2). Used in chapter 20."""
     return logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
 
 
@@ -177,7 +177,7 @@ def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
 @torch.no_grad()
 def left_to_right(net: Callable, x: Tensor) -> Tensor:
     """x (B, L) with its masks filled from left to right by a causal network, which doesn't see what
-    comes after. Built in chapter 20."""
+    comes after. Used in chapter 20."""
     x = x.clone()
     for i in range(x.shape[1]):
         drawn = gumbel_max(net(shifted(x))[:, i])
@@ -188,7 +188,7 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 def rotated(x: Tensor) -> Tensor:
     """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the
     product of two depends on how far apart they are, not on where (Su et al. 2021, arXiv
-    2104.09864, Eq. 34). Built in chapter 20."""
+    2104.09864, Eq. 34). Used in chapter 20."""
     speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
     angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
     a, b = x.chunk(2, -1)
@@ -198,7 +198,7 @@ def rotated(x: Tensor) -> Tensor:
 class TokenBlock(nn.Module):
     """x (B, L, C) to the same shape: attention, then an MLP at each position (Vaswani et al. 2017,
     arXiv 1706.03762; with the norms first). ``causal``: a position sees itself and those before
-    it. ``rotary``: attention knows distances, see ``rotated``. Built in chapter 20."""
+    it. ``rotary``: attention knows distances, see ``rotated``. Used in chapter 20."""
 
     def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
         super().__init__()
@@ -257,12 +257,12 @@ class TokenNet(nn.Module):
 
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     """Images (B, 1, H, W) in [-1, 1] to tokens (B, H W), from 0 (black) to levels - 1 (white), row
-    by row. Built in chapter 20."""
+    by row. Used in chapter 20."""
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
-    """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Built in chapter
+    """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in chapter
     20."""
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
     return rearrange(images, "b (h w) -> b 1 h w", h=height)
