@@ -46,7 +46,7 @@ def by_noise(net: nn.Module, step: Callable, steps: int) -> Tensor:
 
 WAYS = {  # a network, its learning rate, its loss, and its samplers with the calls of each
     "masks": (
-        lambda: TokenNet(17, 64, width=60, num_classes=10), 3e-3,
+        lambda: TokenNet(17, 64, num_classes=10), 3e-3,
         lambda net, x: masked_loss(net, to_levels(x)),
         {"1 token a step, 64 calls": lambda net: by_tokens(net, 1),
          "4 tokens, 16 calls": lambda net: by_tokens(net, 4),

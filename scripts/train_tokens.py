@@ -35,7 +35,7 @@ from ddpm_lite.tokens import (  # isort: skip
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "tokens.pt"
 SIZES = {
-    "digits": {"vocab": 17, "length": 64, "width": 60, "num_classes": 10},
+    "digits": {"vocab": 17, "length": 64, "width": 64, "num_classes": 10},
     "text": {"vocab": len(ALPHABET), "length": 128, "width": 64, "rotary": True},
     "causal": {"vocab": len(ALPHABET), "length": 128, "width": 64, "causal": True, "rotary": True},
 }
