@@ -51,8 +51,8 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
     Built in chapter 20.
     """
     _check_whole(x0)
-    r = torch.rand(x0.shape) if r is None else r
-    return x0.masked_fill(r.to(x0.device) < u.to(x0.device)[:, None], MASK)
+    r = torch.rand(x0.shape, device=x0.device) if r is None else r
+    return x0.masked_fill(r < u[:, None], MASK)
 
 
 def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
@@ -102,11 +102,14 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
     1 / t, times the sum of -log p over the masks (arXiv 2107.03006, section 3.4, for the mask).
     For small L only. Built in chapter 20.
     """
-    t, L, bound = torch.arange(1, T + 1, dtype=torch.float64), x0.shape[1], 0
-    for hidden in torch.cartesian_prod(*[torch.tensor([False, True])] * L).reshape(-1, L):
+    L, bound = x0.shape[1], 0
+    t = torch.arange(1, T + 1, dtype=torch.float64)
+    choices = [torch.tensor([False, True])] * L
+    for hidden in torch.cartesian_prod(*choices).reshape(-1, L):
         n = hidden.sum()
         weight = ((t / T) ** n * (1 - t / T) ** (L - n) / t).sum().item()
-        bound = bound + weight * hidden_nats(net, x0, x0.masked_fill(hidden, MASK)).sum(1)
+        nats = hidden_nats(net, x0, x0.masked_fill(hidden, MASK))
+        bound = bound + weight * nats.sum(1)
     return bound
 
 
@@ -114,8 +117,8 @@ def gumbel_max(logits: Tensor) -> Tensor:
     """A sample (…,) of softmax(logits) (…, V): the largest of logits + Gumbel noise, in float64.
     In low precision the noise has no tail, and rare tokens are never drawn (Zheng et al. 2024,
     arXiv 2409.02908, section 4). Built in chapter 20."""
-    noise = -torch.log(-torch.log(torch.rand(logits.shape, dtype=torch.float64)))
-    return (logits.double() + noise.to(logits.device)).argmax(-1)
+    r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
+    return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
 
 def at_random(logits: Tensor, drawn: Tensor) -> Tensor:
@@ -159,8 +162,7 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
     _check_steps(k)
     yield x
     while (x == MASK).any():
-        x = reveal(net, x, k, order)
-        yield x
+        yield (x := reveal(net, x, k, order))
 
 
 def shifted(x: Tensor) -> Tensor:
@@ -245,13 +247,13 @@ class TokenNet(nn.Module):
         self.blocks = nn.Sequential(
             *[TokenBlock(width, heads, causal, rotary) for _ in range(depth)]
         )
-        self.norm, self.proj_out = nn.LayerNorm(width), nn.Linear(width, vocab)
+        self.norm = nn.LayerNorm(width)
+        self.proj_out = nn.Linear(width, vocab)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         _check_tokens(self, x, y)
         h = self.token(x % (self.vocab + 1)) + self.place[: x.shape[1]]  # -1 is the last entry
-        if self.label is not None:
-            h = h + self.label(y)[:, None]
+        h = h if y is None else h + self.label(y)[:, None]
         return self.proj_out(self.norm(self.blocks(h)))
 
 
