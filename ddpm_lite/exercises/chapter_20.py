@@ -17,8 +17,12 @@ def exercise_1(without):
     p = _given(net(torch.full((4, 6), MASK))).softmax(-1)
     if not torch.equal(logits, before):
         raise ValueError("it changes the logits of the original network; make new ones instead")
+    if p.shape != logits.shape:
+        raise ValueError(f"the logits have shape {tuple(p.shape)}; expected {(4, 6, 9)}, with all "
+                         "tokens in their places")  # fmt: skip
     if p[..., [2, 5]].max() > 0:
-        raise ValueError(f"token 2 still has a probability of up to {p[..., 2].max():.3f}")
+        raise ValueError("tokens 2 and 5 are forbidden, and still have a probability of up to "
+                         f"{p[..., [2, 5]].max():.1g}")  # fmt: skip
     right = before.softmax(-1)
     right[..., [2, 5]] = 0
     right = right / right.sum(-1, keepdim=True)
@@ -87,6 +91,8 @@ def exercise_3(token_step):
         if abs(share - 1 / t) > 0.03:
             raise ValueError(f"at t = {t} of {T}, it reveals {share:.2f} of the masks; "
                              f"expected 1 / t = {1 / t:.2f}")  # fmt: skip
+        if t > 1 and (new[:, 1] != MASK).eq(new[:, 2] != MASK).all():
+            raise ValueError("the masks of a row go together; each must be decided on its own")
         ones = (new[:, 1:] == 1).sum() / (new[:, 1:] != MASK).sum()
         if abs(ones - 0.75) > 0.04:
             raise ValueError(f"token 1 has probability 0.75, and comes with {ones:.2f}")

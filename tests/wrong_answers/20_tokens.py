@@ -119,6 +119,13 @@ def token_step(net, x, t, T):
     drawn = gumbel_max(p)
     return drawn.masked_fill(drawn == p.shape[-1] - 1, MASK)
 """,
+        "all masks of a row together": """
+from ddpm_lite.tokens import MASK, gumbel_max
+
+def token_step(net, x, t, T):
+    go = (torch.rand(len(x), 1) < 1 / t) & (x == MASK)
+    return torch.where(go, gumbel_max(net(x)), x)
+""",
         "visible tokens are drawn again": """
 from ddpm_lite.tokens import MASK, gumbel_max, token_posterior
 
