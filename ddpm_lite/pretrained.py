@@ -115,7 +115,7 @@ def load_flow(name: str = "flow") -> UNet:
 
 def load_tokens(name: str = "digits") -> TokenNet:
     """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
-    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 128),
+    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
     and "causal" is its twin that was trained from left to right. Used in chapter 20."""
     state = load_checkpoint(FOLDER / "tokens.pt")
     if name not in state["sizes"]:

@@ -1,7 +1,8 @@
 """Train the three networks of chapter 20: grey levels of the digits, and the prose in two ways.
 
     python scripts/train_tokens.py digits --seconds 150 --batch 256 --device auto --out tokens
-    python scripts/train_tokens.py text causal --seconds 140 --batch 16 --out tokens
+    python scripts/train_tokens.py text --seconds 300 --batch 16 --out tokens
+    python scripts/train_tokens.py causal --seconds 140 --batch 16 --out tokens
 
 Each network trains for so many seconds of this process, and goes to tokens_digits.pt and so on.
 "text" and "causal" are the same network, trained on masks and from left to right. Each keeps the
