@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
@@ -19,6 +20,7 @@ from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
 from .text import TextUNet, Tokenizer
+from .tokens import TokenNet, encode
 from .transformer import DiT
 from .vae import VAE, conv_vae
 
@@ -193,6 +195,24 @@ def load_student(name: str = "progressive") -> UNet:
     file, teacher = STUDENTS[name]
     net, _ = build(read_run(teacher)["recipe"])
     return _loaded(net, load_checkpoint(FOLDER / file)[name])
+def load_tokens(name: str = "digits") -> TokenNet:
+    """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
+    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
+    and "causal" is its twin that was trained from left to right. Used in chapter 20."""
+    state = load_checkpoint(FOLDER / "tokens.pt")
+    if name not in state["sizes"]:
+        raise ValueError(f"there are no weights {name!r}; expected digits, text or causal")
+    return _loaded(TokenNet(**state["sizes"][name]), state[name])
+
+
+def load_prose(train: bool = True) -> Tensor:
+    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece
+    is held out, and ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a
+    snapshot. Used in chapter 20."""
+    x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
+    pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
+    held_out = torch.arange(len(pieces)) % 10 == 9
+    return pieces[~held_out if train else held_out]
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -35,6 +35,7 @@ EXTRA = {
     "nets": {"einops"},
     "transformer": {"einops"},
     "finetune": {"einops"},
+    "tokens": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -185,6 +186,15 @@ assert consistency_loss(f, f, s, x, [1000, 500, 0]) >= 0
 assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
 one = lambda x, u, s: torch.ones_like(x)
 assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
+""",
+    "tokens": """
+import torch
+from mine.tokens import *
+net, x = TokenNet(3, 4, 16, 1), torch.full((5, 4), MASK)
+assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
+*_, filled = unmask(net, x, 2)
+assert filled.min() >= 0 and filled.max() <= 2
+assert decode(encode("a noisy _ mage")) == "a noisy _ mage"
 """,
     "likelihood": """
 import torch

@@ -20,7 +20,7 @@ from ddpm_lite.text import TextEncoder, TextUNet
 TOLERANCE = 1e-5
 PLACES = (
     "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "text",
-    "distill", "finetune",
+    "distill", "tokens", "finetune",
 )  # fmt: skip
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
@@ -239,6 +239,16 @@ def functions_of(sde: Any) -> list[Tensor]:
     return [part(torch.linspace(0.1, 1, 5)) for part in (sde.f, sde.g2, sde.signal, sde.noise)]
 
 
+def hidden(n: int) -> Tensor:
+    """Tokens (4, n) of five kinds, a part of them hidden."""
+    return torch.randint(-1, 5, (4, n), generator=torch.Generator().manual_seed(n))
+
+
+def filler(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Some logits (B, L, 5) that depend on the tokens around."""
+    return torch.stack([(x * (k + 1)).cumsum(1).double().sin() for k in range(5)], -1)
+
+
 LINES = SDE(lambda u: -u, lambda u: 1 + u, lambda u: 1 - u / 2, lambda u: 1 + u)
 FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
 
@@ -450,5 +460,35 @@ USES: dict[str, Callable[[Any], Any]] = {
         f(mean, x(), *ends, *more)
         for ends in [(torch.tensor([1.0, 0.8, 0.5, 0.2]), torch.tensor([0.0, 0.5, 0.5, 0.1]))]
         for more in ((), (x(), 0.0))
+    ],
+    "encode": lambda f: f("a mask_ and 3"),
+    "decode": lambda f: [ord(c) for c in f(hidden(3).clamp(max=1)[0])],
+    "to_levels": lambda f: f(x().clamp(-1, 1)),
+    "from_levels": lambda f: f(hidden(64)),
+    "mask_tokens": lambda f: [
+        f(hidden(9).clamp(min=0), torch.rand(4)),
+        f(hidden(9).clamp(min=0), torch.rand(4), torch.rand(4, 9)),
+    ],
+    "token_posterior": lambda f: f(x(4, 9, 5).softmax(-1), hidden(9), 0.7, 0.2),
+    "hidden_nats": lambda f: f(filler, hidden(9).clamp(min=0), hidden(9)),
+    "steps_bound": lambda f: [f(filler, hidden(3).clamp(min=0), T) for T in (1, 5)],
+    "even_times": lambda f: f(6),
+    "masked_loss": lambda f: f(filler, hidden(9).clamp(min=0)),
+    "gumbel_max": lambda f: f(x(4, 9, 5)),
+    "at_random": lambda f: f(x(4, 9, 5), hidden(9)),
+    "by_confidence": lambda f: f(x(4, 9, 5), hidden(9).clamp(min=0)),
+    "reveal": lambda f: [f(filler, hidden(9)), f(filler, hidden(9), 3, lambda p, x: -x.double())],
+    "unmask": lambda f: [f(filler, hidden(9), 2), f(filler, hidden(9), 3, lambda p, x: p[..., 0])],
+    "shifted": lambda f: f(hidden(9)),
+    "next_token_loss": lambda f: f(filler, hidden(9).clamp(min=0)),
+    "left_to_right": lambda f: f(filler, hidden(9)),
+    "rotated": lambda f: f(x(4, 2, 9, 6)),
+    "TokenBlock": lambda f: [
+        network(partial(f, 8, 2, causal, rotary), x(4, 9, 8))
+        for causal, rotary in ((False, False), (True, True))
+    ],
+    "TokenNet": lambda f: [
+        network(partial(f, 5, 9, 8, 2, 2), hidden(9)),
+        network(partial(f, 5, 9, 8, 1, 2, 4, True, True), hidden(9), Y),
     ],
 }
