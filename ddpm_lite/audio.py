@@ -22,6 +22,8 @@ N_FFT, HOP, MELS = 512, 160, 32
 """Samples in a frame (64 ms), samples from one frame to the next (20 ms), bands of an image."""
 LOW, HIGH = -70.0, -10.0
 """The levels in dB that become -1 and 1 in an image. A sine of amplitude 1 has 0 dB."""
+GAIN = 3.0
+"""What multiplies a waveform for the network: sound is quiet most of the time."""
 
 
 def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
@@ -141,8 +143,8 @@ def griffin_lim(
 
 
 def as_blocks(x: Tensor, size: int = 8) -> Tensor:
-    """Waveforms (B, L) as signals (B, size, L / size): ``size`` neighbouring samples become the
-    channels of one position.
+    """Waveforms (B, L) as signals (B, size, L / size), ``GAIN`` times as loud: ``size``
+    neighbouring samples become the channels of one position.
 
     Raises:
         ValueError: L isn't a multiple of size.
@@ -150,12 +152,12 @@ def as_blocks(x: Tensor, size: int = 8) -> Tensor:
     Built in chapter 18.
     """
     _check_length(x.shape[-1], size)
-    return rearrange(x, "b (n c) -> b c n", c=size)
+    return rearrange(GAIN * x, "b (n c) -> b c n", c=size)
 
 
 def from_blocks(x: Tensor) -> Tensor:
     """The inverse of ``as_blocks``: (B, size, n) to (B, n size). Built in chapter 18."""
-    return rearrange(x, "b c n -> b (n c)")
+    return rearrange(x / GAIN, "b c n -> b (n c)")
 
 
 def to_int16(x: Tensor) -> Tensor:
