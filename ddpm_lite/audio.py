@@ -166,6 +166,18 @@ def to_int16(x: Tensor) -> Tensor:
     return (x.float().clamp(-1, 1) * 32767).round().to(torch.int16)
 
 
+def mu_law(x: Tensor) -> Tensor:
+    """Waveforms in [-1, 1] as 8-bit integers, -127 … 127, with small steps where it's quiet (ITU-T
+    G.711 with mu = 255). The chapter's recordings are stored like this."""
+    return (x.sign() * torch.log1p(255 * x.abs()) / math.log(256) * 127).round().to(torch.int8)
+
+
+def from_mu_law(codes: Tensor) -> Tensor:
+    """The inverse of ``mu_law``, up to rounding."""
+    x = codes / 127
+    return x.sign() * (256 ** x.abs() - 1) / 255
+
+
 def _check_frames(length: int, n_fft: int, hop: int) -> None:
     if n_fft < hop or (n_fft - hop) % 2:
         raise ValueError(f"n_fft is {n_fft} and hop {hop}; expected n_fft - hop even and at least 0")

@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .metrics import Classifier
@@ -19,6 +20,11 @@ from .nets import UNet
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
+
+SOUNDS = {
+    "drums": {"channels": 8, "width": 24, "mults": (1, 2, 2), "num_classes": 3, "dims": 1},
+    "spoken": {"channels": 1, "width": 24, "mults": (1, 2, 2), "num_classes": 10},
+}
 
 
 def load_pretrained(
@@ -109,6 +115,30 @@ def load_flow(name: str = "flow") -> UNet:
     if name not in ("flow", "reflow"):
         raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
     return _loaded(UNet(**state["sizes"]), state[name])
+
+
+def load_sound(name: str) -> UNet:
+    """A network that predicts v for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``:
+    "drums" for the blocks (N, 8, 400) of waveforms, labels 0 to 2, or "spoken" for log-mel images
+    (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    return _loaded(UNet(**SOUNDS[name]), load_checkpoint(FOLDER / "sounds.pt")[name])
+
+
+def load_sound_classifier(name: str) -> Classifier:
+    """The classifier of log-mel images of "drums" or "spoken" digits. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    weights = load_checkpoint(FOLDER / "sounds.pt")[f"{name}_judge"]
+    return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)
+
+
+def load_recordings() -> tuple[Tensor, Tensor]:
+    """Two recordings of each spoken digit (20, 5120), from the test part of the Free Spoken Digit
+    Dataset (CC BY-SA 4.0), and their labels. Used in chapter 18."""
+    state = load_checkpoint(FOLDER / "sounds.pt")
+    return from_mu_law(state["recordings"]), state["labels"]
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

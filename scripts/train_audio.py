@@ -37,15 +37,12 @@ from ddpm_lite import (
     v_target,
     warmup_cosine,
 )
-from ddpm_lite.audio import GAIN, as_blocks, from_blocks, log_mel
+from ddpm_lite.audio import GAIN, as_blocks, from_blocks, log_mel, mu_law
+from ddpm_lite.pretrained import SOUNDS as SIZES
 from ddpm_lite.sampling import dpmpp_2m
 from ddpm_lite.sounds import SPEAKERS, load_audio
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "sounds.pt"
-SIZES = {
-    "drums": {"channels": 8, "width": 24, "mults": (1, 2, 2), "num_classes": 3, "dims": 1},
-    "spoken": {"channels": 1, "width": 24, "mults": (1, 2, 2), "num_classes": 10},
-}
 S = cosine_schedule(1000)
 
 
@@ -137,12 +134,11 @@ def judges(args: argparse.Namespace) -> dict[str, dict]:
 
 
 def examples(root: Path) -> dict[str, Tensor]:
-    """Two held-out recordings of each digit, as 8-bit numbers on a logarithmic scale."""
+    """Two held-out recordings of each digit, in 8 bits."""
     x, y = load_audio("spoken_digits", root, train=False)
     rows = [int(i) for d in range(10) for i in (y == d).nonzero()[[7, 22], 0]]  # two speakers
     x, y = x[rows], y[rows]
-    levels = x.sign() * torch.log1p(255 * x.abs()) / torch.log(torch.tensor(256.0))
-    return {"recordings": (levels * 127).round().to(torch.int8), "labels": y}
+    return {"recordings": mu_law(x), "labels": y}
 
 
 def half(weights: dict[str, Tensor]) -> dict[str, Tensor]:

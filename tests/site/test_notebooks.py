@@ -53,7 +53,7 @@ FAULTS = {
     "share one": lambda nb: nb.cells[1].update(id="two"),
     "more than 25 lines": lambda nb: nb.cells[1].update(source="x = 1\n" * 26),
     "longer than 78": lambda nb: nb.cells[1].update(source="#" * 79),
-    "neither widget nor film": lambda nb: nb.cells[1].metadata.update(tags=["nbval-ignore-output"]),
+    "neither widget nor film nor sound": lambda nb: nb.cells[1].metadata.update(tags=["nbval-ignore-output"]),
     "nbval skips": lambda nb: nb.cells[1].metadata.update(tags=["nbval-skip"]),
     "nbval comment": lambda nb: nb.cells[1].update(source="# NBVAL_IGNORE_OUTPUT"),
     "alt text": lambda nb: nb.cells[2].metadata.pop("mystnb"),
@@ -64,6 +64,32 @@ FAULTS = {
     ),
     "stderr": lambda nb: nb.cells[1].outputs[0].update(name="stderr"),
 }
+
+
+PLAYER = '<div>one<br><audio controls aria-label="one, generated" src="data:audio/wav;"></audio></div>'
+
+
+def with_sound(html, tags=("sound", "nbval-ignore-output"), extra=()):
+    """A notebook whose first code cell shows this HTML."""
+    notebook = healthy()
+    shown = nbformat.v4.new_output("execute_result", data={"text/html": html}, execution_count=1)
+    notebook.cells[1].update(outputs=[shown, *extra])
+    notebook.cells[1].metadata["tags"] = list(tags)
+    return notebook
+
+
+def test_the_players_of_a_sound_cell_have_labels_and_nothing_else_is_ignored():
+    """Their samples differ by a rounding from machine to machine, so nbval doesn't compare them."""
+    assert notebooks.problems(with_sound(PLAYER)) == []
+    number = nbformat.v4.new_output("stream", text="distance 0.3\n")
+    for wrong in (
+        with_sound(PLAYER.replace("aria-label", "title")),
+        with_sound("<b>no player</b>"),
+        with_sound(PLAYER, tags=["sound"]),
+        with_sound(PLAYER, extra=[number]),
+        with_sound(PLAYER + 200_000 * " "),
+    ):
+        assert "a sound needs" in "".join(notebooks.problems(wrong))
 
 
 @pytest.mark.parametrize("sentence", FAULTS)
