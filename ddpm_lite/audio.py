@@ -106,8 +106,8 @@ def log_mel(x: Tensor) -> Tensor:
 
 
 def magnitudes(image: Tensor) -> Tensor:
-    """Images (B, 1, MELS, N) to magnitudes (B, N, F): the inverse of ``log_mel``, as far as there is
-    one. Between the centres of two bands, it interpolates. Built in chapter 18."""
+    """Images (B, 1, MELS, N) to magnitudes (B, N, F): ``log_mel`` undone as far as that's
+    possible, with a line from the centre of each band to the next. Built in chapter 18."""
     level = (rearrange(image, "b 1 m n -> b n m") + 1) / 2 * (HIGH - LOW) + LOW
     return 10 ** (level / 20) @ mel_filters()
 
@@ -180,7 +180,8 @@ def from_mu_law(codes: Tensor) -> Tensor:
 
 def _check_frames(length: int, n_fft: int, hop: int) -> None:
     if n_fft < hop or (n_fft - hop) % 2:
-        raise ValueError(f"n_fft is {n_fft} and hop {hop}; expected n_fft - hop even and at least 0")
+        hint = "expected n_fft - hop to be even and at least 0"
+        raise ValueError(f"n_fft is {n_fft} and hop {hop}; {hint}")
     _check_length(length, hop)
 
 
@@ -199,5 +200,5 @@ def _check_bands(filters: Tensor) -> None:
 def _check_magnitude(magnitude: Tensor) -> None:
     if magnitude.ndim != 3 or magnitude.shape[-1] != N_FFT // 2 + 1 or (magnitude < 0).any():
         hint = "magnitudes of stft, not levels in dB or mel bands; see magnitudes"
-        raise ValueError(f"the shape is {tuple(magnitude.shape)} and the smallest value "
-                         f"{magnitude.min():g}; expected (B, N, {N_FFT // 2 + 1}) {hint}")  # fmt: skip
+        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {magnitude.min():g}"
+        raise ValueError(f"{given}; expected (B, N, {N_FFT // 2 + 1}) {hint}")

@@ -100,8 +100,8 @@ def read_wav(path: str | Path) -> Tensor:
         form = file.getnchannels(), file.getsampwidth(), file.getframerate()
         data = file.readframes(file.getnframes())
     if form != (1, 2, RATE):
-        raise SoundError(f"{path} has {form[0]} channel(s), {8 * form[1]} bits and {form[2]} samples"
-                         f" a second; expected 1, 16 and {RATE}: resample it first")  # fmt: skip
+        given = f"{form[0]} channel(s), {8 * form[1]} bits and {form[2]} samples a second"
+        raise SoundError(f"{path} has {given}; expected 1, 16 and {RATE}: resample it first")
     return torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
 
 

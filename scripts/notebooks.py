@@ -96,7 +96,7 @@ def _cell_problems(cell: NotebookNode) -> list[str]:
     rules = {
         f"more than {MAX_LINES} lines": len(lines) > MAX_LINES,
         f"a line longer than {MAX_COLUMNS} columns": any(len(x) > MAX_COLUMNS for x in lines),
-        "its output is ignored, but it is tagged neither widget nor film nor sound": (
+        "its output is ignored, but it is tagged neither widget nor film, nor sound": (
             "nbval-ignore-output" in tags and not tags & {"widget", "film", "sound"}
         ),
         "a sound needs nbval-ignore-output, and nothing but players with labels": "sound" in tags

@@ -146,7 +146,8 @@ def half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("part", choices=[*SIZES, "judges", "join"])
     parser.add_argument("files", nargs="*", type=Path, help="the parts that join puts together")
     parser.add_argument("--out", type=Path, default=FILE, help="the file to write")
