@@ -33,6 +33,7 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "audio": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -120,6 +121,19 @@ x0, x1 = torch.zeros(500, 2), torch.ones(500, 2)
 assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
+""",
+    "audio": """
+import torch
+from mine.audio import *
+x = torch.sin(torch.arange(3200) / 3)[None]
+assert (istft(stft(x)) - x).abs().max() < 1e-4 and log_mel(x).shape == (1, 1, 32, 20)
+assert griffin_lim(magnitudes(log_mel(x)), 2).shape == x.shape
+assert torch.equal(from_blocks(as_blocks(x)), x) and to_int16(x).dtype == torch.int16
+""",
+    "sounds": """
+from mine.sounds import *
+x, y = load_audio("drums", n=6)
+assert x.shape == (6, 3200) and y.tolist() == [0, 1, 2, 0, 1, 2]
 """,
     "likelihood": """
 import torch
