@@ -111,10 +111,11 @@ def copies(made: Tensor, train: Tensor, test: Tensor) -> str:
 
 def drums_table(args: argparse.Namespace) -> None:
     judge, (x, _) = load_sound_classifier("drums"), load_audio("drums")
-    reference, (real, y) = judge.features(log_mel(x)), load_audio("drums", train=False, n=3 * args.n)
+    real, y = load_audio("drums", train=False, n=3 * args.n)
+    reference = judge.features(log_mel(x))
     rows = {"real, held out": (real, y)}
     rows |= {f"generated, seed {s}": drums(args.n, s) for s in range(args.seeds)}
-    print(f"drums, {3 * args.n} sounds a row: classifier, Fréchet distance, level of the last 0.1 s")
+    print(f"{3 * args.n} drum hits a row: classifier, Fréchet distance, level of the last 0.1 s")
     for name, (sounds, labels) in rows.items():
         said = judge.probabilities(log_mel(sounds)).argmax(1)
         d = frechet_distance(judge.features(log_mel(sounds)), reference)
@@ -142,8 +143,8 @@ def words_table(args: argparse.Namespace) -> None:
         again = judge.probabilities(log_mel(sounds)).argmax(1)
         d = frechet_distance(judge.features(images), reference)
         heard = share(hear(sounds), labels) if hear else ""
-        print(f"{name:22} {share(said, labels):>14} {d:6.2f} {share(again, labels):>14} {heard:>14}",
-              flush=True)  # fmt: skip
+        shares = f"{share(said, labels):>14} {d:6.2f} {share(again, labels):>14} {heard:>14}"
+        print(f"{name:22} {shares}", flush=True)
         if name.startswith("w ="):
             print(" " * 22, copies(images, train, test), flush=True)
 
