@@ -75,7 +75,7 @@ def test_the_pitch_of_a_kick_falls():
     t = torch.arange(LENGTH["drums"]) / RATE
     x = kick(20, t, torch.Generator().manual_seed(0))
     turns = (x[:, 1:] * x[:, :-1] < 0).double()  # zero crossings: two a cycle
-    early, late = turns[:, :240].sum(1) / 0.06, turns[:, 1200:2400].sum(1) / 0.15
+    early, late = turns[:, :240].sum(1) / 0.03, turns[:, 1200:2400].sum(1) / 0.15
     assert (early > 1.3 * late).all() and ((late > 72) & (late < 160)).all()
 
 
