@@ -73,7 +73,7 @@ BUGS = {
         "to_int16", "x.float().clamp(-1, 1)", "x.float()",
         "test_sixteen_bits_are_exact_and_do_not_wrap"),
     "8 bits on an even scale": (
-        "mu_law", "torch.log1p(255 * x.abs()) / math.log(256)", "x.abs()",
+        "mu_law", "x.sign() * torch.log1p(255 * x.abs()) / math.log(256)", "x",
         "test_eight_bits_on_a_logarithmic_scale"),
     "8 bits come back without a sign": (
         "from_mu_law", "x.sign() * (256 ** x.abs() - 1)", "256 ** x.abs() - 1",
