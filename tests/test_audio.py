@@ -203,3 +203,37 @@ def test_eight_bits_on_a_logarithmic_scale():
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_shipped_networks_make_the_sounds_that_are_asked_for():
+    """The classifiers read nearly all of them as asked, and nearly all of the real ones."""
+    from functools import partial
+
+    from ddpm_lite import cosine_schedule, from_v, guided, sample, spaced
+    from ddpm_lite.pretrained import load_recordings, load_sound, load_sound_classifier
+    from ddpm_lite.sampling import dpmpp_2m
+    from ddpm_lite.sounds import drum_hits
+
+    torch.manual_seed(0)
+    schedule = cosine_schedule(1000)
+
+    def read(name, image):
+        return load_sound_classifier(name).probabilities(image).argmax(1)
+
+    x, y = load_recordings()
+    assert x.shape == (20, 5120) and x.abs().max() <= 1
+    assert (read("spoken", log_mel(x)) == y).sum() >= 19
+    y = torch.arange(20) % 10
+    model = guided(from_v(load_sound("spoken"), schedule), y, 1.0)
+    words = sample(model, schedule, torch.randn(20, 1, 32, 32), 12, dpmpp_2m())
+    assert (read("spoken", words) == y).sum() >= 17
+    real, y = drum_hits(12, seed=9)
+    assert (read("drums", log_mel(real)) == y).all()
+    model = partial(from_v(load_sound("drums"), schedule), y=y)
+    steps = spaced(1000, 15, 2)
+    hits = sample(model, schedule, torch.randn(12, 8, 400), steps, dpmpp_2m(), clip=GAIN)
+    assert (read("drums", log_mel(from_blocks(hits))) == y).sum() >= 11
+    with pytest.raises(ValueError, match="no weights 'x'; expected one of drums, spoken"):
+        load_sound("x")
+    with pytest.raises(ValueError, match="no weights 'x'; expected one of drums, spoken"):
+        load_sound_classifier("x")
