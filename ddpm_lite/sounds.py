@@ -58,7 +58,7 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
 
 def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Kick, snare and hat in turn (n, 3200), each with its own random pitch, decay and noise, and
-    labels (n,). Built in chapter 18."""
+    labels (n,)."""
     draw = torch.Generator().manual_seed(seed)
     y, t = torch.arange(n) % 3, torch.arange(LENGTH["drums"]) / RATE
     x = torch.stack([kick(n, t, draw), snare(n, t, draw), hat(n, t, draw)])[y, torch.arange(n)]
@@ -67,14 +67,14 @@ def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def kick(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) sines whose pitch falls within some hundredths of a second. Built in chapter 18."""
+    """(n, L) sines whose pitch falls within some hundredths of a second."""
     low, fall, time, decay = _between(n, draw, (40, 70), (80, 250), (0.01, 0.04), (0.05, 0.1))
     cycles = low * t + fall * time * (1 - torch.exp(-t / time))
     return torch.sin(2 * math.pi * cycles) * torch.exp(-t / decay)
 
 
 def snare(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) two short tones and noise that lasts longer. Built in chapter 18."""
+    """(n, L) two short tones and noise that lasts longer."""
     f, ratio, decay, loud, rattle = _between(
         n, draw, (160, 240), (1.5, 1.9), (0.02, 0.05), (0.4, 1), (0.03, 0.08)
     )
@@ -84,7 +84,7 @@ def snare(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
 
 
 def hat(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) noise without its low frequencies, short or longer. Built in chapter 18."""
+    """(n, L) noise without its low frequencies, short or longer."""
     (decay,) = _between(n, draw, (0.008, 0.06))
     noise = torch.randn(n, len(t) + 2, generator=draw)
     return noise.diff(n=2) * torch.exp(-t / decay)
