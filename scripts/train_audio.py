@@ -73,6 +73,7 @@ def fitted(net: UNet, x: Tensor, y: Tensor, args: argparse.Namespace) -> UNet:
     for step, value in train(net, stream(x, y, args.batch), loss, steps, rate, ema=ema):
         if step % max(1, steps // 20) == 0:
             print(f"step {step} of {steps}, loss {value:.3f}", flush=True)
+            save_checkpoint(args.out, **{args.part: ema.model.state_dict()})
     return ema.model
 
 
@@ -118,7 +119,8 @@ def judges(args: argparse.Namespace) -> dict[str, dict]:
     found = {}
     for part in SIZES:
         x, y = (image(part, x) if x.ndim == 3 else x for x in sounds(part, args.data))
-        judge = fit_classifier(x, y, args.steps or 600, args.seed, dim=32)
+        steps = (args.steps or 400) // (4 if part == "drums" else 1)
+        judge = fit_classifier(x, y, steps, args.seed, dim=32)
         test, labels = sounds(part, args.data, train=False)
         right = judge.probabilities(image(part, test)).argmax(1) == labels
         print(f"{part}: {right.double().mean():.4f} of {len(test)} held-out sounds", flush=True)
