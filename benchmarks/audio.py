@@ -23,6 +23,7 @@ from ddpm_lite import (
     cosine_schedule,
     frechet_distance,
     from_v,
+    from_x0,
     guided,
     nearest,
     sample,
@@ -39,7 +40,7 @@ S = cosine_schedule(1000)
 def drums(n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Generated hits, n of each kind."""
     torch.manual_seed(seed)
-    net, y = from_v(load_sound("drums"), S), torch.arange(3 * n) % 3
+    net, y = from_x0(load_sound("drums"), S), torch.arange(3 * n) % 3
     parts = [
         sample(partial(net, y=rows), S, torch.randn(len(rows), 8, 400), spaced(1000, 25, 2),
                dpmpp_2m(), clip=3.0)

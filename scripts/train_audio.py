@@ -28,6 +28,7 @@ from ddpm_lite import (
     drop_labels,
     fit_classifier,
     from_v,
+    from_x0,
     guided,
     load_checkpoint,
     sample,
@@ -36,6 +37,7 @@ from ddpm_lite import (
     train,
     v_target,
     warmup_cosine,
+    x0_target,
 )
 from ddpm_lite.audio import GAIN, as_blocks, from_blocks, log_mel, mu_law
 from ddpm_lite.pretrained import SOUNDS as SIZES
@@ -63,7 +65,8 @@ def stream(x: Tensor, y: Tensor, size: int):
 
 
 def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    return ddpm_loss(partial(net, y=y), S, x, v_target)
+    """Drums: the waveform itself, since silence is then easy to predict. Words: v."""
+    return ddpm_loss(partial(net, y=y), S, x, x0_target if x.ndim == 3 else v_target)
 
 
 def fitted(net: UNet, x: Tensor, y: Tensor, args: argparse.Namespace) -> UNet:
@@ -93,7 +96,7 @@ def drawn(part: str, net: nn.Module, y: Tensor, w: float, seed: int = 0) -> Tens
     noise = torch.randn(len(y), *shape)
     steps = spaced(1000, 25, 2 if part == "drums" else 1)
     clip = GAIN if part == "drums" else 1.0
-    eps = from_v(net, S)
+    eps = (from_x0 if part == "drums" else from_v)(net, S)
     model = [guided(eps, labels, w) for labels in y.split(100)]
     parts = zip(model, noise.split(100), strict=True)
     return torch.cat([sample(m, S, xT, steps, dpmpp_2m(), clip) for m, xT in parts])

@@ -221,7 +221,7 @@ def test_the_shipped_networks_make_the_sounds_that_are_asked_for():
     """The classifiers read nearly all of them as asked, and nearly all of the real ones."""
     from functools import partial
 
-    from ddpm_lite import cosine_schedule, from_v, guided, sample, spaced
+    from ddpm_lite import cosine_schedule, from_v, from_x0, guided, sample, spaced
     from ddpm_lite.pretrained import load_recordings, load_sound, load_sound_classifier
     from ddpm_lite.sampling import dpmpp_2m
     from ddpm_lite.sounds import drum_hits
@@ -241,7 +241,7 @@ def test_the_shipped_networks_make_the_sounds_that_are_asked_for():
     assert (read("spoken", words) == y).sum() >= 17
     real, y = drum_hits(12, seed=9)
     assert (read("drums", log_mel(real)) == y).all()
-    model = partial(from_v(load_sound("drums"), schedule), y=y)
+    model = partial(from_x0(load_sound("drums"), schedule), y=y)
     steps = spaced(1000, 15, 2)
     hits = sample(model, schedule, torch.randn(12, 8, 400), steps, dpmpp_2m(), clip=GAIN)
     assert (read("drums", log_mel(from_blocks(hits))) == y).sum() >= 11
