@@ -118,9 +118,9 @@ def load_flow(name: str = "flow") -> UNet:
 
 
 def load_sound(name: str) -> UNet:
-    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0 for
-    the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel images
-    (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
+    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
+    for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
+    images (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
     if name not in SOUNDS:
         raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
     return _loaded(UNet(**SOUNDS[name]), load_checkpoint(FOLDER / "sounds.pt")[name])
