@@ -6,9 +6,13 @@ Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
 
 from __future__ import annotations
 
+import base64
 import io
 import statistics
+import struct
+import wave
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 try:
@@ -215,6 +219,35 @@ def animate(
         draw(ax, frame)
         figure.text(left + 0.5 / columns, bottom + 0.93 / rows, label, ha="center", va="center")
     return _picture(figure)
+
+
+def listen(x, labels: Sequence[str], rate: int = 8000):
+    """Players of sounds (B, L) in [-1, 1], each with its label. Tag the cell ``sound``.
+
+    Args:
+        x: waveforms. They are played as loud as they are; values outside [-1, 1] are cut off.
+        labels: what each one is, which is also read aloud by a screen reader.
+        rate: samples in a second.
+
+    Returns:
+        HTML that Jupyter, Colab and the book show.
+    """
+    from IPython.display import HTML
+
+    players = [_player(row, escape(label), rate) for row, label in zip(x, labels, strict=True)]
+    return HTML('<div style="display:flex;flex-wrap:wrap;gap:.7em">' + "".join(players) + "</div>")
+
+
+def _player(x, label: str, rate: int) -> str:
+    """A waveform as a WAV file of 16 bits inside a page."""
+    samples = (x.detach().cpu().float().clamp(-1, 1) * 32767).round().short().tolist()
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", None))
+        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
+    source = "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return (f'<div>{label}<br><audio controls preload="none" style="width:9.5em" '
+            f'aria-label="{label}" src="{source}"></audio></div>')  # fmt: skip
 
 
 def _picture(figure):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
 from .finetune import Control, add_label, add_lora, plain
@@ -33,6 +34,11 @@ STUDENTS = {  # the file, and the teacher, which has the same sizes
     "mnist": ("mnist_student.pt", "mnist"),
 }
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
+
+SOUNDS = {
+    "drums": {"channels": 8, "width": 24, "mults": (1, 2, 2), "num_classes": 3, "dims": 1},
+    "spoken": {"channels": 1, "width": 24, "mults": (1, 2, 2), "num_classes": 10},
+}
 
 
 def load_pretrained(
@@ -213,6 +219,28 @@ def load_prose(train: bool = True) -> Tensor:
     pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
     held_out = torch.arange(len(pieces)) % 10 == 9
     return pieces[~held_out if train else held_out]
+def load_sound(name: str) -> UNet:
+    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
+    for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
+    images (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    return _loaded(UNet(**SOUNDS[name]), load_checkpoint(FOLDER / "sounds.pt")[name])
+
+
+def load_sound_classifier(name: str) -> Classifier:
+    """The classifier of log-mel images of "drums" or "spoken" digits. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    weights = load_checkpoint(FOLDER / "sounds.pt")[f"{name}_judge"]
+    return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)
+
+
+def load_recordings() -> tuple[Tensor, Tensor]:
+    """Two recordings of each spoken digit (20, 5120), from the test part of the Free Spoken Digit
+    Dataset (CC BY-SA 4.0), and their labels. Used in chapter 18."""
+    state = load_checkpoint(FOLDER / "sounds.pt")
+    return from_mu_law(state["recordings"]), state["labels"]
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -125,9 +125,11 @@ def _cell_problems(cell: NotebookNode) -> list[str]:
     rules = {
         f"more than {MAX_LINES} lines": len(lines) > MAX_LINES,
         f"a line longer than {MAX_COLUMNS} columns": any(len(x) > MAX_COLUMNS for x in lines),
-        "its output is ignored, but it is tagged neither widget nor film": (
-            "nbval-ignore-output" in tags and not tags & {"widget", "film"}
+        "its output is ignored, but it is tagged neither widget nor film, nor sound": (
+            "nbval-ignore-output" in tags and not tags & {"widget", "film", "sound"}
         ),
+        "a sound needs nbval-ignore-output, and nothing but players with labels": "sound" in tags
+        and not ("nbval-ignore-output" in tags and _only_players(cell)),
         "nbval skips it": "nbval-skip" in tags,
         "an nbval comment: use a tag, which readers do not see": "NBVAL_" in cell.source,
         "a figure without alt text (metadata mystnb.image.alt)": figures and len(alt) < 20,
@@ -141,6 +143,14 @@ def _cell_problems(cell: NotebookNode) -> list[str]:
         ),
     }
     return [sentence for sentence, broken in rules.items() if broken]
+
+
+def _only_players(cell: NotebookNode) -> bool:
+    """Whether its one output is HTML with an aria-label for each player, below 200 kB."""
+    pages = [str(output.get("data", {}).get("text/html", "")) for output in cell.outputs]
+    labels = re.findall(r'<audio [^>]*aria-label="[^"]{3,}"', "".join(pages))
+    players = "".join(pages).count("<audio")
+    return len(pages) == 1 and 0 < players == len(labels) and len(pages[0]) < 200_000
 
 
 def check(path: Path) -> list[str]:

@@ -36,6 +36,7 @@ EXTRA = {
     "transformer": {"einops"},
     "finetune": {"einops"},
     "tokens": {"einops"},
+    "audio": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -195,6 +196,19 @@ assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
 *_, filled = unmask(net, x, 2)
 assert filled.min() >= 0 and filled.max() <= 2
 assert decode(encode("a noisy _ mage")) == "a noisy _ mage"
+""",
+    "audio": """
+import torch
+from mine.audio import *
+x = torch.sin(torch.arange(3200) / 3)[None]
+assert (istft(stft(x)) - x).abs().max() < 1e-4 and log_mel(x).shape == (1, 1, 32, 20)
+assert griffin_lim(magnitudes(log_mel(x)), 2).shape == x.shape
+assert torch.equal(from_blocks(as_blocks(x)), x) and to_int16(x).dtype == torch.int16
+""",
+    "sounds": """
+from mine.sounds import *
+x, y = load_audio("drums", n=6)
+assert x.shape == (6, 3200) and y.tolist() == [0, 1, 2, 0, 1, 2]
 """,
     "likelihood": """
 import torch

@@ -238,3 +238,20 @@ def test_a_table_has_means_and_deviations_of_runs(capsys):
     ]
     plot.print_table({"a": [1], "bc": [torch.tensor(22.26)]}, digits=1)
     assert capsys.readouterr().out.splitlines() == ["a    1.0", "bc  22.3"]
+
+
+def test_players_hold_the_sounds_and_their_labels():
+    """As WAV files of 16 bits; what is too loud is cut off, and labels are escaped."""
+    import base64
+    import re
+    import struct
+    import wave
+
+    html = plot.listen(torch.tensor([[0.0, 0.5, -1.0, 2.0]]), ["a <b>"], rate=8000).data
+    assert html.count("<audio controls") == 1 and 'aria-label="a &lt;b&gt;"' in html
+    data = base64.b64decode(re.search(r'base64,([^"]+)"', html)[1])
+    with wave.open(io.BytesIO(data)) as file:
+        assert file.getparams()[:4] == (1, 2, 8000, 4)
+        assert struct.unpack("<4h", file.readframes(4)) == (0, 16384, -32767, 32767)
+    with pytest.raises(ValueError):
+        plot.listen(torch.zeros(2, 8), ["one label for two"])

@@ -137,4 +137,5 @@ def test_the_weights_travel_with_the_package_and_stay_small():
     assert set(sizes) == named | others | {"tokens", "finetune"}
     assert sum(sizes.values()) < 14e6
     assert max(sizes["digits"], sizes["digits_classifier"], sizes["flow"]) < 1e6
+    assert sizes["sounds"] < 2.4e6
     assert sizes["mnist"] + sizes["mnist_classifier"] < 4e6

@@ -20,7 +20,7 @@ from ddpm_lite.text import TextEncoder, TextUNet
 TOLERANCE = 1e-5
 PLACES = (
     "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "text",
-    "distill", "tokens", "finetune",
+    "audio", "distill", "tokens", "finetune",
 )  # fmt: skip
 """Whose names aren't those of ddpm_lite: the leaves of part III, and the probes of diagnose."""
 
@@ -491,4 +491,22 @@ USES: dict[str, Callable[[Any], Any]] = {
         network(partial(f, 5, 9, 8, 2, 2), hidden(9)),
         network(partial(f, 5, 9, 8, 1, 2, 4, True, True), hidden(9), Y),
     ],
+    "frames": lambda f: [f(x(2, 1600)), f(x(2, 24), 8, 4)],
+    "overlap_add": lambda f: [f(x(2, 10, 512)), f(x(2, 5, 8), 4)],
+    "stft": lambda f: [torch.view_as_real(f(x(2, 1600))), torch.view_as_real(f(x(1, 24), 8, 4))],
+    "istft": lambda f: f(torch.complex(x(2, 10, 257), x(2, 10, 257))),
+    "hz_to_mel": lambda f: f(100 * FALLING),
+    "mel_to_hz": lambda f: f(100 * FALLING),
+    "mel_filters": lambda f: [f(), f(10, 256, 16000)],
+    "log_mel": lambda f: f(0.1 * x(2, 1600)),
+    "magnitudes": lambda f: f(x(2, 1, 32, 10).tanh()),
+    "griffin_lim": lambda f: [
+        f(x(2, 10, 257).abs(), 3),
+        f(x(2, 10, 257).abs(), 3, x(2, 10, 257), 0.0),
+    ],
+    "as_blocks": lambda f: [f(x(2, 32)), f(x(2, 32), 4)],
+    "from_blocks": lambda f: f(x(2, 8, 4)),
+    "to_int16": lambda f: [f(x(9)), f(x(9).half())],
+    "mu_law": lambda f: f(x(9).tanh()),
+    "from_mu_law": lambda f: f(torch.arange(-127, 128)),
 }
