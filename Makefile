@@ -18,10 +18,10 @@ export TMPDIR := $(CACHE)/tmp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks pdf slides quizzes colab clean
+.PHONY: help book test serve notebooks verify-figures matrix pdf slides quizzes colab clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(STAMP)  ## build the book into _build/html, warnings are errors
 	$(BIN)/jupyter-book build -W -n --keep-going .
@@ -37,6 +37,12 @@ serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 
 notebooks: $(STAMP)  ## execute every notebook in place and normalise it
 	$(BIN)/python scripts/notebooks.py execute notebooks/*.ipynb
+
+verify-figures: $(STAMP)  ## run every notebook again and compare its figures with those in the file
+	$(BIN)/python scripts/notebooks.py figures notebooks/*.ipynb
+
+matrix: $(STAMP)  ## run the notebooks with other threads, processors, folders and weights (hours)
+	$(BIN)/python scripts/matrix.py
 
 pdf: book  ## print the built book to _build/book.pdf (needs Chromium)
 	$(BIN)/python scripts/pdf.py _build/html _build/book.pdf

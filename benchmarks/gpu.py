@@ -2,6 +2,7 @@
 
     python benchmarks/gpu.py --root data             # all of it on one GPU, about 15 minutes
     python benchmarks/gpu.py --only speed            # the tables alone
+    python benchmarks/gpu.py --only speed --contestants plain "all together"
     python benchmarks/gpu.py --only training --seconds 600 60 60 120
     python benchmarks/gpu.py --tiny                  # every line of it on a CPU, within a minute
 
@@ -135,6 +136,7 @@ CONTESTANTS: dict[
     "the same, batch 64": (Run, EAGER | {"batch": 64}, True, True),
     "the same, batch 1024": (Run, EAGER | {"batch": 1024}, True, True),
     "all together": (Run, ALL, True, True),
+    "the same, 1024 rows": (Run, ALL | {"batch": 1024}, True, True),
     "diffusers, plain": (diffusers, {}, True, False),
     "diffusers, all": (diffusers, ALL, True, True),
 }
@@ -223,7 +225,7 @@ def speed(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
           f"image ({forward / 1e9:.1f} forward), peak {most / 1e12:.1f} TFLOP/s "
           f"({source})")  # fmt: skip
     print(row("", "images/s", "ratio", "MFU", "memory", "forward", "MFU"))
-    for name in CONTESTANTS:
+    for name in args.contestants or CONTESTANTS:
         if found := made.get(name) or contestant(name, x, y, args):
             run, _, memory = found
             ours, theirs = turns(name, found, made["plain"], args)
@@ -299,6 +301,8 @@ class Real:
 def training(images: list[Tensor], real: Real, args: argparse.Namespace) -> None:
     """One run after the other, each in its folder: log, checkpoint, samples, score."""
     for (name, (make, options, _)), limit in zip(TRAININGS.items(), args.seconds, strict=True):
+        if not limit:
+            continue
         recipe = shrunk(replace(TIMED, **options), args)
         try:
             trial = make(recipe, args.device).advance(*images)
@@ -363,6 +367,7 @@ def main() -> None:
     parser.add_argument("--root", default="data", help="where torchvision keeps CIFAR-10")
     parser.add_argument("--out", type=Path, default="runs/gpu", help="for samples and checkpoints")
     parser.add_argument("--only", choices=["speed", "training"])
+    parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, help="only these")
     parser.add_argument("--seconds", type=float, nargs="*", help=f"of {', '.join(TRAININGS)}")
     parser.add_argument("--n", type=int, default=2000, help="samples to score")
     parser.add_argument("--rounds", type=int, default=5)
@@ -371,7 +376,9 @@ def main() -> None:
     args.device, begin = device_named("auto"), time.perf_counter()
     args.each, args.side, fitting = (1, 512, 5) if args.tiny else (5, 8192, 2000)
     args.seconds = args.seconds or [1 if args.tiny else limit for *_, limit in TRAININGS.values()]
-    args.forward = ["plain", "all but compiled"] + ["all together"] * (not args.tiny)
+    args.forward = ["plain", "all but compiled"]
+    if not args.tiny:
+        args.forward += ["all together", "the same, 1024 rows", "diffusers, all"]
     if args.tiny:
         args.n, args.rounds = 20, 1
     train, test = ([part.to(args.device) for part in pair] for pair in images(args))

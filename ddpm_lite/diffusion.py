@@ -25,7 +25,8 @@ class Schedule(nn.Module):
     """How much noise there is at each timestep: three float32 buffers with rows 0 … T.
 
     Args:
-        beta: (T,) the variances beta_1 … beta_T, each in (0, 1).
+        beta: (T,) the variances beta_1 … beta_T, each in (0, 1). beta_T = 1 would leave no signal
+            at T, where ``predict_x0`` divides by sqrt(alpha_bar).
 
     ``alpha = 1 - beta``, and ``alpha_bar[t]`` is the product of alpha_1 … alpha_t (DDPM, Eq. 4).
     Built in chapter 1.

@@ -113,7 +113,8 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
     Args:
         model: any ``eps(x, t)``; it's called again, with gradients.
         A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
-        scale: zeta, the length of the move; it has to be tuned.
+        scale: the length of the move; it has to be tuned. It's twice the paper's zeta', which goes
+            with the gradient of the squared norm, divided by the norm.
         step: ``ddpm_step`` or another one.
 
     Built in chapter 14.

@@ -41,7 +41,7 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
     """The mean squared error of the velocity x1 - x0 (arXiv 2210.02747, Eq. 23).
 
     Args:
-        net: called as ``net(x_u, 1000 u)``.
+        net: called as ``net(x_u, 1000 u)``; u stays above 0.001, as in ``velocity_of``.
         x0: data (B, …), floats.
         x1: where the paths end, (B, …). None: fresh noise. Pairs from ``pairs`` give reflow.
         times: a function from B to u (B,).
@@ -53,7 +53,7 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
     """
     x1 = torch.randn_like(x0) if x1 is None else x1
     _check_ends(x0, x1)
-    u = times(len(x0)).to(x0)
+    u = times(len(x0)).to(x0).clamp(min=1.001e-3)
     xu = interpolate(x0, u, x1)
     return F.mse_loss(net(xu, 1000 * u), x1 - x0)
 

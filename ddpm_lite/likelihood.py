@@ -18,7 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import Model, Schedule, Time, posterior_variance, predict_x0, q_posterior, q_sample
+from .diffusion import (
+    Model,
+    Schedule,
+    Time,
+    posterior_variance,
+    predict_x0,
+    q_posterior,
+    q_sample,
+    v_target,
+)
 
 Reverse = Callable[..., tuple[Tensor, Tensor]]  # reverse(xt, t, s) -> mean, variance
 Trace = Callable[[Tensor, Tensor], Tensor]  # trace(y, x)
@@ -213,11 +222,10 @@ def hutchinson_trace(y: Tensor, x: Tensor) -> Tensor:
 def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace) -> tuple:
     """The velocity v (B, …) of the ODE, a derivative by the angle, and its divergence (B,). Built
     in chapter 11."""
-    alpha_bar = schedule.at(t, x)
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         eps = model(x, torch.full(x.shape[:1], t, device=x.device))
-        v = (eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()
+        v = v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)
         divergence = trace(v, x)
     return v.detach(), divergence
 

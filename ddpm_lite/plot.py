@@ -6,8 +6,13 @@ Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
 
 from __future__ import annotations
 
+import base64
 import io
+import statistics
+import struct
+import wave
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 try:
@@ -53,6 +58,44 @@ def draw_points(ax: Axes, x, color: str = DATA, limit: float = 2.5, **style: Any
     ax.grid(False)
 
 
+def draw_curves(ax: Axes, curves: Mapping[str, Sequence], **settings: Any) -> None:
+    """Draw curves on ``ax``, each with its name beside it instead of a legend.
+
+    Args:
+        curves: for each name (x, y, color, place) and, if it isn't a plain line, how it's drawn,
+            such as "o-". The name is written at ``place``, (x, y) in the units of the data.
+        settings: for ``ax.set``: labels, limits, scales, a title.
+    """
+    for name, (x, y, color, place, *how) in curves.items():
+        ax.plot(x, y, *how, color=color)
+        ax.text(*place, name, color=color)
+    ax.set(**settings)
+
+
+def draw_runs(ax: Axes, x: Sequence[float], runs: Sequence, color: str = MODEL) -> None:
+    """Draw runs (len(x), seeds) on ``ax``: a line through the means, and a dash for each run."""
+    ax.plot(x, [statistics.fmean(map(float, run)) for run in runs], "o-", color=color)
+    for place, run in zip(x, runs, strict=True):
+        ax.plot([place] * len(run), run, "_", color=color)
+
+
+def draw_density(ax: Axes, x, limits: tuple[float, float], color: str = MODEL, bins: int = 50,
+                 exact: Sequence = ()) -> None:  # fmt: skip
+    """Draw numbers x (any shape) on ``ax`` as a histogram of area 1, and the density (grid,
+    density) that they should have in black, if it's given."""
+    values = x.detach().flatten().cpu().numpy()
+    ax.hist(values, bins=bins, range=limits, density=True, color=color, alpha=0.6)
+    ax.plot(*exact, color=EXACT)
+
+
+def set_ticks(ax: Axes, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
+    """Label these numbers on the axes of ``ax`` as they are, also where a scale is logarithmic."""
+    ax.minorticks_off()
+    for values, place in ((x, ax.set_xticks), (y, ax.set_yticks)):
+        if len(values):
+            place(values, [f"{value:g}" for value in values])
+
+
 def show_images(x, columns: int = 8, title: str = "", size: float = 0.6) -> None:
     """Show images (B, C, H, W) as a grid; ``size`` is the width of one image in inches."""
     rows = -(-len(x) // columns)
@@ -84,16 +127,70 @@ def show_strip(
     plt.show()
 
 
-def show_points(
-    xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 2.5
+def show_grids(
+    grids: Mapping[str, Any], columns: int, across: int = 1, height: float = 1.0, loc: str = "left"
 ) -> None:
-    """Show sets of points (N, 2) side by side, in one colour or one for each."""
+    """Show several sets of images (B, C, H, W), each as a grid under its name.
+
+    Args:
+        grids: what to show, by name.
+        columns: of each grid.
+        across: how many grids are side by side.
+        height: of a row of grids in inches; the figure is 8 inches wide.
+        loc: where the names are, "left" or "center".
+    """
+    rows = -(-len(grids) // across)
+    figure, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    if across > 1 and (layout := figure.get_layout_engine()):
+        layout.set(wspace=0.08)
+    for ax, (name, x) in zip(axes.flat, grids.items(), strict=True):
+        draw_images(ax, x, columns)
+        ax.set_title(name, loc=loc)
+    plt.show()
+
+
+def show_points(
+    xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 2.5,
+    **style: Any,
+) -> None:  # fmt: skip
+    """Show sets of points (N, 2) side by side, in one colour or one for each. ``style`` is for
+    ``draw_points``."""
     colors = [color] * len(xs) if isinstance(color, str) else color
     _, axes = plt.subplots(1, len(xs), figsize=(8, 8 / max(4, len(xs)) + 0.3), squeeze=False)
     for ax, x, label, c in zip(axes[0], xs, labels, colors, strict=True):
-        draw_points(ax, x, c, limit)
+        draw_points(ax, x, c, limit, **style)
         ax.set_title(label)
     plt.show()
+
+
+def mean_sd(values: Sequence, digits: int = 2) -> str:
+    """The mean of some runs, ± their standard deviation, as text."""
+    values = [float(value) for value in values]
+    return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+
+
+def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digits: int = 2) -> None:
+    """Print a table with a line for each name.
+
+    Args:
+        rows: the cells by name: text, numbers, or several runs each, printed as mean ± standard
+            deviation.
+        columns: the heads of the columns, if they have any.
+        digits: after the point.
+    """
+
+    def text(cell: Any) -> str:
+        if isinstance(cell, str):
+            return cell
+        one = isinstance(cell, (int, float)) or getattr(cell, "ndim", 1) == 0
+        return f"{float(cell):.{digits}f}" if one else mean_sd(cell, digits)
+
+    lines = [[name, *map(text, cells)] for name, cells in rows.items()]
+    lines = [["", *map(str, columns)], *lines] if len(columns) else lines
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *cells in lines:
+        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        print(name.ljust(widths[0]), *padded, sep="  ")
 
 
 def animate(
@@ -122,6 +219,35 @@ def animate(
         draw(ax, frame)
         figure.text(left + 0.5 / columns, bottom + 0.93 / rows, label, ha="center", va="center")
     return _picture(figure)
+
+
+def listen(x, labels: Sequence[str], rate: int = 8000):
+    """Players of sounds (B, L) in [-1, 1], each with its label. Tag the cell ``sound``.
+
+    Args:
+        x: waveforms. They are played as loud as they are; values outside [-1, 1] are cut off.
+        labels: what each one is, which is also read aloud by a screen reader.
+        rate: samples in a second.
+
+    Returns:
+        HTML that Jupyter, Colab and the book show.
+    """
+    from IPython.display import HTML
+
+    players = [_player(row, escape(label), rate) for row, label in zip(x, labels, strict=True)]
+    return HTML('<div style="display:flex;flex-wrap:wrap;gap:.7em">' + "".join(players) + "</div>")
+
+
+def _player(x, label: str, rate: int) -> str:
+    """A waveform as a WAV file of 16 bits inside a page."""
+    samples = (x.detach().cpu().float().clamp(-1, 1) * 32767).round().short().tolist()
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", None))
+        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
+    source = "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return (f'<div>{label}<br><audio controls preload="none" style="width:9.5em" '
+            f'aria-label="{label}" src="{source}"></audio></div>')  # fmt: skip
 
 
 def _picture(figure):

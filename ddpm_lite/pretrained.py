@@ -9,18 +9,36 @@ import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
 from .diffusion import SCHEDULES, Schedule
+from .finetune import Control, add_label, add_lora, plain
+from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
 from .text import TextUNet, Tokenizer
+from .tokens import TokenNet, encode
+from .transformer import DiT
+from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
+LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
+STUDENTS = {  # the file, and the teacher, which has the same sizes
+    "progressive": ("students.pt", "digits"),
+    "consistency": ("students.pt", "digits"),
+    "mnist": ("mnist_student.pt", "mnist"),
+}
 SIZES = ("channels", "width", "mults", "blocks", "attention", "num_classes", "dropout")
+
+SOUNDS = {
+    "drums": {"channels": 8, "width": 24, "mults": (1, 2, 2), "num_classes": 3, "dims": 1},
+    "spoken": {"channels": 1, "width": 24, "mults": (1, 2, 2), "num_classes": 10},
+}
 
 
 def load_pretrained(
@@ -113,23 +131,116 @@ def load_flow(name: str = "flow") -> UNet:
     return _loaded(UNet(**state["sizes"]), state[name])
 
 
+def load_latent() -> tuple[VAE, UNet, Schedule]:
+    """Latent diffusion on MNIST: the VAE, with its scale, between images (N, 1, 28, 28) and latents
+    (N, 4, 7, 7); a network that predicts v of the scaled latents, with labels 0 to 9 or none; and
+    the schedule. Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "latent.pt")
+    vae = _loaded(conv_vae(**state["vae_sizes"]), state["vae"])
+    return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
+
+
+def load_gan() -> nn.Module:
+    """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
+    digits (N, 1, 8, 8). Used in chapter 15."""
+    state = load_checkpoint(FOLDER / "gan.pt")
+    return _loaded(small_generator(**state["sizes"]), state["net"])
+
+
+def load_dit() -> DiT:
+    """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
+    ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
+    state = load_checkpoint(FOLDER / "dit.pt")
+    return _loaded(DiT(**state["sizes"]), state["net"])
+def load_control() -> Control:
+    """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
+    predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
+    net = Control(load_pretrained("digits")[0])
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
+    return net.eval().requires_grad_(False)
+
+
+def load_hearts() -> UNet:
+    """The digits' network with the LoRA and the new label 10 that chapter 21 trains, merged. It
+    predicts v, and "no label" is 11. Used in chapter 21."""
+    net = load_pretrained("digits")[0]
+    add_lora(net, LORA)
+    add_label(net)
+    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["adapter"], strict=False)
+    return plain(net).eval().requires_grad_(False)
+
+
+def load_heart_classifier() -> Classifier:
+    """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
+    seen the ten drawings of that chapter. Used in chapter 21."""
+    state = load_checkpoint(FOLDER / "finetune.pt")
+    return _loaded(Classifier(**state["sizes"]), state["judge"])
 def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
     """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
     "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
 
-    "bag" is the same U-Net with a text encoder that was trained without position embeddings.
-    Used in chapter 17."""
+    "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
     if name not in ("text", "bag"):
         raise ValueError(f"there are no weights {name!r}; expected text or bag")
     state = load_checkpoint(FOLDER / "text.pt")
-    weights = state["net"] | (state["bag"] if name == "bag" else {})
-    net = _loaded(TextUNet(**state["sizes"]), weights)
+    net = _loaded(TextUNet(**state["sizes"]), state["net"])
+    if name == "bag":
+        net.condition.text.positions.zero_()
     return net, SCHEDULES["cosine"](1000), Tokenizer(PIECES)
 
 
 def load_reader() -> Reader:
     """The network that reads which digits and colours a scene shows. Used in chapter 17."""
     return _loaded(Reader(), load_checkpoint(FOLDER / "text.pt")["reader"])
+def load_student(name: str = "progressive") -> UNet:
+    """A network distilled from `load_pretrained`, for ``distill.consistency``, which turns it into
+    f(x, t): "progressive" for digits in one call, "consistency" for digits in one call or more, or
+    "mnist" for MNIST with guidance 0.5 in two calls. Used in chapter 19."""
+    if name not in STUDENTS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(STUDENTS)}")
+    file, teacher = STUDENTS[name]
+    net, _ = build(read_run(teacher)["recipe"])
+    return _loaded(net, load_checkpoint(FOLDER / file)[name])
+def load_tokens(name: str = "digits") -> TokenNet:
+    """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
+    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
+    and "causal" is its twin that was trained from left to right. Used in chapter 20."""
+    state = load_checkpoint(FOLDER / "tokens.pt")
+    if name not in state["sizes"]:
+        raise ValueError(f"there are no weights {name!r}; expected digits, text or causal")
+    return _loaded(TokenNet(**state["sizes"][name]), state[name])
+
+
+def load_prose(train: bool = True) -> Tensor:
+    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece
+    is held out, and ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a
+    snapshot. Used in chapter 20."""
+    x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
+    pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
+    held_out = torch.arange(len(pieces)) % 10 == 9
+    return pieces[~held_out if train else held_out]
+def load_sound(name: str) -> UNet:
+    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
+    for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
+    images (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    return _loaded(UNet(**SOUNDS[name]), load_checkpoint(FOLDER / "sounds.pt")[name])
+
+
+def load_sound_classifier(name: str) -> Classifier:
+    """The classifier of log-mel images of "drums" or "spoken" digits. Used in chapter 18."""
+    if name not in SOUNDS:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
+    weights = load_checkpoint(FOLDER / "sounds.pt")[f"{name}_judge"]
+    return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)
+
+
+def load_recordings() -> tuple[Tensor, Tensor]:
+    """Two recordings of each spoken digit (20, 5120), from the test part of the Free Spoken Digit
+    Dataset (CC BY-SA 4.0), and their labels. Used in chapter 18."""
+    state = load_checkpoint(FOLDER / "sounds.pt")
+    return from_mu_law(state["recordings"]), state["labels"]
 
 
 def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dict[str, Any]]:

@@ -27,7 +27,7 @@ STEPS = {"above": (1, 0), "below": (-1, 0), "left of": (0, 1), "right of": (0, -
 PIECES = (*COLOURS, *NUMBERS, "above", "below", "left", "right", "of", "big", "small", "s", "es")
 """The words, and endings of words, of all captions."""
 HELD_OUT = frozenset((tuple(COLOURS)[digit % 6], digit) for digit in range(10))
-"""Combinations of a colour and a digit that no training caption has: one colour for each digit."""
+"""Combinations of a colour and a digit that no training caption has, one colour for each digit."""
 BIG = 4
 
 Thing = tuple[int, str, int]  # place, colour, digit
@@ -212,10 +212,10 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
         captions: what it should show.
 
     Returns:
-        "digits" and "colours": of all things, those whose place has the right one. "relations": of
-        the captions with a relation, those whose things are where they should be, so that no
-        exchange of places explains the image better. "scenes": everything is right. "bag": the
-        right colours and the right digits are there, in whatever places and pairs.
+        Five shares. "digits" and "colours" are those of all things whose place has the right one,
+        "relations" those of the captions with a relation whose things are where they should be,
+        so that no exchange of places explains the image better. In "scenes", everything is right.
+        In "bag", the right colours and digits are there, in whatever places and pairs.
 
     Explained in chapter 17.
     """

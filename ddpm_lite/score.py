@@ -171,7 +171,9 @@ def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Ten
 
 def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     """alpha_bar (T + 1,) with sqrt(alpha_bar) shifted to 0 at T and scaled to keep row 1 (Lin et
-    al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. Built in chapter 12."""
+    al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. It's a table of levels for training and
+    sampling with v or x0. ``Schedule`` refuses it, since eps at T says nothing of x0. Built in
+    chapter 12."""
     _check(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
     root = alpha_bar.double().sqrt()
     new = (root - root[-1]) * root[1] / (root[1] - root[-1])
@@ -182,8 +184,9 @@ def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tens
     """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
     terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
     _check(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
-    unit = {"eps": snr, "x0": 1 + 0 * snr, "v": snr + 1}[target]
-    return snr.clamp(max=gamma) / unit
+    if target == "eps":
+        return (gamma / snr).clamp(max=1)  # 1 also where the SNR is 0
+    return snr.clamp(max=gamma) / (snr + 1 if target == "v" else 1)
 
 
 # All conventions: each has a way to ours and a way back

@@ -43,7 +43,6 @@ class Tokenizer:
 
     def __init__(self, pieces: Sequence[str], length: int = 16):
         self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
-        self.number = {piece: i for i, piece in enumerate(self.pieces)}
 
     def split(self, caption: str) -> list[str]:
         """The pieces of a caption, after the start."""
@@ -52,24 +51,16 @@ class Tokenizer:
             while word:
                 fits = [p for p in self.pieces if word.startswith(p)]
                 if not fits:
-                    raise ValueError(f"unknown word {word!r} in {caption!r}; {self._known()}")
+                    raise ValueError(f"unknown word {word!r} in {caption!r}; {_known(self.pieces)}")
                 found.append(max(fits, key=len))
                 word = word[len(found[-1]) :]
         return found
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
         _check_captions(captions)
-        y = torch.full((len(captions), self.length), PAD)
-        for row, caption in zip(y, captions, strict=True):
-            found = self.split(caption)
-            if len(found) > self.length:
-                hint = f"expected at most {self.length}: use a shorter caption"
-                raise ValueError(f"{caption!r} has {len(found)} tokens; {hint}")
-            row[: len(found)] = torch.tensor([self.number[piece] for piece in found])
-        return y
-
-    def _known(self) -> str:
-        return f"expected words made of {', '.join(self.pieces[2:])}"
+        y = [[self.pieces.index(p) for p in self.split(c)] for c in captions]
+        _check_length(captions, y, self.length)
+        return torch.tensor([r + [PAD] * (self.length - len(r)) for r in y])
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
@@ -99,7 +90,8 @@ class CrossAttention(nn.Module):
     def __init__(self, channels: int, dim: int, heads: int = 4):
         super().__init__()
         self.heads, self.norm = heads, group_norm(channels)
-        self.q, self.kv = nn.Linear(channels, channels), nn.Linear(dim, 2 * channels)
+        self.q = nn.Linear(channels, channels)
+        self.kv = nn.Linear(dim, 2 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
     def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
@@ -107,11 +99,6 @@ class CrossAttention(nn.Module):
         q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
         parts = (q, *self.kv(words).chunk(2, dim=-1))
         return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]
-
-    def weights(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        """How much each pixel reads of each word: (B, heads, H W, L)."""
-        q, k, _ = self.parts(x, words)
-        return attention_weights(q, k, mask)
 
     def forward(self, x: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         q, k, v = self.parts(x, words)
@@ -126,20 +113,16 @@ class TextLayer(nn.Module):
 
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
-        self.heads = heads
-        self.norm1, self.qkv, self.out = (
-            nn.LayerNorm(dim),
-            nn.Linear(dim, 3 * dim),
-            nn.Linear(dim, dim),
-        )
+        self.heads, self.norm1 = heads, nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
 
     def forward(self, h: Tensor, mask: Tensor) -> Tensor:
         split = "b l (n heads c) -> n b heads l c"
         q, k, v = rearrange(self.qkv(self.norm1(h)), split, n=3, heads=self.heads)
-        read = rearrange(attention_weights(q, k, mask) @ v, "b heads l c -> b l (heads c)")
-        h = h + self.out(read)
+        read = attention_weights(q, k, mask) @ v
+        h = h + self.out(rearrange(read, "b heads l c -> b l (heads c)"))
         return h + self.mlp(self.norm2(h))
 
 
@@ -215,7 +198,8 @@ class TextUNet(UNet):
         dim, length, layers, positions: see ``TextEncoder``.
         heads: of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter 17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter
+    17.
     """
 
     def __init__(
@@ -243,10 +227,12 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
     found = []
 
     def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:
-        weights = layer.weights(*inputs).mean(1)
-        found.append(rearrange(weights, "b (h w) l -> b h w l", h=inputs[0].shape[2]))
+        x, words, mask = inputs
+        q, k, _ = layer.parts(x, words)
+        weights = attention_weights(q, k, mask).mean(1)
+        found.append(rearrange(weights, "b (h w) l -> b h w l", h=x.shape[2]))
 
-    layers = [layer for layer in net.modules() if hasattr(layer, "weights")]
+    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     net(x, t, y)
     for hook in hooks:
@@ -257,6 +243,17 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
 def _check_captions(captions: Sequence[str]) -> None:
     if isinstance(captions, str):
         raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
+
+
+def _check_length(captions: Sequence[str], y: list[list[int]], length: int) -> None:
+    for caption, row in zip(captions, y, strict=True):
+        if len(row) > length:
+            hint = f"expected at most {length}: use a shorter caption"
+            raise ValueError(f"{caption!r} has {len(row)} tokens; {hint}")
+
+
+def _known(pieces: Sequence[str]) -> str:
+    return f"expected words made of {', '.join(pieces[2:])}"
 
 
 def _check_tokens(y: Tensor, tokens: int, length: int) -> None:

@@ -14,12 +14,12 @@ import json
 from pathlib import Path
 
 import torch
-from export_weights import rounded
 from PIL import Image, ImageDraw, ImageFont
 
 from ddpm_lite import ddim_step, from_v, guided, sample
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, NUMBERS
+from export_weights import rounded
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "prompt"

@@ -2,9 +2,10 @@
 
     python scripts/export_weights.py
 
-The weights of `load_pretrained("digits")` as whole numbers of two bytes, in base64, with the name,
-the shape and the unit of each tensor; and the image that the page shows without JavaScript. Two
-bytes with a unit for each tensor are several times nearer to the weights than float16.
+The weights of `load_pretrained("digits")` and of two students, each as whole numbers of two bytes,
+in base64, with the name, the shape and the unit of each tensor; and the image that the page shows
+without JavaScript. Two bytes with a unit for each tensor are several times nearer to the weights
+than float16.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm_lite import clipped, from_v, load_pretrained, predict_x0, trajectory
+from ddpm_lite import Schedule, UNet, clipped, from_v, load_pretrained, predict_x0, trajectory
+from ddpm_lite.pretrained import load_student
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "playground"
 HEAD = "// The weights of the digits. Written by scripts/export_weights.py: change nothing here.\n"
 SEED, LABEL, FRAMES = 1, 3, 11
+STUDENTS = (("progressive", "student", 8), ("mnist", "mnist", 28))  # its file, and pixels
 
 
 def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -33,20 +36,31 @@ def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, floa
 
 
 def script(name: str = "digits") -> str:
-    """The weights as a script, which a page can load from a folder too."""
+    """The weights of the digits as a script, which a page can load from a folder too."""
     net, schedule, recipe = load_pretrained(name)
     assert (recipe["target"], recipe["schedule"], recipe["data"]) == ("v", "cosine", "digits")
+    return f"{HEAD}const DIGITS = {weights(net, schedule, 8)};\n"
+
+
+def student(name: str, place: str, size: int) -> str:
+    """A student's weights as a script. The page loads it when it's needed."""
+    _, schedule, _ = load_pretrained("digits")
+    return (f"{HEAD}(window.STUDENTS ??= {{}})[{json.dumps(place)}] = "
+            f"{weights(load_student(name), schedule, size)};\n")  # fmt: skip
+
+
+def weights(net: UNet, schedule: Schedule, size: int) -> str:
     numbers, units = rounded(net.state_dict())
     row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")
     file = {
         "T": schedule.T,
-        "size": 8,
+        "size": size,
         "tensors": {
             key: {"shape": list(value.shape), "scale": units[key]} for key, value in numbers.items()
         },
         "int16": base64.b64encode(row.tobytes()).decode(),
     }
-    return f"{HEAD}const DIGITS = {json.dumps(file, separators=(',', ':'))};\n"
+    return json.dumps(file, separators=(",", ":"))
 
 
 def picture() -> Image.Image:
@@ -68,6 +82,8 @@ def picture() -> Image.Image:
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "weights.js").write_text(script(), encoding="ascii")
+    for name, place, size in STUDENTS:
+        (FOLDER / f"{place}.js").write_text(student(name, place, size), encoding="ascii")
     picture().save(FOLDER / "still.png", optimize=True)
 
 

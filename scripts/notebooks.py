@@ -1,19 +1,24 @@
 """Execute the notebooks of the book and keep their files normal.
 
-    python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
-    python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
-    python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
+python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
+python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
+python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
+python scripts/notebooks.py figures notebooks/*.ipynb          run, and compare the figures
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 from nbformat import NotebookNode
 
 from kernels import Client
@@ -32,13 +37,37 @@ FILM = re.compile(r"film-[1-9]\d*x[1-9]\d*")
 FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
 
 
-def execute(path: Path) -> None:
+def executed(path: Path) -> NotebookNode:
     """Run every cell in a fresh kernel that finds the package, in the folder of the notebook."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
     Client(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
-    path.write_text(normal(notebook), encoding="utf-8")
+    return notebook
+
+
+def figures(notebook: NotebookNode) -> list[tuple[str, np.ndarray]]:
+    """Each figure as (the id of its cell, its pixels). nbval doesn't compare these."""
+    return [
+        (cell.id, plt.imread(BytesIO(base64.b64decode(output.data["image/png"]))))
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {}) and "widget" not in cell.metadata.get("tags", [])
+    ]
+
+
+def changed_figures(path: Path, mean: float = 1 / 255, few: float = 0.001) -> list[str]:
+    """The figures that look different when the notebook runs again: more than ``mean`` on average,
+    or in more than a ``few`` of the pixels by over 8 of 255 grey levels."""
+    old, new = figures(nbformat.read(path, as_version=4)), figures(executed(path))
+    found = [] if len(old) == len(new) else [f"{len(new)} figures, {len(old)} in the file"]
+    for (name, before), (_, now) in zip(old, new, strict=False):
+        if before.shape != now.shape:
+            found.append(f"cell {name}: the figure has another size")
+        elif (off := abs(before - now)).mean() > mean or (off > 8 / 255).mean() > few:
+            found.append(f"cell {name}: the figure differs by {255 * off.mean():.2f} of 255 levels "
+                         f"on average, {(off > 8 / 255).mean():.2%} clearly")  # fmt: skip
+    return found
 
 
 def normal(notebook: NotebookNode) -> str:
@@ -96,9 +125,11 @@ def _cell_problems(cell: NotebookNode) -> list[str]:
     rules = {
         f"more than {MAX_LINES} lines": len(lines) > MAX_LINES,
         f"a line longer than {MAX_COLUMNS} columns": any(len(x) > MAX_COLUMNS for x in lines),
-        "its output is ignored, but it is tagged neither widget nor film": (
-            "nbval-ignore-output" in tags and not tags & {"widget", "film"}
+        "its output is ignored, but it is tagged neither widget nor film, nor sound": (
+            "nbval-ignore-output" in tags and not tags & {"widget", "film", "sound"}
         ),
+        "a sound needs nbval-ignore-output, and nothing but players with labels": "sound" in tags
+        and not ("nbval-ignore-output" in tags and _only_players(cell)),
         "nbval skips it": "nbval-skip" in tags,
         "an nbval comment: use a tag, which readers do not see": "NBVAL_" in cell.source,
         "a figure without alt text (metadata mystnb.image.alt)": figures and len(alt) < 20,
@@ -114,6 +145,14 @@ def _cell_problems(cell: NotebookNode) -> list[str]:
     return [sentence for sentence, broken in rules.items() if broken]
 
 
+def _only_players(cell: NotebookNode) -> bool:
+    """Whether its one output is HTML with an aria-label for each player, below 200 kB."""
+    pages = [str(output.get("data", {}).get("text/html", "")) for output in cell.outputs]
+    labels = re.findall(r'<audio [^>]*aria-label="[^"]{3,}"', "".join(pages))
+    players = "".join(pages).count("<audio")
+    return len(pages) == 1 and 0 < players == len(labels) and len(pages[0]) < 200_000
+
+
 def check(path: Path) -> list[str]:
     """All problems of one file, and whether it is normal."""
     text = path.read_text(encoding="utf-8")
@@ -127,14 +166,19 @@ def check(path: Path) -> list[str]:
 def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("command", choices=["execute", "normalise", "check"])
+    parser.add_argument("command", choices=["execute", "normalise", "check", "figures"])
     parser.add_argument("notebooks", nargs="+", type=Path)
     args = parser.parse_args()
     failed = False
     for path in args.notebooks:
+        if args.command == "figures":
+            found = changed_figures(path)
+            failed |= bool(found)
+            print(f"{path}: {'; '.join(found) or 'all figures are the same'}", flush=True)
+            continue
         if args.command == "execute":
             print(f"executing {path}", flush=True)
-            execute(path)
+            path.write_text(normal(executed(path)), encoding="utf-8")
         elif args.command == "normalise":
             path.write_text(normal(nbformat.read(path, as_version=4)), encoding="utf-8")
         for problem in check(path):

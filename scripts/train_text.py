@@ -2,12 +2,11 @@
 
     python scripts/train_text.py --out reader.pt --reader --steps 3000 --scenes 20000
     python scripts/train_text.py --out words.pt --reader-file reader.pt
-    python scripts/train_text.py --out bag.pt --reader-file reader.pt --start words.pt --positions 0
-    python scripts/train_text.py --ship words.pt bag.pt reader.pt  # ddpm_lite/weights/text.pt
+    python scripts/train_text.py --out bag.pt --reader-file reader.pt --positions 0
+    python scripts/train_text.py --ship words.pt reader.pt  # writes ddpm_lite/weights/text.pt
 
-``--seconds`` of training (or ``--steps``), on a GPU if there is one. With ``--start``, the U-Net of
-that file is kept as it is, and only a new text encoder is trained. A file has the averaged weights
-in half precision, the sizes and the scores, which are also printed.
+``--seconds`` of training (or ``--steps``), on a GPU if there is one. A file has the averaged
+weights in half precision, the sizes and the scores, which are also printed.
 """
 
 from __future__ import annotations
@@ -87,8 +86,6 @@ def text_model(args: argparse.Namespace, device: str) -> dict:
     sizes = {"tokens": len(tokenizer.pieces), "width": args.width, "positions": args.positions}
     batch = args.batch or (64 if device == "cpu" else 256)
     net, none = TextUNet(**sizes).to(device), tokenizer([""]).to(device)
-    if args.start:
-        start_from(net, args.start)
     print(f"{sum(p.numel() for p in net.parameters()):,} parameters on {device}", flush=True)
 
     def loss_fn(net: nn.Module) -> Tensor:
@@ -123,17 +120,6 @@ def scenes_as_bytes(n: int, x: Tensor, y: Tensor, tokenizer, seed: int, device: 
         images, captions = make_scenes(min(10000, n - part), x, y, seed * 1_000_000 + part)
         parts.append(((images * 127.5 + 127.5).round().byte(), tokenizer(captions)))
     return tuple(torch.cat(column).to(device) for column in zip(*parts, strict=True))
-
-
-def start_from(net: TextUNet, path: str) -> None:
-    """The U-Net of a file, frozen; the text encoder stays new."""
-    old = load_checkpoint(path)["net"]
-    fresh = {
-        f"condition.text.{name}": weight for name, weight in net.condition.text.state_dict().items()
-    }
-    net.load_state_dict(old | fresh)
-    net.requires_grad_(False).condition.text.requires_grad_(True)
-    net.condition.text.positions.requires_grad_(False)
 
 
 def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
@@ -195,11 +181,10 @@ def half(net: nn.Module) -> dict[str, Tensor]:
     return {name: weight.half().cpu() for name, weight in net.state_dict().items()}
 
 
-def ship(words: str, bag: str, reader: str) -> None:
-    """One file with the model, the reader, and the text encoder without positions."""
-    model, other = load_checkpoint(words), load_checkpoint(bag)["net"]
-    encoder = {name: weight for name, weight in other.items() if name.startswith("condition.text.")}
-    save_checkpoint(FILE, sizes=model["sizes"], net=model["net"], bag=encoder,
+def ship(words: str, reader: str) -> None:
+    """One file with the model and the reader."""
+    model = load_checkpoint(words)
+    save_checkpoint(FILE, sizes=model["sizes"], net=model["net"],
                     reader=load_checkpoint(reader)["net"])  # fmt: skip
 
 
@@ -208,8 +193,7 @@ def main() -> None:
     parser.add_argument("--out", help="file to write")
     parser.add_argument("--reader", action="store_true", help="train the reader")
     parser.add_argument("--reader-file", default=FILE, type=Path, help="the trained reader")
-    parser.add_argument("--start", help="keep the U-Net of this file, and train a text encoder")
-    parser.add_argument("--ship", nargs=3, metavar=("WORDS", "BAG", "READER"))
+    parser.add_argument("--ship", nargs=2, metavar=("WORDS", "READER"))
     parser.add_argument("--seconds", type=float, default=540, help="how long to train")
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
     parser.add_argument("--positions", type=float, default=1.0, help="size of position embeddings")

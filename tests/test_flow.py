@@ -63,9 +63,11 @@ def test_the_loss_is_the_error_of_the_velocity():
     assert flow_loss(net, x0, x1).item() == pytest.approx(9)
     ((x, t),) = asked
     assert torch.allclose(x, 2 + 3 * (t / 1000)[:, None], atol=1e-4)
-    assert 0 <= t.min() < 10 and 990 < t.max() < 1000
+    assert 1 < t.min() < 10 and 990 < t.max() < 1000
     assert flow_loss(net, x0).item() == pytest.approx(4 + 1, rel=0.05)  # fresh noise
     assert flow_loss(lambda x, t: x1 - x0, x0, x1) == 0
+    flow_loss(net, x0[:1], x1[:1], times=lambda n: torch.zeros(n))
+    assert asked[-1][1] > 1  # a network refuses a batch whose t is at most 1
 
 
 def test_the_best_velocity_is_the_mean():

@@ -25,8 +25,7 @@ FORMULAS = {
         ["a.sqrt() * x + (1 - a).sqrt() * e"],
         {"diffusion.py: q_sample", "sampling.py: from_v", "editing.py: renoised"}),  # from s to t
     "x0 from eps": (
-        ["(x - (1 - a).sqrt() * e) / a.sqrt()"],
-        {"diffusion.py: predict_x0", "likelihood.py: ode_slope"}),  # v of eps and x: the same shape
+        ["(x - (1 - a).sqrt() * e) / a.sqrt()"], {"diffusion.py: predict_x0"}),
     "eps from x0": (
         ["(x - a.sqrt() * y) / (1 - a).sqrt()"], {"diffusion.py: predict_eps"}),
     "v": (

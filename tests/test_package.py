@@ -33,6 +33,10 @@ each_leaf = pytest.mark.parametrize("leaf", LEAVES)
 # What each leaf may import besides the standard library and torch: its row in the design.
 EXTRA = {
     "nets": {"einops"},
+    "transformer": {"einops"},
+    "finetune": {"einops"},
+    "tokens": {"einops"},
+    "audio": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
     "metrics": {"torchvision"},
@@ -123,6 +127,39 @@ assert flow_loss(lambda x, t: x * 0, x0, x1) == 1
 assert sample_flow(lambda x, u: torch.ones_like(x), x1, 4).abs().max() < 1e-6
 assert straightness(lambda x, u: torch.ones_like(x), x1) < 1e-9
 """,
+    "vae": """
+import torch
+from mine.vae import *
+vae, x = conv_vae(width=8), torch.randn(2, 1, 12, 16)
+assert vae_loss(vae, x) > 0 and importance_bound(vae, x, 2).shape == (2,)
+vae.scale.copy_(latent_scale(vae, x))
+assert from_latent(vae, to_latent(vae, x)).shape == x.shape
+assert kl_to_prior(*dense_vae().posterior(torch.randn(2, 1, 8, 8))).shape == (2, 8)
+""",
+    "gan": """
+import torch
+from mine.gan import *
+g, d, z = small_generator(8, 4), small_discriminator(4), torch.randn(9, 8)
+to_g, to_d = (torch.optim.Adam(net.parameters(), 1e-3) for net in (g, d))
+assert 0 < discriminator_step(g, d, to_d, torch.randn(9, 1, 8, 8), z) < 9
+assert generator_step(g, d, to_g, z, minimax_loss) < 0 < generator_step(g, d, to_g, z)
+""",
+    "transformer": """
+import torch
+from mine.transformer import *
+x, t = torch.randn(2, 3, 4, 8), torch.tensor([1, 9])
+assert torch.equal(unpatchify(patchify(x, 2), 2, 2), x)
+assert DiT(3, 2, 16, 1, num_classes=3)(x, t, torch.tensor([0, 3])).shape == x.shape
+""",
+    "finetune": """
+import torch
+from mine.nets import UNet
+from mine.finetune import *
+net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1, 11)
+assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
+assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
+assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
+""",
     "text": """
 import torch
 from mine.text import *
@@ -138,6 +175,40 @@ x, y = torch.rand(20, 1, 8, 8), torch.arange(20) % 10
 images, captions = make_scenes(5, x, y)
 assert images.shape == (5, 3, 16, 16)
 assert 0 <= score_scenes(Reader().read(images), captions)["digits"] <= 1
+""",
+    "distill": """
+import torch
+from mine.diffusion import cosine_schedule
+from mine.distill import *
+s, x = cosine_schedule(), torch.zeros(50, 2)
+f = consistency(lambda x, t: x * 0, s)
+assert f(x + 1, torch.zeros(50).long()).eq(1).all()
+assert consistency_loss(f, f, s, x, [1000, 500, 0]) >= 0
+assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
+one = lambda x, u, s: torch.ones_like(x)
+assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
+""",
+    "tokens": """
+import torch
+from mine.tokens import *
+net, x = TokenNet(3, 4, 16, 1), torch.full((5, 4), MASK)
+assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
+*_, filled = unmask(net, x, 2)
+assert filled.min() >= 0 and filled.max() <= 2
+assert decode(encode("a noisy _ mage")) == "a noisy _ mage"
+""",
+    "audio": """
+import torch
+from mine.audio import *
+x = torch.sin(torch.arange(3200) / 3)[None]
+assert (istft(stft(x)) - x).abs().max() < 1e-4 and log_mel(x).shape == (1, 1, 32, 20)
+assert griffin_lim(magnitudes(log_mel(x)), 2).shape == x.shape
+assert torch.equal(from_blocks(as_blocks(x)), x) and to_int16(x).dtype == torch.int16
+""",
+    "sounds": """
+from mine.sounds import *
+x, y = load_audio("drums", n=6)
+assert x.shape == (6, 3200) and y.tolist() == [0, 1, 2, 0, 1, 2]
 """,
     "likelihood": """
 import torch

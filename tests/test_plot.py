@@ -168,3 +168,90 @@ def test_the_schedule_widget_draws_what_is_chosen(figures):
     assert ax.get_yscale() == "log" and [line.get_label() for line in ax.lines] == ["linear"]
     assert list(ax.lines[0].get_xdata()) == list(range(1, 11))
     assert ax.lines[0].get_ydata().tolist() == schedule.snr[1:].tolist()
+
+
+def axes_of(draw, *args, **more):
+    """The axes after drawing on them; the figure is closed."""
+    _, ax = plt.subplots()
+    draw(ax, *args, **more)
+    plt.close()
+    return ax
+
+
+def test_each_curve_has_its_name_in_its_colour():
+    """At the place that is given, on axes set as asked."""
+    curves = {"up": ([1, 2], [3, 4], plot.DATA, (1.5, 3.2)),
+              "dots": ([1, 2], [4, 3], plot.MODEL, (1, 3), "o")}  # fmt: skip
+    ax = axes_of(plot.draw_curves, curves, xlabel="t", xscale="log")
+    assert [line.get_color() for line in ax.lines] == [plot.DATA, plot.MODEL]
+    assert [line.get_marker() for line in ax.lines] == ["None", "o"]
+    assert [text.get_text() for text in ax.texts] == ["up", "dots"]
+    assert ax.texts[0].get_position() == (1.5, 3.2) and ax.texts[1].get_color() == plot.MODEL
+    assert ax.get_xlabel() == "t" and ax.get_xscale() == "log"
+
+
+def test_runs_are_dashes_around_a_line_through_their_means():
+    ax = axes_of(plot.draw_runs, [5, 10], torch.tensor([[1.0, 3.0], [4.0, 6.0]]))
+    line, *dashes = ax.lines
+    assert line.get_xdata().tolist() == [5, 10] and line.get_ydata().tolist() == [2, 5]
+    assert [list(dash.get_ydata()) for dash in dashes] == [[1, 3], [4, 6]]
+    assert [list(dash.get_xdata()) for dash in dashes] == [[5, 5], [10, 10]]
+
+
+def test_a_density_has_area_1_within_its_limits():
+    """Four of five numbers are inside, and only these count."""
+    x = torch.tensor([[0.1], [0.2], [0.3], [0.9], [7.0]])
+    ax = axes_of(plot.draw_density, x, (0, 1), plot.NOISE, 2, ([0, 1], [1, 1]))
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([1.5, 0.5])
+    assert ax.lines[0].get_color() == plot.EXACT
+    assert not axes_of(plot.draw_density, x, (0, 1)).lines
+
+
+def test_ticks_are_written_as_they_are():
+    ax = axes_of(lambda ax: (ax.loglog([1, 100], [1, 100]), plot.set_ticks(ax, [5, 50], [0.03])))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "50"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["0.03"]
+    assert not len(ax.xaxis.get_minorticklocs())
+
+
+def test_grids_have_their_names_in_reading_order(figures):
+    plot.show_grids({"a": IMAGES, "b": IMAGES[:4], "c": IMAGES, "d": IMAGES}, 4, across=2)
+    (figure,) = figures
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", "d"]
+    assert [ax.images[0].get_array().shape for ax in figure.axes[:2]] == [(13, 27), (6, 27)]
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 2)
+
+
+def test_points_take_a_style(figures):
+    plot.show_points([POINTS], ["data"], s=9)
+    assert figures[0].axes[0].collections[0].get_sizes() == [9]
+
+
+def test_a_table_has_means_and_deviations_of_runs(capsys):
+    """The standard deviation of a sample, of 1 and 3: the root of 2."""
+    rows = {"DDPM": [[1.0, 3.0], 0.5], "v": [torch.tensor([2.0, 2.0, 2.0]), "none"]}
+    plot.print_table(rows, ["runs", "one"])
+    assert capsys.readouterr().out.splitlines() == [
+        "             runs   one",
+        "DDPM  2.00 ± 1.41  0.50",
+        "v     2.00 ± 0.00  none",
+    ]
+    plot.print_table({"a": [1], "bc": [torch.tensor(22.26)]}, digits=1)
+    assert capsys.readouterr().out.splitlines() == ["a    1.0", "bc  22.3"]
+
+
+def test_players_hold_the_sounds_and_their_labels():
+    """As WAV files of 16 bits; what is too loud is cut off, and labels are escaped."""
+    import base64
+    import re
+    import struct
+    import wave
+
+    html = plot.listen(torch.tensor([[0.0, 0.5, -1.0, 2.0]]), ["a <b>"], rate=8000).data
+    assert html.count("<audio controls") == 1 and 'aria-label="a &lt;b&gt;"' in html
+    data = base64.b64decode(re.search(r'base64,([^"]+)"', html)[1])
+    with wave.open(io.BytesIO(data)) as file:
+        assert file.getparams()[:4] == (1, 2, 8000, 4)
+        assert struct.unpack("<4h", file.readframes(4)) == (0, 16384, -32767, 32767)
+    with pytest.raises(ValueError):
+        plot.listen(torch.zeros(2, 8), ["one label for two"])

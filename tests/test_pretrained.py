@@ -133,7 +133,9 @@ def test_the_weights_travel_with_the_package_and_stay_small():
     assert 'ddpm_lite = ["py.typed", "weights/*.pt", "weights/README.md"]' in project
     sizes = {path.stem: path.stat().st_size for path in pretrained.FOLDER.glob("*.pt")}
     named = {f"{n}{kind}" for n in pretrained.NAMES for kind in ("", "_classifier")}
-    assert set(sizes) == named | {"flow", "text"}
+    others = {"flow", "latent", "gan", "dit", "text", "sounds", "students", "mnist_student"}
+    assert set(sizes) == named | others | {"tokens", "finetune"}
+    assert sum(sizes.values()) < 14e6
     assert max(sizes["digits"], sizes["digits_classifier"], sizes["flow"]) < 1e6
-    assert sizes["text"] < 2.4e6
+    assert sizes["sounds"] < 2.4e6
     assert sizes["mnist"] + sizes["mnist_classifier"] < 4e6

@@ -308,6 +308,8 @@ def test_min_snr_is_one_loss_in_three_forms():
     assert far(losses[0] / losses[1], torch.ones(4, 3)) < 1e-6
     assert far(losses[2] / losses[1], torch.ones(4, 3)) < 1e-6
     assert far(min_snr_weight(snr, "x0"), torch.tensor([0.01, 1, 5, 5])) < 1e-6
+    ends = torch.tensor([0.0, torch.inf])  # pure noise, and clean data
+    assert min_snr_weight(ends, "eps").tolist() == [1, 0]
 
 
 # Conventions

@@ -250,7 +250,7 @@ def _branch(d: Drawing, start: float, end: float, y: float, layer: str, number: 
         d.arrow(a, b)
     far = y - 44 * sign
     d.arrow((start, y), (start, far), (end, far), (end, y - 14 * sign), kind="data", gap=1)
-    for box, names in ((boxes[1], f"$γ_{number}, β_{number}$"), (boxes[3], f"$α_{number}$")):
+    for box, names in ((boxes[1], f"$γ_{number}, δ_{number}$"), (boxes[3], f"$g_{number}$")):
         middle, edge = box.top[0], y + 22 * sign
         d.arrow((middle, edge + 44 * sign), (middle, edge), kind="model")
         d.text(middle + 10, edge + 24 * sign, names, "model start")

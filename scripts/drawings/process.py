@@ -154,3 +154,28 @@ def latent_diffusion(d: Drawing) -> None:
         (decoder.left, (88, 258), "data"),
     ):  # fmt: skip
         d.arrow(start, end, kind=kind)
+
+
+@drawing(height=250)
+def token_chain(d: Drawing) -> None:
+    """Two tokens on their way back from two masks.
+
+    On the left, two masks. On the right, the words rain and umbrella. One path reveals rain
+    first and one reveals umbrella first, so that the second word knows the first. A straight
+    path reveals both in the same step, and neither knows the other.
+    """
+    start = d.box(6, 104, 104, 44, "mask  mask", kind="noise")
+    above = d.box(196, 22, 128, 44, "rain  mask", kind="model")
+    below = d.box(190, 184, 140, 44, "mask  umbrella", kind="model")
+    end = d.box(384, 104, 130, 44, "rain  umbrella", kind="data")
+    d.arrow(start.top, (58, 44), above.left, kind="model")
+    d.arrow(above.right, (449, 44), end.top, kind="model")
+    d.arrow(start.bottom, (58, 206), below.left, kind="model")
+    d.arrow(below.right, (449, 206), end.bottom, kind="model")
+    d.arrow(start.right, end.left, kind="noise")
+    d.text(247, 112, "both in one step:", "noise")
+    d.text(247, 146, "drawn apart", "noise")
+    d.text(128, 26, "$p($rain$)$", "model")
+    d.text(420, 26, "$p($umbrella$|$rain$)$", "model")
+    d.text(118, 234, "$p($umbrella$)$", "model")
+    d.text(420, 234, "$p($rain$|$umbrella$)$", "model")

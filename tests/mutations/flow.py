@@ -11,6 +11,9 @@ BUGS = {
         "flow_loss", "x1 - x0", "x0 - x1", "test_the_loss_is_the_error_of_the_velocity"),
     "the network is told u": (
         "flow_loss", "1000 * u", "u", "test_the_loss_is_the_error_of_the_velocity"),
+    "a time that networks refuse": (
+        "flow_loss", "times(len(x0)).to(x0).clamp(min=1.001e-3)", "times(len(x0)).to(x0)",
+        "test_the_loss_is_the_error_of_the_velocity"),
     "pairs are ignored": (
         "flow_loss", "torch.randn_like(x0) if x1 is None else x1", "torch.randn_like(x0)",
         "test_the_loss_is_the_error_of_the_velocity"),

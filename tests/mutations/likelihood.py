@@ -95,8 +95,8 @@ BUGS = {
     "the derivative without its sign": (
         "hutchinson_trace", "slope * sign", "slope", "test_hutchinson_is_exact_for_a_diagonal"),
     "P5 the noise counts in full": (
-        "ode_slope", "(eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()",
-        "(2 * eps - (1 - alpha_bar).sqrt() * x) / alpha_bar.sqrt()", ODE),
+        "ode_slope", "v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)",
+        "v_target(schedule, predict_x0(schedule, x, t, 2 * eps), t, 2 * eps)", ODE),
     "the divergence with the wrong sign": (
         "ode_log_prob", "gained + h * (d + d_next) / 2", "gained - h * (d + d_next) / 2", ODE),
     "Euler's rule for Heun's": (

@@ -73,6 +73,9 @@ BUGS = {
         "zero_terminal_snr", "torch.cat([root[:1], new[1:]])", "new", ZERO),
     "min-SNR of eps for v": (
         "min_snr_weight", "snr + 1", "snr", "test_min_snr_is_one_loss_in_three_forms"),
+    "0 / 0 where nothing but noise is left": (
+        "min_snr_weight", "(gamma / snr).clamp(max=1)", "snr.clamp(max=gamma) / snr",
+        "test_min_snr_is_one_loss_in_three_forms"),
     # conventions
     "lambda is the whole log SNR": (
         "", "(a / (1 - a)).log() / 2", "(a / (1 - a)).log()",

@@ -66,6 +66,32 @@ FAULTS = {
 }
 
 
+PLAYER = '<div>one<br><audio controls aria-label="one, generated" src="data:,"></audio></div>'
+
+
+def with_sound(html, tags=("sound", "nbval-ignore-output"), extra=()):
+    """A notebook whose first code cell shows this HTML."""
+    notebook = healthy()
+    shown = nbformat.v4.new_output("execute_result", data={"text/html": html}, execution_count=1)
+    notebook.cells[1].update(outputs=[shown, *extra])
+    notebook.cells[1].metadata["tags"] = list(tags)
+    return notebook
+
+
+def test_the_players_of_a_sound_cell_have_labels_and_nothing_else_is_ignored():
+    """Their samples differ by a rounding from machine to machine, so nbval doesn't compare them."""
+    assert notebooks.problems(with_sound(PLAYER)) == []
+    number = nbformat.v4.new_output("stream", text="distance 0.3\n")
+    for wrong in (
+        with_sound(PLAYER.replace("aria-label", "title")),
+        with_sound("<b>no player</b>"),
+        with_sound(PLAYER, tags=["sound"]),
+        with_sound(PLAYER, extra=[number]),
+        with_sound(PLAYER + 200_000 * " "),
+    ):
+        assert "a sound needs" in "".join(notebooks.problems(wrong))
+
+
 @pytest.mark.parametrize("sentence", FAULTS)
 def test_faults_are_seen(sentence):
     notebook = healthy()

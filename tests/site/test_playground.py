@@ -19,6 +19,7 @@ from ddpm_lite import (
     ddpm_step,
     dpmpp_2m,
     from_v,
+    from_x0,
     guided,
     load_classifier,
     load_pretrained,
@@ -27,6 +28,8 @@ from ddpm_lite import (
     sample,
     spaced,
 )
+from ddpm_lite.distill import consistency
+from ddpm_lite.pretrained import load_student
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
 pytestmark = test_book.needs_browser
@@ -243,6 +246,9 @@ def test_the_noise_is_normal_and_that_of_another_step_is_another(js):
 def test_the_files_are_what_the_script_writes():
     text = (export_weights.FOLDER / "weights.js").read_text(encoding="ascii")
     assert text == export_weights.script()
+    for name, place, size in export_weights.STUDENTS:
+        text = (export_weights.FOLDER / f"{place}.js").read_text(encoding="ascii")
+        assert text == export_weights.student(name, place, size)
     still = np.asarray(Image.open(export_weights.FOLDER / "still.png"), dtype=int)
     assert np.abs(still - np.asarray(export_weights.picture(), dtype=int)).max() <= 2
 
@@ -304,12 +310,14 @@ def said(page, text):
     page.wait_for_function("s => document.getElementById('pg-said').textContent === s", arg=text)
 
 
-def pixels(page, name):
-    """What a canvas shows, (1, 1, 8, 8) in [-1, 1]."""
+def pixels(page, name, size=8):
+    """What a canvas shows, (1, 1, size, size) in [-1, 1]."""
     data = page.locator(f"#pg-{name}").evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 === 0)"
+        "(c, n) => [...c.getContext('2d').getImageData(0, 0, n, n).data]"
+        ".filter((_, i) => i % 4 === 0)",
+        size,
     )
-    return torch.tensor(data).reshape(1, 1, 8, 8) / 127.5 - 1
+    return torch.tensor(data).reshape(1, 1, size, size) / 127.5 - 1
 
 
 def read(x):
@@ -334,7 +342,7 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
     if http:
         sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
         assert 0.4e6 < sum(sizes.values()) < 0.7e6  # bytes of the page and all that it loads
-        assert len(sizes) == 9  # the page, six scripts, a style, an image
+        assert len(sizes) == 10  # the page, seven scripts, a style, an image
 
 
 def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):
@@ -445,6 +453,45 @@ def test_sixteen_at_once_are_those_of_their_seeds(open_page):
     page.get_by_role("button", name="The image of seed 7").click()
     finished(page)
     assert torch.equal(pixels(page, "x"), picture) and page.input_value("#pg-seed") == "7"
+
+
+def by_student(name, noise, label, steps):
+    """What the package's student draws from this noise."""
+    schedule = cosine_schedule(1000)
+    f = consistency(load_student(name), schedule, y=torch.tensor([label]))
+    return sample(from_x0(f, schedule), schedule, noise, steps, ddim_step, clip=None)
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
+def test_one_call_draws_what_the_student_draws(open_page, js, http):
+    """Up to a grey level, with "any" for the seed's last digit, and a run goes on afterwards."""
+    page, address = open_page(http)
+    ready(page, address)
+    for label, seed in ((3, 1), ("any", 27)):
+        page.check(f"#pg-labels input[value='{label}']", force=True)
+        page.fill("#pg-seed", str(seed))
+        page.click("#pg-once")
+        page.wait_for_function("document.getElementById('pg-said').textContent.includes('1 step ')")
+        noise = torch.tensor(js("seed => gaussian(64, seed, 1000)", seed)).reshape(1, 1, 8, 8)
+        x = by_student("progressive", noise, 7 if label == "any" else label, 1)
+        assert (pixels(page, "x") - x.clamp(-1, 1)).abs().max() < 1.5 / 127.5
+        assert page.inner_text("#pg-where") == "t = 0, step 1 of 1"
+        page.locator("#pg-said").evaluate("e => { e.textContent = ''; }")
+    page.click("#pg-again")
+    finished(page)
+
+
+def test_a_large_digit_is_what_the_student_of_mnist_draws(open_page, js):
+    page, address = open_page()
+    ready(page, address)
+    page.check("#pg-labels input[value='5']", force=True)
+    page.click("#pg-draw-mnist")
+    page.wait_for_function("document.getElementById('pg-mnist-said').textContent.includes('took')")
+    noise = torch.tensor(js("() => gaussian(784, 1, 1000)")).reshape(1, 1, 28, 28)
+    x = by_student("mnist", noise, 5, 2)
+    assert (pixels(page, "mnist", 28) - x.clamp(-1, 1)).abs().max() < 3 / 127.5
+    assert load_classifier("mnist").probabilities(x).argmax().item() == 5
+    assert page.get_attribute("#pg-mnist", "aria-label") == "A handwritten 5 of 28 by 28 pixels"
 
 
 def test_it_draws_without_a_worker_and_is_a_picture_without_javascript(open_page):

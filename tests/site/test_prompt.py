@@ -15,7 +15,7 @@ import export_weights
 from ddpm_lite import ddim_step, from_v, guided, sample
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, PIECES
-from ddpm_lite.text import attention_maps
+from ddpm_lite.text import attention_maps, attention_weights
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
 pytestmark = test_book.needs_browser
@@ -70,7 +70,8 @@ def tokens_of(tokenizer, caption):
 def test_captions_become_the_same_tokens(js, rounded):
     tokenizer = rounded[1]
     call = "caption => tokenize(SCENES.pieces, caption)"
-    for caption in (*CAPTIONS, "two red sevens", "", "  Blue  ONE left of white zero ", "four sixes"):
+    others = ("two red sevens", "", "  Blue  ONE left of white zero ", "four sixes")
+    for caption in (*CAPTIONS, *others):
         assert js(call, caption) == tokens_of(tokenizer, caption)
     wrong = "c => { try { tokenize(SCENES.pieces, c) } catch (e) { return e.message } }"
     assert js(wrong, "red dog") == "dog"
@@ -99,7 +100,8 @@ def test_pixels_read_the_words_alike(js, rounded, name):
     image = {"c": 48, "h": 4, "w": 4, "data": x.flatten().tolist()}
     y, maps = js(call, {"x": image, "words": words[0].tolist(), "name": f"{name}.cross"})
     assert far(layer(x, words, mask), y) < 1e-6
-    assert far(layer.weights(x, words, mask).mean(1), maps) < 1e-6
+    q, k, _ = layer.parts(x, words)
+    assert far(attention_weights(q, k, mask).mean(1), maps) < 1e-6
 
 
 @pytest.mark.parametrize("t, caption", [(1, CAPTIONS[0]), (640, CAPTIONS[1]), (1000, None)])
@@ -226,5 +228,6 @@ def test_an_example_draws_at_once_and_another_seed_another_scene(page):
     first = pixels(page, "x")
     page.get_by_role("button", name="Another seed").click()
     page.wait_for_function("document.getElementById('pr-seed').value === '2'")
-    page.wait_for_function("document.getElementById('pr-go').textContent === 'Draw'", timeout=120_000)
+    done = "document.getElementById('pr-go').textContent === 'Draw'"
+    page.wait_for_function(done, timeout=120_000)
     assert (pixels(page, "x") - first).abs().max() > 0.1

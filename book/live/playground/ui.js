@@ -5,7 +5,7 @@
   const $ = (name) => document.getElementById(`pg-${name}`);
   const [T, size] = [DIGITS.T, DIGITS.size];
   const n = size ** 2;
-  const ask = startLaboratory(DIGITS);
+  let ask = startLaboratory(DIGITS);
   const schedule = cosineSchedule(T);
   const drawing = new Float64Array(n).fill(-1);
 
@@ -127,9 +127,9 @@
 
   // ---- showing it --------------------------------------------------------------------------------------------
 
-  function paint(context, x, left = 0, top = 0) {
-    const image = context.createImageData(size, size);
-    for (let i = 0; i < n; i++) {
+  function paint(context, x, left = 0, top = 0, side = size) {
+    const image = context.createImageData(side, side);
+    for (let i = 0; i < side ** 2; i++) {
       const grey = Math.round((Math.min(1, Math.max(-1, x[i])) + 1) * 127.5);
       image.data.set([grey, grey, grey, 255], 4 * i);
     }
@@ -240,6 +240,41 @@
     $("free").className = `pg-free-${$("half").value}`;
   }
 
+  // ---- students of few steps ---------------------------------------------------------------------------------
+
+  // They know labels only: with "any", the last digit of the seed.
+  const digit = ({ y, seed }) => y[0] ?? seed % 10;
+
+  // From the noise of this seed to a digit in a single call.
+  async function once() {
+    stopSixteen();
+    reset();
+    const [start, label] = [way[0], digit(settings())];
+    say("Loading the student.");
+    const answer = await (await startFew("student"))({ x: start.x, y: [label], steps: 1 });
+    if (way[0] !== start || at || running) return;  // someone began something else meanwhile
+    [spent, made, at] = [answer.ms, 1, 1];
+    start.x0 = answer.x;
+    way = [start, { t: 0, x: answer.x, x0: answer.x }];
+    show();
+    say(`Finished. ${timing()}`);
+  }
+
+  // A digit of 28 x 28 pixels in two calls
+  async function mnist() {
+    const { seed, ...how } = settings();
+    const label = digit({ seed, ...how });
+    $("mnist-said").textContent = "Loading the student, 1.6 MB.";
+    const ask = await startFew("mnist");
+    $("mnist-said").textContent = "Drawing.";
+    const answer = await ask({ x: gaussian(28 ** 2, seed, T), y: [label], steps: 2 });
+    paint($("mnist").getContext("2d"), answer.x, 0, 0, 28);
+    $("mnist").setAttribute("aria-label", `A handwritten ${label} of 28 by 28 pixels`);
+    $("mnist-said").textContent = `Two calls took ${(answer.ms / 1000).toFixed(2)} s on your device.`;
+  }
+
+  const failed = (name) => () => { $(name).textContent = "The student couldn't be loaded."; };
+
   // ---- sixteen at once ---------------------------------------------------------------------------------------
 
   async function sixteen() {
@@ -302,6 +337,8 @@
     say(way[at].t ? `t = ${way[at].t}.` : `Finished. ${timing()}`);
   };
   $("again").onclick = () => begin();
+  $("once").onclick = () => once().catch(failed("said"));
+  $("draw-mnist").onclick = () => mnist().catch(failed("mnist-said"));
   $("back").oninput = () => {
     running = false;
     at = Math.min(way.length - 1, Number($("back").value));
@@ -326,6 +363,12 @@
     look(true);
   });
   paintable($("drawing"), "The drawing", () => drawing, () => true, showDrawing);
+
+  document.addEventListener("pg-taught", ({ detail }) => {  // see taught.js
+    ask = startLaboratory(detail);
+    showSettings();
+    begin();
+  });
 
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) $("pace").value = "end";
   showSettings();

@@ -20,12 +20,35 @@ function laboratory(file) {
   };
 }
 
+// A student of few steps: from noise x to images, with labels y, in so many calls.
+function few(file) {
+  const schedule = cosineSchedule(file.T);
+  const model = fromV(network(readWeights(file), file.size), schedule);
+  return ({ x, y, steps }) => {
+    const start = performance.now();
+    const ts = spaced(file.T, steps);
+    for (let i = 0; i < steps; i++) x = ddimStep(schedule, x, ts[i], ts[i + 1], model(x, ts[i], y), x);
+    return { x, ms: performance.now() - start };
+  };
+}
+
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer,
   timeCondition, conditioning, resBlock, attention, stage, stages, unet, throughLayers, network, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddpmStep, ddimStep,
-  dpmpp2m, logSnr, keepKnown, laboratory,
+  dpmpp2m, logSnr, keepKnown, spaced, laboratory, few,
 ];
 
 // ask(request) promises the answer.
 const startLaboratory = (file) => inBackground(laboratory, PARTS, file);
+
+// The weights of a student are loaded when they're needed for the first time: a script that sets window.STUDENTS[name].
+const started = {};
+function startFew(name) {
+  return (started[name] ??= new Promise((done, failed) => {
+    const script = Object.assign(document.createElement("script"), { src: `../playground/${name}.js` });
+    script.onload = () => done(inBackground(few, PARTS, STUDENTS[name]));
+    script.onerror = () => failed(delete started[name]);
+    document.head.append(script);
+  }));
+}

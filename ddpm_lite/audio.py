@@ -1,0 +1,204 @@
+"""Sound as numbers, as a spectrogram and as an image, and back to sound (torch, einops).
+
+A waveform is (B, L): L samples in [-1, 1], ``RATE`` of them in a second. A spectrogram is
+(B, N, F): N frames and F frequencies. The image of a sound is (B, 1, MELS, N) in [-1, 1], the
+lowest frequency in row 0.
+
+Griffin-Lim: Griffin and Lim 1984, doi 10.1109/TASSP.1984.1164317.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+RATE = 8000
+"""Samples in a second."""
+N_FFT, HOP, MELS = 512, 160, 32
+"""Samples in a frame (64 ms), samples from one frame to the next (20 ms), bands of an image."""
+LOW, HIGH = -70.0, -10.0
+"""The levels in dB that become -1 and 1 in an image. A sine of amplitude 1 has 0 dB."""
+GAIN = 3.0
+"""What multiplies a waveform for the network: sound is quiet most of the time."""
+
+
+def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
+    """Cut waveforms (B, L) into overlapping frames (B, L / hop, n_fft), frame n centred on the
+    samples n hop … (n + 1) hop.
+
+    Raises:
+        ValueError: L isn't a multiple of hop, or n_fft - hop is odd or negative.
+
+    Built in chapter 18.
+    """
+    _check_frames(x.shape[-1], n_fft, hop)
+    pad = (n_fft - hop) // 2
+    return F.pad(x, (pad, pad)).unfold(-1, n_fft, hop)
+
+
+def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
+    """Add frames (B, N, n_fft) where they overlap: waveforms (B, N hop). Built in chapter 18."""
+    n, n_fft = pieces.shape[-2:]
+    size, pad = (1, (n - 1) * hop + n_fft), (n_fft - hop) // 2
+    x = F.fold(pieces.mT, size, (1, n_fft), stride=(1, hop))  # (B, 1, 1, L + 2 pad)
+    return x[:, 0, 0, pad : pad + n * hop]
+
+
+def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
+    """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
+    that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
+    window = torch.hann_window(n_fft, dtype=x.dtype)
+    return torch.fft.rfft(frames(x, n_fft, hop) * window) * (2 / window.sum())
+
+
+def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
+    """The waveforms (B, L) whose ``stft`` is nearest to X (B, N, F) in the mean square (Griffin and
+    Lim 1984, Eq. 6). It is the inverse where X is the ``stft`` of a waveform. Built in chapter 18.
+    """
+    window = torch.hann_window(n_fft, dtype=X.real.dtype)
+    pieces = torch.fft.irfft(X, n=n_fft) * window * (window.sum() / 2)
+    weight = overlap_add((window**2).expand(1, X.shape[-2], -1), hop)
+    return overlap_add(pieces, hop) / weight
+
+
+def hz_to_mel(f: Tensor) -> Tensor:
+    """Frequency in Hz to mel, 2595 log10(1 + f / 700), in which equal steps sound about equal
+    (O'Shaughnessy 1987). Built in chapter 18."""
+    return 2595 * torch.log10(1 + f / 700)
+
+
+def mel_to_hz(m: Tensor) -> Tensor:
+    """The inverse of ``hz_to_mel``."""
+    return 700 * (10 ** (m / 2595) - 1)
+
+
+def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tensor:
+    """Triangles (mels, n_fft / 2 + 1): band m rises from 0 to 1 and falls to 0 between the centres
+    of its neighbours, which are evenly spaced in mel.
+
+    Raises:
+        ValueError: a band has no frequency in it, since there are too many for this n_fft.
+
+    Built in chapter 18.
+    """
+    f = torch.linspace(0, rate / 2, n_fft // 2 + 1)
+    top = hz_to_mel(torch.tensor(rate / 2)).item()
+    edge = mel_to_hz(torch.linspace(0, top, mels + 2))[:, None]
+    rise = (f - edge[:-2]) / (edge[1:-1] - edge[:-2])
+    fall = (edge[2:] - f) / (edge[2:] - edge[1:-1])
+    filters = torch.minimum(rise, fall).clamp(min=0)
+    _check_bands(filters)
+    return filters
+
+
+def log_mel(x: Tensor) -> Tensor:
+    """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]: the mean magnitude in each mel
+    band in dB, from ``LOW`` to ``HIGH``. Built in chapter 18."""
+    filters = mel_filters()
+    bands = stft(x).abs() @ (filters / filters.sum(1, keepdim=True)).T  # (B, N, MELS)
+    level = 20 * torch.log10(bands.clamp(min=1e-6))
+    image = (level - LOW) / (HIGH - LOW) * 2 - 1
+    return rearrange(image.clamp(-1, 1), "b n m -> b 1 m n")
+
+
+def magnitudes(image: Tensor) -> Tensor:
+    """Images (B, 1, MELS, N) to magnitudes (B, N, F): ``log_mel`` undone as far as that's
+    possible, with a line from the centre of each band to the next. Built in chapter 18."""
+    level = (rearrange(image, "b 1 m n -> b n m") + 1) / 2 * (HIGH - LOW) + LOW
+    return 10 ** (level / 20) @ mel_filters()
+
+
+def griffin_lim(
+    magnitude: Tensor, steps: int = 32, phase: Tensor | None = None, momentum: float = 0.99
+) -> Tensor:
+    """Waveforms (B, L) with about the given magnitudes (B, N, F), for which no phase is known.
+
+    In turn, take the waveform nearest to the spectrogram, and give the spectrogram the phase of
+    that waveform (Griffin and Lim 1984, section III). The momentum makes it faster (Perraudin et
+    al. 2013, doi 10.1109/WASPAA.2013.6701851, Algorithm 2); 0 is the original.
+
+    Args:
+        magnitude: of ``stft``, not in dB and not in mel bands.
+        steps: how often.
+        phase: angles (B, N, F) to start from; None: random ones.
+        momentum: 0 … 1.
+
+    Raises:
+        ValueError: the magnitudes have another number of frequencies, or are negative.
+
+    Built in chapter 18.
+    """
+    _check_magnitude(magnitude)
+    phase = 2 * math.pi * torch.rand_like(magnitude) if phase is None else phase
+    turn, before = torch.polar(torch.ones_like(magnitude), phase), 0
+    for _ in range(steps):
+        now = stft(istft(magnitude * turn))
+        ahead = now + momentum * (now - before)
+        turn, before = ahead / ahead.abs().clamp(min=1e-9), now
+    return istft(magnitude * turn)
+
+
+def as_blocks(x: Tensor, size: int = 8) -> Tensor:
+    """Waveforms (B, L) as signals (B, size, L / size), ``GAIN`` times as loud: ``size``
+    neighbouring samples become the channels of one position.
+
+    Raises:
+        ValueError: L isn't a multiple of size.
+
+    Built in chapter 18.
+    """
+    _check_length(x.shape[-1], size)
+    return rearrange(GAIN * x, "b (n c) -> b c n", c=size)
+
+
+def from_blocks(x: Tensor) -> Tensor:
+    """The inverse of ``as_blocks``: (B, size, n) to (B, n size). Built in chapter 18."""
+    return rearrange(x / GAIN, "b c n -> b (n c)")
+
+
+def to_int16(x: Tensor) -> Tensor:
+    """Waveforms in [-1, 1] as 16-bit integers, -32767 … 32767, as WAV files hold them. Computed in
+    float32: half precision has no number 32767. Built in chapter 18."""
+    return (x.float().clamp(-1, 1) * 32767).round().to(torch.int16)
+
+
+def mu_law(x: Tensor) -> Tensor:
+    """Waveforms in [-1, 1] as 8-bit integers, -127 … 127, with small steps where it's quiet (ITU-T
+    G.711 with mu = 255). The chapter's recordings are stored like this."""
+    return (x.sign() * torch.log1p(255 * x.abs()) / math.log(256) * 127).round().to(torch.int8)
+
+
+def from_mu_law(codes: Tensor) -> Tensor:
+    """The inverse of ``mu_law``, up to rounding."""
+    x = codes / 127
+    return x.sign() * (256 ** x.abs() - 1) / 255
+
+
+def _check_frames(length: int, n_fft: int, hop: int) -> None:
+    if n_fft < hop or (n_fft - hop) % 2:
+        hint = "expected n_fft - hop to be even and at least 0"
+        raise ValueError(f"n_fft is {n_fft} and hop {hop}; {hint}")
+    _check_length(length, hop)
+
+
+def _check_length(length: int, size: int) -> None:
+    if not length or length % size:
+        hint = "pad the waveform with zeros, or crop it"
+        raise ValueError(f"there are {length} samples; expected a multiple of {size}: {hint}")
+
+
+def _check_bands(filters: Tensor) -> None:
+    if empty := int((filters.sum(1) == 0).sum()):
+        hint = "use fewer bands, or a larger n_fft"
+        raise ValueError(f"{empty} of {len(filters)} mel bands have no frequency in them: {hint}")
+
+
+def _check_magnitude(magnitude: Tensor) -> None:
+    if magnitude.ndim != 3 or magnitude.shape[-1] != N_FFT // 2 + 1 or (magnitude < 0).any():
+        hint = "magnitudes of stft, not levels in dB or mel bands; see magnitudes"
+        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {magnitude.min():g}"
+        raise ValueError(f"{given}; expected (B, N, {N_FFT // 2 + 1}) {hint}")

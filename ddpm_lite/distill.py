@@ -1,0 +1,189 @@
+"""Few steps: students that do in one to four network calls what a teacher does in fifty.
+
+A student is ``f(x, t)``, which predicts x0, such as ``consistency(net, schedule)``. A teacher is a
+model ``eps(x, t)``, as everywhere. Only mean flow has other times: u in [0, 1], data at 0 and noise
+at 1, and a mean velocity ``mean(x, u, s)`` from u down to s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .diffusion import Model, Schedule, Time, ddim_step, q_sample
+
+Student = Callable[[Tensor, Tensor], Tensor]  # f(x, t)
+Distance = Callable[[Tensor, Tensor], Tensor]  # of each row, (B,)
+
+
+def skip_out(sigma: Tensor, sigma_min: float = 0.0, sigma_data: float = 1.0) -> tuple:
+    """c_skip and c_out of a consistency function at noise level sigma: 1 and 0 at sigma_min (Song
+    et al. 2023, arXiv 2303.01469, appendix C). Built in chapter 19.
+
+    Args:
+        sigma: the noise's standard deviation if the data are scaled to sigma_data, any shape.
+        sigma_min: the lowest level. Row 0 of our schedules is clean, so 0. The paper has 0.002.
+        sigma_data: the data's standard deviation. 1 makes f the x0 of v-prediction. The paper has
+            0.5.
+    """
+    c_skip = sigma_data**2 / ((sigma - sigma_min) ** 2 + sigma_data**2)
+    c_out = sigma_data * (sigma - sigma_min) / (sigma**2 + sigma_data**2) ** 0.5
+    return c_skip, c_out
+
+
+def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Student:
+    """f(x, t) = c_skip x / sqrt(ab) - c_out net(x, t), with f(x, 0) = x (arXiv 2303.01469, Eq. 5).
+
+    It's the x0 of a network that predicts v, so a teacher's weights are a good start. ``condition``
+    goes to the network, such as ``y=labels``. Built in chapter 19.
+    """
+
+    def f(x: Tensor, t: Tensor) -> Tensor:
+        alpha_bar = schedule.at(t, x)
+        c_skip, c_out = skip_out(((1 - alpha_bar) / alpha_bar).sqrt())
+        return c_skip * x / alpha_bar.sqrt() - c_out * net(x, t, **condition)
+
+    return f
+
+
+def row_error(a: Tensor, b: Tensor) -> Tensor:
+    """The mean squared error of each row, (B, …) to (B,)."""
+    return (a - b).square().flatten(1).mean(1)
+
+
+def pseudo_huber(a: Tensor, b: Tensor, c: float = 0.03) -> Tensor:
+    """sqrt(|a - b|^2 + c^2) - c of each row, (B, …) to (B,): squared for small differences, linear
+    for large ones (Song and Dhariwal 2023, arXiv 2310.14189, Eq. 7). |.|^2 is the mean over the
+    coordinates. Built in chapter 19."""
+    return (row_error(a, b) + c**2).sqrt() - c
+
+
+def random_step(times: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
+    """The two ends t > s of a random step for each of n rows, int64 (n,). ``times`` falls to 0."""
+    _check_times(times)
+    falling, i = torch.tensor(list(times)), torch.randint(len(times) - 1, (n,))
+    return falling[i], falling[i + 1]
+
+
+def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> Tensor:
+    """The x0 with which one step of DDIM leads from x_t to x_s (Salimans and Ho 2022,
+    arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
+    alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
+    r = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
+    return (xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())
+
+
+def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """Where two DDIM steps of the teacher lead from x_t, by way of (t + s) / 2. Built in chapter
+    19."""
+    middle = (t + s) // 2
+    xm = ddim_step(schedule, xt, t, middle, teacher(xt, t))
+    return ddim_step(schedule, xm, middle, s, teacher(xm, middle))
+
+
+def progressive_loss(
+    f: Student, teacher: Model, schedule: Schedule, x0: Tensor, times: Sequence[int],
+    eps: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Progressive distillation: one step of the student is to end where two of the teacher do
+    (arXiv 2202.00512, Algorithm 2). The error is that of v, which is x0's over sqrt(1 - ab).
+
+    Args:
+        f: the student. teacher: ``eps(x, t)``, not clipped.
+        x0: (B, …) data. times: the student's steps, falling to 0, such as ``spaced(1000, 4)``.
+        eps: noise like x0, in place of fresh noise.
+
+    Built in chapter 19.
+    """
+    t, s = random_step(times, len(x0))
+    xt = q_sample(schedule, x0, t, torch.randn_like(x0) if eps is None else eps)
+    with torch.no_grad():
+        xs = two_steps(teacher, schedule, xt, t, s)
+        target = x0_between(schedule, xt, t, xs, s)
+    return (row_error(f(xt, t), target) / (1 - schedule.alpha_bar[t])).mean()
+
+
+def consistency_loss(
+    f: Student, f_target: Student, schedule: Schedule, x0: Tensor, times: Sequence[int],
+    teacher: Model | None = None, distance: Distance = pseudo_huber,
+) -> Tensor:  # fmt: skip
+    """How far f is from the same answer at both ends of a step, t and s < t. With a teacher, its
+    DDIM step leads from x_t to x_s: consistency distillation. Without, x_s has the same image and
+    noise: consistency training (arXiv 2303.01469, Eq. 7 and 10).
+
+    Args:
+        f: the student. f_target: f itself, or a slow average of it; it gets no gradient.
+        x0: (B, …) data. times: the steps, falling to 0.
+
+    Built in chapter 19.
+    """
+    t, s = random_step(times, len(x0))
+    eps = torch.randn_like(x0)
+    xt = q_sample(schedule, x0, t, eps)
+    with torch.no_grad():
+        xs = (q_sample(schedule, x0, s, eps) if teacher is None
+              else ddim_step(schedule, xt, t, s, teacher(xt, t)))  # fmt: skip
+        target = f_target(xs, s)
+    return distance(f(xt, t), target).mean()
+
+
+@torch.no_grad()
+def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> Iterator[tuple]:
+    """Yield (t, x_t, f(x_t, t)): predict x0, add fresh noise up to the next time, and again (arXiv
+    2303.01469, Algorithm 1). ``times`` falls to 0. Built in chapter 19."""
+    _check_times(times)
+    xt = xT
+    for t, s in pairwise(times):
+        x0 = f(xt, torch.full(xt.shape[:1], t))
+        yield t, xt, x0
+        xt = q_sample(schedule, x0, s, torch.randn_like(x0))
+
+
+def mean_velocity(net: Callable, y: Tensor) -> Callable:
+    """mean(x, u, s) of a network with vectors as conditions, which gets t = 1000 u and, beside its
+    own condition y (B, d), the length u - s."""
+    return lambda x, u, s: net(
+        x, (1000 * u).clamp(min=1.001), torch.cat([y, (u - s)[:, None]], dim=1)
+    )
+
+
+def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:
+    """u and s <= u for each of n rows, both logit-normal, and equal for about the share ``same`` of
+    the rows (arXiv 2505.13447, section 4.3). Built in chapter 19."""
+    u, s = torch.sigmoid(torch.randn(2, n) - 0.4).sort(0, descending=True).values
+    return u, torch.where(torch.rand(n) < same, u, s)
+
+
+def mean_flow_loss(
+    mean: Callable, x0: Tensor, u: Tensor, s: Tensor, x1: Tensor | None = None, p: float = 1.0
+) -> Tensor:
+    """The mean velocity from u down to s satisfies mean = v - (u - s) d mean / du (Geng et al.
+    2025, arXiv 2505.13447, Eq. 6 and 9).
+
+    Args:
+        mean: ``mean(x, u, s)``, differentiable forwards.
+        x0: (B, …) data. u, s: (B,) times in [0, 1], s <= u. Where s = u, it's flow matching.
+        x1: noise like x0, in place of fresh noise.
+        p: each row's error e is divided by (e + 0.001)^p, which gets no gradient (Eq. 22).
+
+    Built in chapter 19.
+    """
+    x1 = torch.randn_like(x0) if x1 is None else x1
+    wide = lambda a: a.reshape(-1, *[1] * (x0.ndim - 1))  # noqa: E731
+    v = x1 - x0
+    xu = x0 + wide(u) * v
+    one, zero = torch.ones_like(u), torch.zeros_like(s)
+    ours, slope = torch.func.jvp(mean, (xu, u, s), (v, one, zero))
+    error = row_error(ours, (v - wide(u - s) * slope).detach())
+    return (error / (error.detach() + 1e-3) ** p).mean()
+
+
+def _check_times(times: Sequence[int]) -> None:
+    times = list(times)
+    whole = all(type(t) is int for t in times) and len(times) > 1
+    if not whole or times != sorted({*times, 0}, reverse=True):
+        raise ValueError(f"times is {times}; expected whole numbers that fall to 0, such as "
+                         "spaced(1000, 4)")  # fmt: skip

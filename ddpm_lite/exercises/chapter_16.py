@@ -1,0 +1,73 @@
+"""The checks of the exercises of chapter 16."""
+
+import torch
+from einops import rearrange
+from torch import nn
+
+from ddpm_lite.transformer import DiTBlock, modulate, patchify
+
+
+def exercise_1(block_size):
+    """Against blocks that are built."""
+    for d in (8, 48, 100):
+        mine = block_size(d)
+        if mine is None:
+            raise ValueError("it returns nothing")
+        right = sum(weight.numel() for weight in DiTBlock(d, 2).parameters())
+        if mine != right:
+            raise ValueError(f"a block of width {d} has {right:,} parameters; yours has {mine:,}")
+
+
+def exercise_2(reordered):
+    """Against tokens that were cut in both orders."""
+    generator = torch.Generator().manual_seed(0)
+    for channels, patch in ((3, 2), (1, 2), (4, 4)):
+        x = torch.randn(2, channels, 8, 4, generator=generator)
+        theirs = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=patch, q=patch)
+        mine, right = reordered(theirs, patch), patchify(x, patch)
+        if mine is None:
+            raise ValueError("it returns nothing")
+        if mine.shape != right.shape:
+            raise ValueError(f"it gives the shape {tuple(mine.shape)}; "
+                             f"expected {tuple(right.shape)}")  # fmt: skip
+        if not torch.equal(mine, right):
+            kept = (mine == right).double().mean()
+            raise ValueError(f"with {channels} channels and patches of {patch} x {patch}, "
+                             f"{kept:.0%} of the numbers are in their place")  # fmt: skip
+
+
+def exercise_3(guided_output):
+    """Noise guided in every channel, the variance untouched."""
+    generator = torch.Generator().manual_seed(0)
+    cond, none = torch.randn(2, 3, 8, 2, 2, generator=generator)
+    mine = guided_output(cond, none, 0.0)
+    if mine is None:
+        raise ValueError("it returns nothing")
+    if mine.shape != cond.shape:
+        raise ValueError(f"it gives the shape {tuple(mine.shape)}; expected {tuple(cond.shape)}")
+    if not torch.allclose(mine, cond, atol=1e-5):
+        raise ValueError("with w = 0 the output should be the conditional one")
+    mine, right = guided_output(cond, none, 1.5), none + 2.5 * (cond - none)
+    for channel in range(4):
+        if not torch.allclose(mine[:, channel], right[:, channel], atol=1e-4):
+            raise ValueError(f"channel {channel} of the noise isn't guided with w = 1.5")
+    if not torch.allclose(mine[:, 4:], cond[:, 4:], atol=1e-5):
+        raise ValueError("the second half should be that of the conditional output")
+
+
+def exercise_4(folded):
+    """The new layer on h, against the old one on modulated h."""
+    torch.manual_seed(0)
+    layer, h = nn.Linear(6, 4), torch.randn(2, 5, 6)
+    scale, shift = torch.randn(2, 6)
+    before = layer.weight.detach().clone()
+    new = folded(layer, scale, shift)
+    if new is None:
+        raise ValueError("it returns nothing")
+    if not isinstance(new, nn.Linear):
+        raise ValueError(f"it returns a {type(new).__name__}; expected an nn.Linear")
+    off = (new(h) - layer(modulate(h, scale, shift))).abs().max()
+    if not torch.equal(layer.weight, before):
+        raise ValueError("it changes the layer that it was given: make a new one")
+    if not off < 1e-4:
+        raise ValueError(f"your layer is off by up to {off:.2f}")

@@ -1,0 +1,328 @@
+"""Teach a trained network something new: LoRA, a new label, prior preservation, a control branch.
+
+LoRA: Hu et al. 2021, arXiv 2106.09685. Learned embeddings: Gal et al. 2022, arXiv 2208.01618.
+Prior preservation: Ruiz et al. 2022, arXiv 2208.12242. ControlNet: Zhang et al. 2023,
+arXiv 2302.05543.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from einops import einsum
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .diffusion import Schedule, ddpm_loss, v_target
+from .nets import Block, UNet, zero
+
+Batch = tuple[Tensor, Tensor]  # images (B, …) and labels (B,)
+
+HEARTS = """
+........ ........ ........ .##..##. ........
+.##.##.. ..##.##. ........ #++##++# .##..##.
+#++#++#. .#++#++# .##.##.. #..++..# #++##++#
+#..+..#. .#..+..# #++#++#. #......# #..++..#
+#+...+#. .#.....# #..+..#. #+....+# #......#
+.#+.+#.. ..#...#. .#...#.. .#+..+#. .##..##.
+..#+#... ...#.#.. ..#.#... ..#++#.. ..####..
+...#.... ....#... ...#.... ...##... ...##...
+
+........ .##.##.. ........ ........ .+#..#+.
+..#...#. ##+#+##. .#...#.. .##.##.. +#+##+#+
+.#+#.#+# #.....#. #+#.#+#. ##+#+##. #......#
+.#..#..# #.....#. #..#..#. #.....#. #......#
+.#.....# .#...#.. #.....#. ##...##. #+....+#
+..#...#. .##.##.. .#...#.. .##.##.. .#+..+#.
+...#.#.. ..###... ..#.#... ..###... ..+##+..
+....#... ...#.... ...#.... ...#.... ....#...
+"""
+
+
+def drawings(text: str) -> Tensor:
+    """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
+    separate images side by side, and an empty line separates strips. Used in chapter 21."""
+    strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
+    images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
+    grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
+    return torch.tensor(grey)
+
+
+class LoRA(nn.Module):
+    """A layer with a small trainable matrix beside it: W x + (alpha / rank) B A x (LoRA, Eq. 3).
+
+    Args:
+        layer: an ``nn.Linear`` or ``nn.Conv2d``. Its weights W and bias are frozen.
+        rank: rows of A and columns of B.
+        alpha: the strength. At alpha = rank the scale alpha / rank is 1.
+
+    A is random and B is 0, so the layer starts as it was. Built in chapter 21.
+    """
+
+    def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
+        super().__init__()
+        _check_lora(layer, rank)
+        self.layer, self.scale = layer.requires_grad_(False), alpha / rank
+        if isinstance(layer, nn.Linear):
+            self.A = nn.Linear(layer.in_features, rank, bias=False)
+            self.B = nn.Linear(rank, layer.out_features, bias=False)
+        else:
+            how = layer.kernel_size, layer.stride, layer.padding
+            self.A = nn.Conv2d(layer.in_channels, rank, *how, bias=False)
+            self.B = nn.Conv2d(rank, layer.out_channels, 1, bias=False)
+        zero(self.B)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) + self.scale * self.B(self.A(x))
+
+    @property
+    def weight(self) -> Tensor:
+        """W + (alpha / rank) B A, in the shape of W."""
+        B = self.B.weight.flatten(1)  # (out, rank)
+        delta = einsum(B, self.A.weight, "o r, r ... -> o ...")
+        return self.layer.weight + self.scale * delta
+
+
+def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
+    """Freeze a network and put a ``LoRA`` around each layer whose last name is among ``names``.
+
+    Returns:
+        The full names of these layers, such as "mid.0.res.conv1".
+
+    Raises:
+        ValueError: no layer has one of these names.
+
+    Built in chapter 21.
+    """
+    net.requires_grad_(False)
+    found = [name for name, _ in net.named_modules() if name.rpartition(".")[2] in names]
+    _check_names(net, names, found)
+    for name in found:
+        parent, _, last = name.rpartition(".")
+        layer = net.get_submodule(name)
+        setattr(net.get_submodule(parent), last, LoRA(layer, rank, alpha))
+    return found
+
+
+class NewLabel(nn.Module):
+    """A frozen table of labels with one new row, the only part that learns: y (B,) to (B, out).
+
+    Args:
+        table: rows 0 … n - 1 for the labels, and row n for "no label", as ``Conditioning`` has it.
+
+    The new label is n, and "no label" moves to n + 1. The new row starts as "no label", so the
+    network starts with the images that it draws without one. Built in chapter 21.
+    """
+
+    def __init__(self, table: nn.Embedding):
+        super().__init__()
+        self.table = table.requires_grad_(False)
+        self.row = nn.Parameter(table.weight[-1:].detach().clone())  # (1, out)
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole table, (n + 2, out)."""
+        old = self.table.weight
+        return torch.cat([old[:-1], self.row, old[-1:]])
+
+    def forward(self, y: Tensor) -> Tensor:
+        return F.embedding(y, self.weight)
+
+
+def add_label(net: nn.Module) -> int:
+    """Give a network of labels 0 … n - 1 the new label n, which is returned (``NewLabel``).
+
+    From now on "no label" is n + 1, or y = None. The rest of the network keeps its setting: freeze
+    it to learn the row alone.
+
+    Raises:
+        ValueError: the network has no table of labels, or already has a new one.
+
+    Built in chapter 21.
+    """
+    _check_label(net)
+    condition = net.condition
+    condition.label = NewLabel(condition.label)
+    condition.num_classes += 1
+    return condition.num_classes - 1
+
+
+def plain(net: nn.Module) -> nn.Module:
+    """A copy with each ``LoRA`` merged into its layer (W + alpha / rank B A), and each ``NewLabel``
+    as a table. It has the same layers as before the lesson, and ``net`` keeps W and the adapter.
+    Used in chapter 21."""
+    net = copy.deepcopy(net)
+    for name, part in [*net.named_modules()]:
+        if isinstance(part, LoRA):
+            part.layer.weight.data = part.weight.detach()
+            _put(net, name, part.layer)
+        elif isinstance(part, NewLabel):
+            _put(net, name, nn.Embedding.from_pretrained(part.weight.detach()))
+    return net
+
+
+def without_lora(net: nn.Module) -> nn.Module:
+    """A copy with the layers as they were before ``add_lora``, bit for bit: the kept W, not a
+    difference of rounded numbers."""
+    net = copy.deepcopy(net)
+    for name, part in [*net.named_modules()]:
+        if isinstance(part, LoRA):
+            _put(net, name, part.layer)
+    return net
+
+
+def _put(net: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put a layer in the place of that full name."""
+    parent, _, last = name.rpartition(".")
+    setattr(net.get_submodule(parent), last, layer)
+
+
+def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight: float = 1.0,
+               target: Callable = v_target) -> Tensor:  # fmt: skip
+    """The loss on what's new, plus ``weight`` times the loss on what must stay (DreamBooth, Eq. 2).
+
+    Args:
+        net: the network, ``net(x, t, y)``.
+        new: images (B, …) and their labels (B,).
+        old: images that the network drew before the lesson, each with the label it was drawn for.
+
+    Built in chapter 21.
+    """
+    subject, prior = (ddpm_loss(partial(net, y=y), schedule, x, target) for x, y in (new, old))
+    return subject + weight * prior
+
+
+def skip_widths(net: UNet) -> list[int]:
+    """Channels of each skip of a U-Net, and at last those of its middle. Built in chapter 21d."""
+    last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
+            for layer in [*net.down, net.mid[-1]]]  # fmt: skip
+    return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
+
+
+class Branch(nn.Module):
+    """A trainable copy of a U-Net's way down and middle that also sees a hint (ControlNet, Eq. 2).
+
+    Args:
+        net: a ``UNet``.
+        channels: of the hint.
+
+    x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W) to a list:
+    what is added at each skip, and at last in the middle. Each passes a 1 × 1 convolution that
+    starts at zero. Built in chapter 21d.
+    """
+
+    def __init__(self, net: UNet, channels: int = 1):
+        super().__init__()
+        width, convs = net.conv_in.out_channels, skip_widths(net)
+        last = zero(nn.Conv2d(width, width, 3, padding=1))
+        self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
+        parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
+        self.conv_in, self.down, self.mid = parts.requires_grad_(True)
+        self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in convs])
+
+    def forward(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
+        seen = [h := self.conv_in(x) + self.see(hint)]
+        for layer in self.down:
+            seen.append(h := layer(h, c))
+        for layer in self.mid:
+            h = layer(h, c)
+        return [zeros(h) for zeros, h in zip(self.zeros, [*seen, h], strict=True)]
+
+
+class Control(nn.Module):
+    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint it's the U-Net, and
+    before training also with one. Built in chapter 21d."""
+
+    def __init__(self, net: UNet, channels: int = 1):
+        super().__init__()
+        self.net = net.requires_grad_(False)
+        self.branch = Branch(net, channels)
+
+    def forward(
+        self, x: Tensor, t: Tensor, y: Tensor | None = None, hint: Tensor | None = None
+    ) -> Tensor:
+        if hint is None:
+            return self.net(x, t, y)
+        _check_hint(x, hint, self.branch.see[0].in_channels)
+        net, c = self.net, self.net.condition(t, y)
+        skips = [h := net.conv_in(x)]
+        for layer in net.down:
+            skips.append(h := layer(h, c))
+        for layer in net.mid:
+            h = layer(h, c)
+        *extra, middle = self.branch(x, c, hint)
+        h = h + middle
+        for layer in net.up:
+            if isinstance(layer, Block):
+                h = torch.cat([h, skips.pop() + extra.pop()], 1)
+            h = layer(h, c)
+        return net.conv_out(h)
+
+
+def edges(x: Tensor) -> Tensor:
+    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. A pixel is
+    bright where a pixel beside it is brighter than itself. Built in chapter 21."""
+    return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
+
+
+def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) -> str:
+    """A network of the digits as the text of a file for the page "Denoise in your browser".
+
+    Args:
+        net: of images (B, 1, 8, 8), with ``LoRA`` and a new label or without.
+        schedule: ``cosine_schedule(1000)``, the only one that the page has.
+        names: how the page calls the labels after 9, such as ("♥",).
+
+    Two bytes a weight: whole numbers up to 32767, and for each tensor the unit that they count.
+    """
+    state = plain(net).cpu().state_dict()
+    _check_playground(state, names)
+    units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
+    numbers = [(value / units[key]).round().short().flatten() for key, value in state.items()]
+    row = bytes(torch.cat(numbers).view(torch.uint8).tolist())  # the low byte first
+    shapes = {k: {"shape": list(v.shape), "scale": units[k]} for k, v in state.items()}
+    file = {"T": schedule.T, "size": 8, "tensors": shapes, "names": list(names),
+            "int16": base64.b64encode(row).decode()}  # fmt: skip
+    return json.dumps(file, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_lora(layer: nn.Module, rank: int) -> None:
+    if not isinstance(layer, nn.Linear | nn.Conv2d) or getattr(layer, "groups", 1) > 1:
+        hint = "expected nn.Linear, or nn.Conv2d without groups"
+        raise TypeError(f"the layer is {type(layer).__name__}; {hint}")
+    if type(rank) is not int or rank < 1:
+        raise ValueError(f"rank is {rank}; expected a whole number of at least 1")
+
+
+def _check_names(net: nn.Module, names: tuple[str, ...], found: list[str]) -> None:
+    if isinstance(names, str):
+        raise TypeError(f"names is {names!r}; expected a tuple, such as ({names!r},)")
+    if not found:
+        kinds = nn.Linear | nn.Conv2d
+        there = {n.rpartition(".")[2] for n, part in net.named_modules() if isinstance(part, kinds)}
+        raise ValueError(f"no layer is called {', '.join(names)}; there are {sorted(there)}")
+
+
+def _check_label(net: nn.Module) -> None:
+    if not isinstance(getattr(getattr(net, "condition", None), "label", None), nn.Embedding):
+        raise ValueError("expected a network with num_classes and without a new label; "
+                         "plain(net) makes the table ordinary again")  # fmt: skip
+
+
+def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
+    expected = (len(x), channels, *x.shape[2:])
+    if hint.shape != expected:
+        raise ValueError(f"the hint has shape {tuple(hint.shape)}; expected {expected}, as x has")
+
+
+def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
+    table, first = state.get("condition.label.weight"), state.get("conv_in.weight")
+    if table is None or first is None or first.shape[1] != 1 or len(table) != 11 + len(names):
+        rows = "no" if table is None else len(table) - 1
+        raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
+                         "expected grey digits and a name for each label after 9")  # fmt: skip

@@ -1,0 +1,111 @@
+"""Generative adversarial networks: a generator, a discriminator, and a step of training for each.
+
+A generator is ``g(z)`` with z (B, d) from N(0, I). A discriminator is ``d(x)`` and gives logits
+(B,): above 0 means "real". The losses take logits, in nats.
+
+Goodfellow et al. 2014, arXiv 1406.2661; Miyato et al. 2018, arXiv 1802.05957 (spectral norm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))), the mean over a batch, from logits (B,) (arXiv 1406.2661, Eq.
+    1). A discriminator that can't tell them apart has 2 log 2 = 1.39. Built in chapter 15."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def minimax_loss(fake: Tensor) -> Tensor:
+    """The generator's log(1 - D(G(z))) (arXiv 1406.2661, Eq. 1). Its gradient vanishes where the
+    discriminator is sure. Built in chapter 15."""
+    return -F.softplus(fake).mean()
+
+
+def nonsaturating_loss(fake: Tensor) -> Tensor:
+    """The generator's -log D(G(z)) (arXiv 1406.2661, section 3). Its gradient is largest where the
+    discriminator is sure. Built in chapter 15."""
+    return F.softplus(-fake).mean()
+
+
+class Spectral(nn.Module):
+    """W / sigma(W), whose largest singular value is 1. ``u`` follows the left singular vector by
+    one step of the power method in each call of training (arXiv 1802.05957, Algorithm 1). Built in
+    chapter 15."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        u = F.normalize(torch.randn(len(weight)), dim=0)
+        self.register_buffer("u", u)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        matrix = weight.flatten(1)  # (out, in · k · k)
+        with torch.no_grad():
+            v = F.normalize(matrix.T @ self.u, dim=0)
+            u = F.normalize(matrix @ v, dim=0)
+            if self.training:
+                self.u.copy_(u)
+        return weight / (u @ matrix @ v)
+
+
+def spectral_norm(net: nn.Module) -> nn.Module:
+    """The same network, with ``Spectral`` on the weight of each linear and convolutional layer."""
+    for layer in list(net.modules()):
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            parametrize.register_parametrization(layer, "weight", Spectral(layer.weight))
+    return net
+
+
+def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """One step of the optimiser down the gradient of the loss, and its value. Built in chapter
+    15."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def discriminator_step(
+    g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, z: Tensor
+) -> float:
+    """One step of the discriminator on real x (B, …) and on G(z), and its loss. Only ``d`` learns:
+    the fakes are detached. Built in chapter 15."""
+    return learn(optimizer, discriminator_loss(d(x), d(g(z).detach())))
+
+
+def generator_step(
+    g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, z: Tensor,
+    loss_of: Callable[[Tensor], Tensor] = nonsaturating_loss,
+) -> float:  # fmt: skip
+    """One step of the generator, and its loss. The gradient flows through ``d``, but the optimiser
+    has the weights of ``g`` alone. Built in chapter 15."""
+    return learn(optimizer, loss_of(d(g(z))))
+
+
+def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.Sequential:
+    """z (B, latent) to images (B, channels, 8, 8) in [-1, 1], without batch norm, so that an image
+    depends on its own z alone."""
+    conv = lambda a, b: nn.Conv2d(a, b, 3, padding=1)  # noqa: E731
+    return nn.Sequential(
+        nn.Linear(latent, 2 * width * 16), nn.Unflatten(1, (2 * width, 4, 4)), nn.ReLU(),
+        conv(2 * width, 2 * width), nn.ReLU(), nn.Upsample(scale_factor=2),
+        conv(2 * width, width), nn.ReLU(), conv(width, width), nn.ReLU(),
+        conv(width, channels), nn.Tanh(),
+    )  # fmt: skip
+
+
+def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = True) -> nn.Module:
+    """Images (B, channels, 8, 8) to logits (B,), with or without spectral norm."""
+    conv, act = lambda a, b, s: nn.Conv2d(a, b, 3, s, 1), nn.LeakyReLU(0.2)  # noqa: E731
+    net = nn.Sequential(
+        conv(channels, width, 1), act, conv(width, 2 * width, 2), act,
+        conv(2 * width, 2 * width, 1), act, conv(2 * width, 2 * width, 2), act,
+        nn.Flatten(), nn.Linear(2 * width * 4, 1), nn.Flatten(0),
+    )  # fmt: skip
+    return spectral_norm(net) if spectral else net

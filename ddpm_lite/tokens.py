@@ -1,0 +1,297 @@
+"""Diffusion for tokens: text and grey levels become masks one by one, and a network fills them in.
+
+Tokens x0 (B, L) are whole numbers 0 … V - 1, and the mask is ``MASK``, which is none of them. Time
+is u in [0, 1], data at 0 and nothing but masks at 1: u is the share of masks. With T steps,
+u = t / T. A network is called as ``net(x, y=None)`` and gives logits (B, L, V), without a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MASK = -1
+"""The token that hides another one. No network predicts it, so it isn't in the vocabulary."""
+
+ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789.,:;'?()-"
+"""The characters of the prose that comes with the package; token i is the i-th of them."""
+
+
+def encode(text: str) -> Tensor:
+    """Text to tokens (L,), with ``_`` for the mask.
+
+    Raises:
+        ValueError: a character isn't in ``ALPHABET``.
+
+    Used in chapter 20.
+    """
+    _check_alphabet(text)
+    return torch.tensor([MASK if c == "_" else ALPHABET.index(c) for c in text])
+
+
+def decode(x: Tensor) -> str:
+    """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
+    return "".join("_" if token == MASK else ALPHABET[token] for token in x.tolist())
+
+
+def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
+    """x_u (B, L) given x0 (B, L): each token is hidden with probability u (B,), on its own (Austin
+    et al. 2021, arXiv 2107.03006, section 3.1, with beta_t = 1 / (T - t + 1)).
+
+    Args:
+        r: uniform numbers (B, L) that decide. None: fresh ones.
+
+    Raises:
+        ValueError: x0 holds numbers that aren't whole, such as pixels in [-1, 1].
+
+    Built in chapter 20.
+    """
+    _check_whole(x0)
+    r = torch.rand(x0.shape, device=x0.device) if r is None else r
+    return x0.masked_fill(r < u[:, None], MASK)
+
+
+def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
+    """The distribution of x_s, (B, L, V + 1), for s < u: q(x_s | x_u, x0) if p (B, L, V) is 1 at x0
+    and 0 elsewhere, and the model's p(x_s | x_u) if p is what a network predicts.
+
+    The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
+    s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
+    """
+    visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
+    hidden = (xu == MASK)[..., None]  # (B, L, 1)
+    tokens = torch.where(hidden, (1 - s / u) * p, visible)
+    return torch.cat([tokens, s / u * hidden.to(p)], -1)
+
+
+def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
+    """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
+    nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
+    return nats.masked_fill(xu != MASK, 0)
+
+
+def even_times(n: int) -> Tensor:
+    """u (n,) in (0, 1], one in each n-th of it, so that a batch has all shares of masks (Kingma et
+    al. 2021, arXiv 2107.00630, appendix I.1). Built in chapter 20."""
+    return 1 - (torch.arange(n) + torch.rand(1)) / n
+
+
+def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tensor:
+    """The bound on -log p(x0), in nats a token: the mean of 1 / u times the sum over the masks (Shi
+    et al. 2024, arXiv 2406.04329, Eq. 5, of the linear schedule).
+
+    Args:
+        net: ``net(x)`` gives logits (B, L, V).
+        x0: tokens (B, L).
+        times: a function from B to u (B,), uniform in (0, 1].
+
+    Built in chapter 20.
+    """
+    u = times(len(x0)).to(x0.device)
+    nats = hidden_nats(net, x0, mask_tokens(x0, u))
+    return (nats.sum(1) / u).mean() / x0.shape[1]
+
+
+def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
+    """The bound on -log p(x0) of a sampler with T equal steps, exactly, in nats a row (B,): the sum
+    over t = 1 … T and over all 2^L sets of masks of the probability of the set at u = t / T, times
+    1 / t, times the sum of -log p over the masks (arXiv 2107.03006, section 3.4, for the mask).
+    For small L only. Built in chapter 20.
+    """
+    L, bound = x0.shape[1], 0
+    t = torch.arange(1, T + 1, dtype=torch.float64)
+    choices = [torch.tensor([False, True])] * L
+    for hidden in torch.cartesian_prod(*choices).reshape(-1, L):
+        n = hidden.sum()
+        weight = ((t / T) ** n * (1 - t / T) ** (L - n) / t).sum().item()
+        nats = hidden_nats(net, x0, x0.masked_fill(hidden, MASK))
+        bound = bound + weight * nats.sum(1)
+    return bound
+
+
+def gumbel_max(logits: Tensor) -> Tensor:
+    """A sample (…,) of softmax(logits) (…, V): the largest of logits + Gumbel noise, in float64.
+    In low precision the noise has no tail, and rare tokens are never drawn (Zheng et al. 2024,
+    arXiv 2409.02908, section 4). Built in chapter 20."""
+    r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
+    return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
+
+
+def at_random(logits: Tensor, drawn: Tensor) -> Tensor:
+    """Which mask goes first, (B, L): any of them, equally often."""
+    return torch.rand(drawn.shape, device=drawn.device)
+
+
+def by_confidence(logits: Tensor, drawn: Tensor) -> Tensor:
+    """Which mask goes first, (B, L): the one whose drawn token is most probable (Chang et al. 2022,
+    arXiv 2202.04200, section 3.2). Used in chapter 20."""
+    return logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
+
+
+@torch.no_grad()
+def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Tensor:
+    """x (B, L) with k of the masks of each row replaced by tokens that are drawn from net(x), each
+    without knowing the others. Visible tokens stay. Built in chapter 20."""
+    logits = net(x)
+    drawn = gumbel_max(logits)
+    score = order(logits, drawn).masked_fill(x != MASK, -torch.inf)
+    chosen = score.topk(min(k, x.shape[1])).indices  # (B, k)
+    first = torch.zeros_like(x, dtype=torch.bool).scatter(1, chosen, True)
+    return torch.where(first & (x == MASK), drawn, x)
+
+
+def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Iterator[Tensor]:
+    """Yield x (B, L) and what it becomes, k tokens a step, until no mask is left.
+
+    Args:
+        net: ``net(x)`` gives logits (B, L, V).
+        x: tokens and masks, (B, L). All masks: samples. Some tokens: the rest is filled in.
+        k: how many masks of each row go in one step. 1 with ``at_random`` has no error.
+        order: ``at_random`` or ``by_confidence``, a function of logits and drawn tokens.
+
+    Raises:
+        ValueError: k is below 1, or x holds numbers that aren't whole.
+
+    Built in chapter 20.
+    """
+    _check_whole(x)
+    _check_steps(k)
+    yield x
+    while (x == MASK).any():
+        yield (x := reveal(net, x, k, order))
+
+
+def shifted(x: Tensor) -> Tensor:
+    """x (B, L) one place to the right, after a mask: what a causal network reads."""
+    return F.pad(x, (1, -1), value=MASK)
+
+
+def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
+    """-log p(x0) from left to right, in nats a token: each token given all before it. ``net`` is
+    causal. Built in chapter 20."""
+    return F.cross_entropy(net(shifted(x0)).movedim(-1, 1), x0)
+
+
+@torch.no_grad()
+def left_to_right(net: Callable, x: Tensor) -> Tensor:
+    """x (B, L) with its masks filled from left to right by a causal network, which doesn't see what
+    comes after. Used in chapter 20."""
+    x = x.clone()
+    for i in range(x.shape[1]):
+        drawn = gumbel_max(net(shifted(x))[:, i])
+        x[:, i] = torch.where(x[:, i] == MASK, drawn, x[:, i])
+    return x
+
+
+def rotated(x: Tensor) -> Tensor:
+    """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the
+    product of two depends on how far apart they are, not on where (Su et al. 2021, arXiv
+    2104.09864, Eq. 34). Used in chapter 20."""
+    speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
+    angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+
+class TokenBlock(nn.Module):
+    """x (B, L, C) to the same shape: attention, then an MLP at each position (Vaswani et al. 2017,
+    arXiv 1706.03762; with the norms first). ``causal``: a position sees itself and those before
+    it. ``rotary``: attention knows distances, see ``rotated``. Used in chapter 20."""
+
+    def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
+        super().__init__()
+        self.heads, self.causal, self.rotary = heads, causal, rotary
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = rearrange(self.qkv(self.norm1(x)), "b l (n h c) -> n b h l c", n=3, h=self.heads)
+        q, k = (rotated(q), rotated(k)) if self.rotary else (q, k)
+        h = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + self.out(rearrange(h, "b h l c -> b l (h c)"))
+        return x + self.mlp(self.norm2(x))
+
+
+class TokenNet(nn.Module):
+    """A transformer for tokens: x (B, L) with masks, to logits (B, L, V). It has no entry for the
+    time, because x shows what the time would tell: which tokens are hidden.
+
+    Args:
+        vocab: V, how many different tokens there are. The mask isn't one of them.
+        length: the longest L.
+        width, depth, heads: channels, blocks, and heads of attention in each.
+        num_classes: for labels y (B,) in 0 … num_classes - 1. 0: without labels.
+        causal: from left to right. Then give it ``shifted`` tokens.
+        rotary: with distances in the attention, as for text.
+
+    Raises:
+        ValueError: a row is longer than ``length``, or a token is V or more.
+
+    Built in chapter 20.
+    """
+
+    def __init__(self, vocab: int, length: int, width: int = 64, depth: int = 4, heads: int = 4,
+                 num_classes: int = 0, causal: bool = False, rotary: bool = False):  # fmt: skip
+        super().__init__()
+        self.vocab, self.length = vocab, length
+        self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
+        self.place = nn.Parameter(0.02 * torch.randn(length, width))
+        self.label = nn.Embedding(num_classes, width) if num_classes else None
+        self.blocks = nn.Sequential(
+            *[TokenBlock(width, heads, causal, rotary) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(width)
+        self.proj_out = nn.Linear(width, vocab)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        _check_tokens(self, x, y)
+        h = self.token(x % (self.vocab + 1)) + self.place[: x.shape[1]]  # -1 is the last entry
+        h = h if y is None else h + self.label(y)[:, None]
+        return self.proj_out(self.norm(self.blocks(h)))
+
+
+def to_levels(images: Tensor, levels: int = 17) -> Tensor:
+    """Images (B, 1, H, W) in [-1, 1] to tokens (B, H W), from 0 (black) to levels - 1 (white), row
+    by row. Used in chapter 20."""
+    return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
+
+
+def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
+    """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in chapter
+    20."""
+    images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
+    return rearrange(images, "b (h w) -> b 1 h w", h=height)
+
+
+def _check_whole(x: Tensor) -> None:
+    if x.dtype != torch.long:
+        raise ValueError(f"tokens must be whole numbers (torch.long); got {x.dtype}. "
+                         "For images, use to_levels first")  # fmt: skip
+
+
+def _check_alphabet(text: str) -> None:
+    if other := sorted(set(text) - set(ALPHABET) - {"_"}):
+        raise ValueError(f"no tokens for {' '.join(map(repr, other))}; expected lower-case text of "
+                         f"the characters {ALPHABET!r}, and _ for a mask")  # fmt: skip
+
+
+def _check_steps(k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k is {k}; expected at least 1 token a step, or it never ends")
+
+
+def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
+    if x.shape[1] > net.length:
+        raise ValueError(f"a row has {x.shape[1]} tokens, and this network takes {net.length}")
+    if x.max() >= net.vocab or x.min() < MASK:
+        raise ValueError(f"tokens must be 0 … {net.vocab - 1}, or {MASK} for the mask; these go "
+                         f"from {x.min().item()} to {x.max().item()}")  # fmt: skip
+    if (y is None) != (net.label is None):
+        raise ValueError("this network needs labels y" if y is None else "it takes no labels")

@@ -1,0 +1,164 @@
+"""A diffusion transformer: patches become tokens, and the condition scales, shifts and gates.
+
+DiT: Peebles and Xie 2023, arXiv 2212.09748. A network is ``net(x, t, y=None)``, as in ``nets.py``:
+images (B, C, H, W), timesteps t (B,) from 1 … T, and labels y (B,).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .nets import Conditioning, time_embedding, zero
+
+
+def patchify(x: Tensor, p: int) -> Tensor:
+    """Images (B, C, H, W) to tokens (B, N, p · p · C), one for each of the N patches of p x p: row
+    by row, and in a patch pixel by pixel (Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1).
+    Built in chapter 16.
+
+    Raises:
+        ValueError: H or W isn't a multiple of p.
+    """
+    if any(side % p for side in x.shape[2:]):
+        given = f"x is {x.shape[2]} x {x.shape[3]} pixels"
+        raise ValueError(f"{given}; expected multiples of the patch size {p}: crop or pad x")
+    return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=p, q=p)
+
+
+def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
+    """The inverse of ``patchify``, for an image of so many rows of patches: tokens
+    (B, N, p · p · C) to (B, C, H, W). Built in chapter 16."""
+    return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=p, q=p, h=rows)
+
+
+def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
+    """(rows · columns, dim): for each patch, sines and cosines of its row, and then of its column,
+    in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
+    at least 8. Built in chapter 16."""
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
+    return torch.cat(halves, dim=1)
+
+
+def modulate(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """h (B, N, dim), scaled by 1 + ``scale`` and moved by ``shift``, both (B, 1, dim). With zeros,
+    nothing changes. Built in chapter 16."""
+    return h * (1 + scale) + shift
+
+
+class TokenAttention(nn.Module):
+    """Tokens (B, N, dim) to the same shape: in each of the ``heads``, every token takes a weighted
+    mean over all tokens (Vaswani et al. 2017, arXiv 1706.03762, section 3.2). Built in chapter 16.
+    """
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def split(self, h: Tensor) -> Tensor:
+        """Queries, keys and values, each (B, heads, N, dim / heads)."""
+        return rearrange(self.qkv(h), "b m (n k d) -> n b k m d", n=3, k=self.heads)
+
+    def weights(self, h: Tensor) -> Tensor:
+        """(B, heads, N, N): row i is where token i looks, and sums to 1."""
+        q, k, _ = self.split(h)
+        return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        mean = F.scaled_dot_product_attention(*self.split(h))
+        return self.out(rearrange(mean, "b k m d -> b m (k d)"))
+
+
+def layer_norm(dim: int) -> nn.LayerNorm:
+    """Each token to mean 0 and variance 1, without weights: the condition has its own."""
+    return nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
+
+
+def from_condition(dim: int, n: int) -> nn.Sequential:
+    """c (B, dim) to n vectors in a row, (B, n · dim), all 0 before training."""
+    return nn.Sequential(nn.SiLU(), zero(nn.Linear(dim, n * dim)))
+
+
+class DiTBlock(nn.Module):
+    """Tokens h (B, N, dim) and c (B, dim) to (B, N, dim): attention, then an MLP for each token.
+    The condition scales and shifts their inputs and gates what they add (adaLN-Zero; DiT,
+    section 3.2). All gates start at 0, so the block starts as the identity. Built in chapter 16."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.norm1, self.norm2 = layer_norm(dim), layer_norm(dim)
+        self.attention = TokenAttention(dim, heads)
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim)
+        )
+        self.modulation = from_condition(dim, 6)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        scale1, shift1, gate1, scale2, shift2, gate2 = rearrange(
+            self.modulation(c), "b (n d) -> n b 1 d", n=6
+        )
+        h = h + gate1 * self.attention(modulate(self.norm1(h), scale1, shift1))
+        return h + gate2 * self.mlp(modulate(self.norm2(h), scale2, shift2))
+
+
+class DiT(nn.Module):
+    """Images (B, channels, H, W) to the same shape, by a transformer over their patches.
+
+    Args:
+        channels: 1 for grey images, 3 for colour, more for latents.
+        patch: side of a patch; H and W must be multiples of it. Half the side, four times the
+            tokens.
+        dim: numbers in a token, a multiple of 4 and of ``heads``.
+        depth: blocks.
+        heads: attentions side by side.
+        num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
+        out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
+
+    ``DiT(4, 2, 1152, 28, 16, 1000, out_channels=8)`` has the sizes of DiT-XL/2. Built in chapter
+    16.
+    """
+
+    def __init__(
+        self, channels: int = 1, patch: int = 2, dim: int = 48, depth: int = 4, heads: int = 4,
+        num_classes: int = 0, out_channels: int | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        if dim % 4 or dim % heads or dim < 8:
+            hint = f"expected a multiple of 4 and of heads = {heads}, at least 8"
+            raise ValueError(f"dim is {dim}; {hint}")
+        self.channels, self.patch, self.dim = channels, patch, dim
+        self.condition = Conditioning(dim, dim, num_classes)
+        self.embed = nn.Linear(patch**2 * channels, dim)
+        self.blocks = nn.ModuleList([DiTBlock(dim, heads) for _ in range(depth)])
+        self.norm, self.modulation = layer_norm(dim), from_condition(dim, 2)
+        self.out = zero(nn.Linear(dim, patch**2 * (out_channels or channels)))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to tokens (B, N, dim) that know their places."""
+        rows, columns = x.shape[2] // self.patch, x.shape[3] // self.patch
+        places = position_embedding(rows, columns, self.dim).to(x)
+        return self.embed(patchify(x, self.patch)) + places
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        _check_input(self.channels, x, t)
+        h, c = self.tokens(x), self.condition(t, y)
+        for block in self.blocks:
+            h = block(h, c)
+        scale, shift = rearrange(self.modulation(c), "b (n d) -> n b 1 d", n=2)
+        h = self.out(modulate(self.norm(h), scale, shift))
+        return unpatchify(h, self.patch, x.shape[2] // self.patch)
+
+
+def _check_input(channels: int, x: Tensor, t: Tensor) -> None:
+    """x has this many channels, and t has one timestep for each row."""
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected (B, {channels}, H, W)")
+    if t.shape != x.shape[:1]:
+        given = f"t has shape {tuple(t.shape)}"
+        raise ValueError(f"{given}; expected {len(x)} timesteps 1 … T, one for each row of x")
+    if t.is_floating_point() and not t.is_cuda and t.max() <= 1:
+        raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")

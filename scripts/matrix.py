@@ -1,0 +1,147 @@
+"""Run the notebooks strictly under other conditions, as they differ from machine to machine.
+
+    python scripts/matrix.py                          # every row on every notebook, about 2 hours
+    python scripts/matrix.py --rows avx2 offline      # some rows
+    python scripts/matrix.py --rows jitter --seeds 20 notebooks/05_training.ipynb
+    python scripts/matrix.py --python other/bin/python --rows plain   # another Python or PyTorch
+
+Each row changes one thing. "plain" changes nothing. "threads-N" has N threads where a notebook asks
+for one. "default" and "avx2" are older kinds of processor (ATEN_CPU_CAPABILITY). "jitter"
+multiplies every weight that an optimizer gets by 1 + 1e-6 u, which stands for any unknown
+processor. "locale" is not UTF-8, "homeless" has a home folder that can't be written, "read-only" a
+project that can't, "offline" has no network at all, "path" is a folder with a space and an umlaut,
+"umask" makes files that only their owner may read. "changed" is the counter-test: one digit of one
+output of each notebook is changed, and nbval has to object.
+
+Prints for each row how many notebooks passed, how many cells differ, and the largest memory of a
+process. The rows "read-only" and "offline" need Linux's unshare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("ddpm_lite", "notebooks", "tests/nbval-sanitize.cfg", "conftest.py", "pyproject.toml")
+OFFLINE = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+MOUNT = 'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" && exec "$@"'
+READ_ONLY = ["unshare", "-rm", "sh", "-c", MOUNT, "sh"]
+THREADS = """
+import torch
+torch.set_num_threads({n})
+torch.set_num_threads = lambda n: None
+"""
+JITTER = """
+import torch
+draws, add = torch.Generator().manual_seed({seed}), torch.optim.Optimizer.add_param_group
+def jittered(self, group):
+    add(self, group)
+    with torch.no_grad():
+        for weight in self.param_groups[-1]["params"]:
+            noise = torch.rand(weight.shape, generator=draws).to(weight)
+            weight.mul_(1 + 1e-6 * noise)
+torch.optim.Optimizer.add_param_group = jittered
+"""
+ROWS: dict[str, dict] = {  # variables, code that each kernel runs first, how the command begins
+    "plain": {},
+    "threads-2": {"start": THREADS.format(n=2)},
+    "threads-4": {"start": THREADS.format(n=4)},
+    "default": {"env": {"ATEN_CPU_CAPABILITY": "default"}},
+    "avx2": {"env": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}},
+    "jitter": {"start": JITTER},
+    "locale": {"env": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}},
+    "homeless": {"env": {"HOME": "/proc/nohome"}},
+    "offline": {"before": OFFLINE},
+    "read-only": {"before": READ_ONLY},
+    "path": {"folder": "ein Büchlein"},
+    "umask": {"umask": 0o077},
+    "changed": {"changed": True},
+}
+
+
+def copied(folder: Path, notebooks: list[Path], changed: bool) -> Path:
+    """The project in another folder, with these notebooks alone."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        whole = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        whole(ROOT / part, folder / part)
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        if path.name not in {notebook.name for notebook in notebooks}:
+            path.unlink()
+        elif changed:
+            change(path)
+    return folder
+
+
+def change(path: Path) -> None:
+    """Change the last digit that a cell printed."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [c for c in notebook.cells if "nbval-ignore-output" not in c.metadata.get("tags", [])]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])
+               if re.search(r"\d", output.get("text", "").partition("took")[0])]  # fmt: skip
+    place = list(re.finditer(r"\d", outputs[-1].text.partition("took")[0]))[-1].start()
+    text, digit = outputs[-1].text, int(outputs[-1].text[place])
+    outputs[-1].text = text[:place] + str((digit + 1) % 10) + text[place + 1 :]
+    nbformat.write(notebook, path)
+
+
+def tried(name: str, row: dict, notebooks: list[Path], python: str, seed: int) -> bool:
+    """Run the notebooks under one row's conditions, print its line, and say whether it is good."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        folder = copied(place / row.get("folder", "book"), notebooks, row.get("changed", False))
+        start = place / "ipython" / "profile_default" / "startup"
+        start.mkdir(parents=True)
+        code = row.get("start", "").replace("{seed}", str(seed))
+        (start / "00.py").write_text(code, encoding="utf-8")
+        own = {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "mpl", "JUPYTER_RUNTIME_DIR": "run"}
+        env = os.environ | {name: str(place / path) for name, path in own.items()}
+        env |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | row.get("env", {})
+        subprocess.run([python, "-c", "import matplotlib.font_manager"], env=env, check=True,
+                       capture_output=True)  # fmt: skip
+        command = [python, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "notebooks"]
+        done = subprocess.run([*row.get("before", []), *command], cwd=folder, env=env, text=True,
+                              capture_output=True, umask=row.get("umask", -1))  # fmt: skip
+    failed = re.findall(r"^FAILED notebooks/(\S+?)::Cell (\d+)", done.stdout, re.M)
+    bad, n = {file for file, _ in failed}, len(notebooks)
+    good = len(bad) == n if row.get("changed") else done.returncode == 0
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    note = " (as it should)" if good and bad else ""
+    print(f"{name:12} {n - len(bad):3} of {n} notebooks passed, {len(failed)} cells differ, "
+          f"{memory:.1f} GB{note}", flush=True)  # fmt: skip
+    if not good:
+        print(*(f"    {file}: cell {cell}" for file, cell in failed), sep="\n")
+        print(*([] if failed else [done.stdout[-2000:], done.stderr[-2000:]]), sep="\n")
+    return good
+
+
+def main() -> int:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--seeds", type=int, default=1, help="how many jitters")
+    parser.add_argument("--python", default=sys.executable)
+    args = parser.parse_args()
+    notebooks = args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    good = True
+    for name in args.rows:
+        for seed in range(args.seeds if name == "jitter" else 1):
+            line = f"jitter {seed}" if name == "jitter" else name
+            good &= tried(line, ROWS[name], notebooks, args.python, seed)
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Bugs of finetune.py: name: (function, code, what it becomes, the test that must fail). S17 to S21
+are mistakes that published code really made."""
+
+BUGS = {
+    "S18: the scale is alpha": (
+        "LoRA.__init__", "alpha / rank", "alpha", "test_the_scale_is_alpha_over_the_rank"),
+    "S18: the merged scale is forgotten": (
+        "LoRA.weight", "self.scale * delta", "delta",
+        "test_a_merged_layer_is_the_unmerged_one"),
+    "S19: both matrices are random": (
+        "LoRA.__init__", "zero(self.B)", "",
+        "test_at_the_start_lora_changes_nothing_and_then_both_matrices_move"),
+    "S19: both matrices are zero": (
+        "LoRA.__init__", "zero(self.B)", "zero(zero(self.A) and self.B)",
+        "test_at_the_start_lora_changes_nothing_and_then_both_matrices_move"),
+    "W learns beside the adapter": (
+        "LoRA.__init__", "layer.requires_grad_(False)", "layer", "test_lora_freezes_its_layer"),
+    "the rest of the network learns": (
+        "add_lora", "net.requires_grad_(False)", "", "test_only_the_adapters_learn"),
+    "S20: an adapter that isn't wired in": (
+        "add_lora", "setattr(net.get_submodule(parent), last, LoRA(layer, rank, alpha))",
+        "LoRA(layer, rank, alpha)",
+        "test_lora_is_wired_in_at_each_layer_of_the_name_and_nowhere_else"),
+    "S20: names that don't occur are ignored": (
+        "add_lora", "_check_names(net, names, found)", "",
+        "test_names_that_do_not_occur_are_refused"),
+    "S20: taken out by subtraction": (
+        "without_lora", "_put(net, name, part.layer)",
+        "part.layer.weight.data = part.weight - (part.weight - part.layer.weight)\n"
+        "_put(net, name, part.layer)",
+        "test_taking_an_adapter_out_gives_the_same_bits_back"),
+    "merging changes the original": (
+        "plain", "copy.deepcopy(net)", "net", "test_a_merged_layer_is_the_unmerged_one"),
+    "no label keeps its number": (
+        "NewLabel.weight", "torch.cat([old[:-1], self.row, old[-1:]])",
+        "torch.cat([old, self.row])", "test_a_new_label_leaves_the_old_ones_as_they_were"),
+    "the new row starts as the first one": (
+        "NewLabel.__init__", "table.weight[-1:]", "table.weight[:1]",
+        "test_a_new_label_leaves_the_old_ones_as_they_were"),
+    "the old rows learn": (
+        "NewLabel.__init__", "table.requires_grad_(False)", "table",
+        "test_the_old_rows_are_frozen"),
+    "the number of labels stays": (
+        "add_label", "condition.num_classes += 1", "condition.num_classes += 0",
+        "test_a_new_label_leaves_the_old_ones_as_they_were"),
+    "the label is the number of no label": (
+        "add_label", "condition.num_classes - 1", "condition.num_classes",
+        "test_a_new_label_leaves_the_old_ones_as_they_were"),
+    "S21: the old images have the label of the new": (
+        "prior_loss", "(new, old)", "(new, (old[0], new[1][: len(old[0])]))",
+        "test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels"),
+    "the weight of the prior is forgotten": (
+        "prior_loss", "subject + weight * prior", "subject + prior",
+        "test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels"),
+    "S17: a connection that isn't zero": (
+        "Branch.__init__", "zero(nn.Conv2d(c, c, 1))", "nn.Conv2d(c, c, 1)",
+        "test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns"),
+    "S17: the copy starts at zero": (
+        "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
+        "zero(copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid])))",
+        "test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns"),
+    "the branch isn't a copy": (
+        "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
+        "nn.ModuleList([net.conv_in, net.down, net.mid])",
+        "test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen"),
+    "the hint isn't seen": (
+        "Branch.forward", "self.conv_in(x) + self.see(hint)", "self.conv_in(x)",
+        "test_every_connection_of_the_branch_reaches_the_output"),
+    "the middle isn't connected": (
+        "Control.forward", "h = h + middle", "",
+        "test_every_connection_of_the_branch_reaches_the_output"),
+    "the skips aren't connected": (
+        "Control.forward", "skips.pop() + extra.pop()", "skips.pop()",
+        "test_every_connection_of_the_branch_reaches_the_output"),
+    "S17: hints are scaled like images": (
+        "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",
+        "F.max_pool2d(x, 3, stride=1, padding=1) - x - 1", "test_edges_are_the_outline"),
+    "the high byte comes first": (
+        "playground_file", "torch.cat(numbers).view(torch.uint8).tolist()",
+        "torch.cat(numbers).view(torch.uint8).flip(0).tolist()",
+        "test_the_file_for_the_page_holds_the_weights_to_two_bytes"),
+    "drawings are read upside down": (
+        "drawings", "zip(*map(str.split, strip), strict=True)",
+        "zip(*map(str.split, strip[::-1]), strict=True)",
+        "test_drawings_are_read_from_text"),
+}  # fmt: skip
