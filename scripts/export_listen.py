@@ -27,9 +27,9 @@ HEAD = "// The networks of chapter 18. Written by scripts/export_listen.py: chan
 FORM = {"n": N_FFT, "hop": HOP, "mels": MELS, "low": LOW, "high": HIGH, "rate": RATE}
 NETS = {
     "drums": {"channels": 8, "height": 1, "width": 400, "limit": GAIN, "gain": GAIN, "columns": 20,
-              "power": 2, "steps": 25, "w": 0},
-    "spoken": {"channels": 1, "height": 32, "width": 32, "limit": 1, "power": 1, "steps": 15,
-               "w": 1},
+              "target": "x0", "power": 2, "steps": 25, "w": 0},
+    "spoken": {"channels": 1, "height": 32, "width": 32, "limit": 1, "target": "v", "power": 1,
+               "steps": 15, "w": 1},
 }  # fmt: skip
 SEED, LABEL, STEPS, FRAMES = 1, 7, 15, 5
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import export_listen
 import export_weights
-from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, guided, sample, spaced
+from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, sample, spaced
 from ddpm_lite import audio as package
 from ddpm_lite.pretrained import load_sound, load_sound_classifier
 
@@ -135,7 +135,8 @@ RUN = """({name, x, y, w, steps}) => {
 def test_a_run_ends_where_the_package_s_does(js, name, w):
     schedule, about = cosine_schedule(1000), export_listen.NETS[name]
     xT, y = torch.randn(SHAPES[name]), torch.tensor([2])
-    model = guided(from_v(load_sound(name), schedule), y, w)
+    told = from_x0 if about["target"] == "x0" else from_v
+    model = guided(told(load_sound(name), schedule), y, w)
     times = spaced(1000, 6, about["power"])
     ours = sample(model, schedule, xT, times, dpmpp_2m(), clip=about["limit"])
     theirs = js(RUN, {"name": name, "x": xT.flatten().tolist(), "y": 2, "w": w, "steps": 6})

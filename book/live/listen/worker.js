@@ -18,7 +18,8 @@ function studio(file) {
     const start = performance.now();
     if (spectrum) return { wave: griffinLim(magnitudes(spectrum, file.form), phase, file.form), ms: performance.now() - start };
     const net = (nets[name] ??= open(name));
-    const model = clipped(guided(fromV(net, schedule), [y], w), schedule, file.nets[name].limit);
+    const eps0 = (file.nets[name].target === "x0" ? fromX0 : fromV)(net, schedule);
+    const model = clipped(guided(eps0, [y], w), schedule, file.nets[name].limit);
     const eps = model(x, t);
     const xs = (solvers[name] ??= dpmpp2m())(schedule, x, t, s, eps);
     return { x0: predictX0(schedule, x, t, eps), x: xs, ms: performance.now() - start };
@@ -28,7 +29,7 @@ function studio(file) {
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, timeCondition,
   conditioning, resBlock, attention, stage, stages, throughLayers, unet, readWeights,
-  cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, dpmpp2m, logSnr,
+  cosineSchedule, roots, qSample, predictX0, predictEps, fromV, fromX0, guided, clipped, dpmpp2m, logSnr,
   fft, hann, frameStart, stft, istft, melFilters, magnitudes, griffinLim, studio,
 ];
 

@@ -45,6 +45,10 @@ function fromV(net, schedule) {
   };
 }
 
+function fromX0(net, schedule) {
+  return (x, t, y) => predictEps(schedule, x, t, net(x, t, y));
+}
+
 // w = 0 is the plain conditional model; then, and without a label, the second call would change nothing.
 function guided(net, y, w) {
   return (x, t) => {
