@@ -14,12 +14,12 @@ import json
 from pathlib import Path
 
 import torch
-from export_weights import rounded
 from PIL import Image
 
 from ddpm_lite import clipped, cosine_schedule, dpmpp_2m, from_v, guided, predict_x0, trajectory
 from ddpm_lite.audio import GAIN, HIGH, HOP, LOW, MELS, N_FFT, RATE
 from ddpm_lite.pretrained import load_sound
+from export_weights import rounded
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "listen"

@@ -11,8 +11,8 @@ from PIL import Image
 
 import export_listen
 import export_weights
-from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, sample, spaced
 from ddpm_lite import audio as package
+from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, sample, spaced
 from ddpm_lite.pretrained import load_sound, load_sound_classifier
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
