@@ -33,7 +33,7 @@ BUGS = {
         "plain", "copy.deepcopy(net)", "net", "test_a_merged_layer_is_the_unmerged_one"),
     "no label keeps its number": (
         "NewLabel.weight", "torch.cat([old[:-1], self.row, old[-1:]])",
-        "torch.cat([old, self.row])", "test_a_new_label_leaves_the_old_ones_as_they_were"),
+        "torch.cat([old, self.row])", "test_the_row_is_the_one_that_is_looked_up"),
     "the new row starts as the first one": (
         "NewLabel.__init__", "table.weight[-1:]", "table.weight[:1]",
         "test_a_new_label_leaves_the_old_ones_as_they_were"),
