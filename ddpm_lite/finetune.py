@@ -249,19 +249,22 @@ class Control(nn.Module):
         if hint is None:
             return self.net(x, t, y)
         _check_hint(x, hint, self.branch.see[0].in_channels)
-        net, c = self.net, self.net.condition(t, y)
-        skips = [h := net.conv_in(x)]
-        for layer in net.down:
+        c = self.net.condition(t, y)
+        return self.added(x, c, list(self.branch(x, c, hint)))
+
+    def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
+        """The U-Net, with what the branch adds to its skips and, last, to its middle."""
+        skips = [h := self.net.conv_in(x)]
+        for layer in self.net.down:
             skips.append(h := layer(h, c))
-        for layer in net.mid:
+        for layer in self.net.mid:
             h = layer(h, c)
-        *extra, middle = self.branch(x, c, hint)
-        h = h + middle
-        for layer in net.up:
+        h = h + extra.pop()
+        for layer in self.net.up:
             if isinstance(layer, Block):
                 h = torch.cat([h, skips.pop() + extra.pop()], 1)
             h = layer(h, c)
-        return net.conv_out(h)
+        return self.net.conv_out(h)
 
 
 def edges(x: Tensor) -> Tensor:

@@ -43,13 +43,7 @@ def exercise_3(guided_output):
         given = torch.randn(2, 3, 2 * channels, 2, 2, generator=generator)
         cond, none = given.clone()
         mine = guided_output(cond, none, 0.0)
-        if mine is None:
-            raise ValueError("it returns nothing")
-        if mine.shape != cond.shape:
-            raise ValueError(f"it gives the shape {tuple(mine.shape)}; "
-                             f"expected {tuple(cond.shape)}")  # fmt: skip
-        if not torch.allclose(mine, given[0], atol=1e-5):
-            raise ValueError("with w = 0 the output should be the conditional one")
+        _check_conditional(mine, given[0])
         mine = guided_output(cond, none, 1.5)
         if not torch.equal(torch.stack([cond, none]), given):
             raise ValueError("it changes the outputs that it was given: make a new tensor")
@@ -60,6 +54,15 @@ def exercise_3(guided_output):
                                  "isn't guided with w = 1.5")  # fmt: skip
         if not torch.allclose(mine[:, channels:], cond[:, channels:], atol=1e-5):
             raise ValueError("the second half should be that of the conditional output")
+
+
+def _check_conditional(mine, cond):
+    if mine is None:
+        raise ValueError("it returns nothing")
+    if mine.shape != cond.shape:
+        raise ValueError(f"it gives the shape {tuple(mine.shape)}; expected {tuple(cond.shape)}")
+    if not torch.allclose(mine, cond, atol=1e-5):
+        raise ValueError("with w = 0 the output should be the conditional one")
 
 
 def exercise_4(folded):

@@ -51,6 +51,12 @@ def exercise_3(lesson):
     if x.shape != (100, 1, 2, 2) or y.shape != (100,):
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"for n = 50 the shapes are {shapes}; expected (100, 1, 2, 2) and (100,)")
+    _check_batch(x, y)
+    if len(x[:50].unique()) < 5 or torch.equal(x, pairs[1][0]):
+        raise ValueError("the images aren't drawn at random from all of them")
+
+
+def _check_batch(x, y):
     if not ((x[:50] > 0).all() and (x[50:] < 0).all()):
         raise ValueError("expected the hearts first, then the old images")
     if not (y[:50] == 12).all():
@@ -59,8 +65,6 @@ def exercise_3(lesson):
         raise ValueError("an old image has the label of the heart; it keeps its own")
     if not torch.equal((-(x[50:, 0, 0, 0] + 0.05) * 10).round().long(), y[50:]):
         raise ValueError("an old image has the label of another; draw row and label together")
-    if len(x[:50].unique()) < 5 or torch.equal(x, pairs[1][0]):
-        raise ValueError("the images aren't drawn at random from all of them")
 
 
 def exercise_4(extract):

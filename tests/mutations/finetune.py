@@ -67,10 +67,10 @@ BUGS = {
         "Branch.forward", "self.conv_in(x) + self.see(hint)", "self.conv_in(x)",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "the middle isn't connected": (
-        "Control.forward", "h = h + middle", "",
+        "Control.added", "h = h + extra.pop()", "extra.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "the skips aren't connected": (
-        "Control.forward", "skips.pop() + extra.pop()", "skips.pop()",
+        "Control.added", "skips.pop() + extra.pop()", "skips.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "S17: hints are scaled like images": (
         "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",
