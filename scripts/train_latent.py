@@ -112,13 +112,13 @@ def encoded(vae: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(torch.cat(part) for part in zip(*pairs, strict=True))
 
 
-def report(images: Tensor, y: Tensor, x: Tensor, taken: float) -> None:
-    """Scores of the samples against 10,000 training images."""
+def report(images: Tensor, y: Tensor, x: Tensor, digits: Tensor, taken: float) -> None:
+    """Scores of the samples against 10,000 training images, and of others with the same labels."""
     judge = load_classifier("mnist")
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
-    real, other = (
-        judge.features(x[rows]) for rows in (order[:10_000], order[10_000:][: len(images)])
-    )
+    rest = order[10_000:]
+    same = torch.cat([rest[digits[rest] == d][: (y == d).sum()] for d in range(10)])
+    real, other = (judge.features(x[rows]) for rows in (order[:10_000], same))
     right = (judge.probabilities(images).argmax(1) == y).double().mean()
     print(f"{len(images)} samples: {1000 * taken / len(images):.2f} ms each, Fréchet distance "
           f"{frechet_distance(judge.features(images), real):.2f}, of as many real images "
@@ -143,7 +143,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     x, y = load_images("mnist", args.root)
     if args.score:
-        return score(*loaded(args.score), x, args)
+        return score(*loaded(args.score), x, y, args)
     vae, sizes, seconds = None, NETS["pixels" if args.pixels else "latent"], args.seconds
     if not args.pixels:
         vae, seconds = first_stage(x, args.vae_seconds, args.beta), seconds - args.vae_seconds
@@ -161,10 +161,10 @@ def main() -> None:
             for name, part in {"net": net, "vae": vae}.items() if part}  # fmt: skip
     about = {"vae_sizes": VAE, "sizes": sizes, "T": S.T, "seed": args.seed}
     save_checkpoint(args.out, **about, **half)
-    score(net, vae, x, args)
+    score(net, vae, x, y, args)
 
 
-def score(net: UNet, vae: nn.Module | None, x: Tensor, args: argparse.Namespace) -> None:
+def score(net: UNet, vae: nn.Module | None, x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
     """Draw samples and score them."""
     torch.manual_seed(1000 + args.seed)
     begin = time.process_time()
@@ -172,7 +172,7 @@ def score(net: UNet, vae: nn.Module | None, x: Tensor, args: argparse.Namespace)
     taken = time.process_time() - begin
     if args.samples:
         torch.save({"images": images.half(), "y": labels}, args.samples)
-    report(images, labels, x, taken)
+    report(images, labels, x, y, taken)
 
 
 if __name__ == "__main__":
