@@ -61,7 +61,13 @@ class LoRA(nn.Module):
         rank: rows of A and columns of B.
         alpha: the strength. At alpha = rank the scale alpha / rank is 1.
 
-    A is random and B is 0, so the layer starts as it was. Built in chapter 21.
+    A is random and B is 0, so the layer starts as it was.
+
+    Raises:
+        TypeError: another kind of layer, or a convolution with groups, dilation or another padding
+            than zeros.
+
+    Built in chapter 21.
     """
 
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
@@ -295,8 +301,10 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
 
 
 def _check_lora(layer: nn.Module, rank: int) -> None:
-    if not isinstance(layer, nn.Linear | nn.Conv2d) or getattr(layer, "groups", 1) > 1:
-        hint = "expected nn.Linear, or nn.Conv2d without groups"
+    how = [getattr(layer, name, None) for name in ("groups", "dilation", "padding_mode")]
+    conv = isinstance(layer, nn.Conv2d) and how == [1, (1, 1), "zeros"]
+    if not (conv or isinstance(layer, nn.Linear)):
+        hint = "expected nn.Linear, or nn.Conv2d without groups or dilation and padded with zeros"
         raise TypeError(f"the layer is {type(layer).__name__}; {hint}")
     if type(rank) is not int or rank < 1:
         raise ValueError(f"rank is {rank}; expected a whole number of at least 1")
