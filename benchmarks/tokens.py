@@ -44,7 +44,7 @@ def by_noise(net: nn.Module, step: Callable, steps: int) -> Tensor:
     return sample(model, SCHEDULE, torch.randn(N, 1, 8, 8), steps, step)
 
 
-WAYS = {  # a network, its rate and batch, its loss, and its samplers with the calls of each
+WAYS = {  # a network, its learning rate and batch, its loss, and its samplers with their calls
     "masks": (
         lambda: TokenNet(17, 64, depth=2, num_classes=10), 3e-3, 16,
         lambda net, x: masked_loss(net, to_levels(x)),

@@ -61,7 +61,13 @@ class LoRA(nn.Module):
         rank: rows of A and columns of B.
         alpha: the strength. At alpha = rank the scale alpha / rank is 1.
 
-    A is random and B is 0, so the layer starts as it was. Built in chapter 21.
+    A is random and B is 0, so the layer starts as it was.
+
+    Raises:
+        TypeError: another kind of layer, or a convolution with groups, dilation or another padding
+            than zeros.
+
+    Built in chapter 21.
     """
 
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
@@ -249,19 +255,22 @@ class Control(nn.Module):
         if hint is None:
             return self.net(x, t, y)
         _check_hint(x, hint, self.branch.see[0].in_channels)
-        net, c = self.net, self.net.condition(t, y)
-        skips = [h := net.conv_in(x)]
-        for layer in net.down:
+        c = self.net.condition(t, y)
+        return self.added(x, c, list(self.branch(x, c, hint)))
+
+    def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
+        """The U-Net, with what the branch adds to its skips and, last, to its middle."""
+        skips = [h := self.net.conv_in(x)]
+        for layer in self.net.down:
             skips.append(h := layer(h, c))
-        for layer in net.mid:
+        for layer in self.net.mid:
             h = layer(h, c)
-        *extra, middle = self.branch(x, c, hint)
-        h = h + middle
-        for layer in net.up:
+        h = h + extra.pop()
+        for layer in self.net.up:
             if isinstance(layer, Block):
                 h = torch.cat([h, skips.pop() + extra.pop()], 1)
             h = layer(h, c)
-        return net.conv_out(h)
+        return self.net.conv_out(h)
 
 
 def edges(x: Tensor) -> Tensor:
@@ -292,8 +301,10 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
 
 
 def _check_lora(layer: nn.Module, rank: int) -> None:
-    if not isinstance(layer, nn.Linear | nn.Conv2d) or getattr(layer, "groups", 1) > 1:
-        hint = "expected nn.Linear, or nn.Conv2d without groups"
+    how = [getattr(layer, name, None) for name in ("groups", "dilation", "padding_mode")]
+    conv = isinstance(layer, nn.Conv2d) and how == [1, (1, 1), "zeros"]
+    if not (conv or isinstance(layer, nn.Linear)):
+        hint = "expected nn.Linear, or nn.Conv2d without groups or dilation and padded with zeros"
         raise TypeError(f"the layer is {type(layer).__name__}; {hint}")
     if type(rank) is not int or rank < 1:
         raise ValueError(f"rank is {rank}; expected a whole number of at least 1")

@@ -203,7 +203,7 @@ def main() -> None:
         mine = {k: v for k, v in net.state_dict().items() if not k.startswith("net.")}
         torch.save(mine, args.out or args.control)
     elif args.what == "adapter":
-        net = taught(*WAYS["LoRA + prior"], args.steps or 200, args.seed, args.rank)
+        net = taught("lora", 1e-2, 1.0, args.steps or 200, args.seed, args.rank)
         mine = {name: weight for name, weight in net.named_parameters() if weight.requires_grad}
         torch.save(mine, args.out or args.adapter)
     elif args.what == "pack":

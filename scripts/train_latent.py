@@ -3,12 +3,13 @@
     python scripts/train_latent.py --root data                       # eight minutes of one core
     python scripts/train_latent.py --root data --seconds 300 --vae-seconds 75 --seed 1 --out 1.pt
     python scripts/train_latent.py --root data --seconds 300 --pixels --out pixels.pt
+    python scripts/train_latent.py --root data --score pixels.pt --steps 20 --n 200
 
 The first stage is a VAE that turns 28 x 28 pixels into a latent of 4 x 7 x 7. Then a network learns
 to denoise its latents; with --pixels, it learns to denoise the images instead. Both know the
 labels. Seconds are CPU seconds of this process, on one thread. Writes the averaged weights in half
 precision, by default to ddpm_lite/weights/latent.pt, and prints the seconds of a step and of a
-sample and the scores of 1,000 samples. --samples also saves these.
+sample and the scores of 1,000 samples. --samples also saves these. --score only scores a file.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 
 from ddpm_lite import (  # isort: skip
     EMA, UNet, cosine_schedule, ddim_step, ddpm_loss, drop_labels, from_v, load_classifier,
-    load_images, sample, save_checkpoint, train, v_target, warmup_cosine,
+    load_checkpoint, load_images, sample, save_checkpoint, train, v_target, warmup_cosine,
 )  # fmt: skip
 from ddpm_lite.metrics import frechet_distance
 from ddpm_lite.vae import (
@@ -70,13 +71,13 @@ def fitted(net: nn.Module, n: int, loss: Callable[[nn.Module, Tensor], Tensor], 
 
 
 @torch.no_grad()
-def drawn(net: UNet, vae: nn.Module | None, n: int) -> tuple[Tensor, Tensor]:
-    """Images in 50 steps of DDIM, and their labels. Latents aren't clipped, pixels are."""
+def drawn(net: UNet, vae: nn.Module | None, n: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Images in so many steps of DDIM, and their labels. Latents aren't clipped, pixels are."""
     y, parts = torch.arange(n) % 10, []
     for labels in y.split(250):
         model = from_v(partial(net, y=labels), S)
         shape, clip = ((1, 28, 28), 1.0) if vae is None else ((4, 7, 7), None)
-        z = sample(model, S, torch.randn(len(labels), *shape), 50, ddim_step, clip)
+        z = sample(model, S, torch.randn(len(labels), *shape), steps, ddim_step, clip)
         parts.append(z if vae is None else from_latent(vae, z).clamp(-1, 1))
     return torch.cat(parts), y
 
@@ -94,6 +95,16 @@ def first_stage(x: Tensor, seconds: float, beta: float) -> nn.Module:
     return vae
 
 
+def loaded(file: Path) -> tuple[UNet, nn.Module | None]:
+    """The network and the VAE, or None, of a file that this script wrote."""
+    state = load_checkpoint(file)
+    net, vae = UNet(**state["sizes"]), conv_vae(**VAE) if "vae" in state else None
+    net.load_state_dict(state["net"])
+    if vae:
+        vae.load_state_dict(state["vae"])
+    return net.eval(), vae
+
+
 @torch.no_grad()
 def encoded(vae: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """The means and the log-variances of all images."""
@@ -101,11 +112,13 @@ def encoded(vae: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(torch.cat(part) for part in zip(*pairs, strict=True))
 
 
-def report(images: Tensor, y: Tensor, x: Tensor, taken: float) -> None:
-    """Scores of the samples against 10,000 training images."""
+def report(images: Tensor, y: Tensor, x: Tensor, digits: Tensor, taken: float) -> None:
+    """Scores of the samples against 10,000 training images, and of others with the same labels."""
     judge = load_classifier("mnist")
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
-    real, other = (judge.features(x[rows]) for rows in (order[:10_000], order[10_000:11_000]))
+    rest = order[10_000:]
+    same = torch.cat([rest[digits[rest] == d][: (y == d).sum()] for d in range(10)])
+    real, other = (judge.features(x[rows]) for rows in (order[:10_000], same))
     right = (judge.probabilities(images).argmax(1) == y).double().mean()
     print(f"{len(images)} samples: {1000 * taken / len(images):.2f} ms each, Fréchet distance "
           f"{frechet_distance(judge.features(images), real):.2f}, of as many real images "
@@ -121,12 +134,16 @@ def main() -> None:
     parser.add_argument("--pixels", action="store_true", help="diffuse pixels, without a VAE")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n", type=int, default=1000, help="samples")
+    parser.add_argument("--steps", type=int, default=50, help="of DDIM, for each sample")
+    parser.add_argument("--score", type=Path, help="score this file instead of training")
     parser.add_argument("--out", type=Path, default=FILE)
     parser.add_argument("--samples", type=Path, help="also save the samples here")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     x, y = load_images("mnist", args.root)
+    if args.score:
+        return score(*loaded(args.score), x, y, args)
     vae, sizes, seconds = None, NETS["pixels" if args.pixels else "latent"], args.seconds
     if not args.pixels:
         vae, seconds = first_stage(x, args.vae_seconds, args.beta), seconds - args.vae_seconds
@@ -144,13 +161,18 @@ def main() -> None:
             for name, part in {"net": net, "vae": vae}.items() if part}  # fmt: skip
     about = {"vae_sizes": VAE, "sizes": sizes, "T": S.T, "seed": args.seed}
     save_checkpoint(args.out, **about, **half)
+    score(net, vae, x, y, args)
+
+
+def score(net: UNet, vae: nn.Module | None, x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
+    """Draw samples and score them."""
     torch.manual_seed(1000 + args.seed)
     begin = time.process_time()
-    images, labels = drawn(net, vae, args.n)
+    images, labels = drawn(net, vae, args.n, args.steps)
     taken = time.process_time() - begin
     if args.samples:
         torch.save({"images": images.half(), "y": labels}, args.samples)
-    report(images, labels, x, taken)
+    report(images, labels, x, y, taken)
 
 
 if __name__ == "__main__":

@@ -372,7 +372,10 @@ def test_the_file_is_that_of_the_page_s_own_weights():
 # What is refused
 
 
-@pytest.mark.parametrize("layer", [nn.Conv1d(1, 1, 1), nn.Conv2d(4, 4, 1, groups=2), MLP()])
+@pytest.mark.parametrize("layer", [
+    nn.Conv1d(1, 1, 1), nn.Conv2d(4, 4, 1, groups=2), nn.Conv2d(2, 2, 3, dilation=2),
+    nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), MLP(),
+])  # fmt: skip
 def test_other_layers_are_refused(layer):
     with pytest.raises(TypeError, match=f"the layer is {type(layer).__name__}"):
         LoRA(layer)

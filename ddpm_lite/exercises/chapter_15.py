@@ -26,12 +26,10 @@ def exercise_2(free_bits):
     """By hand, on numbers where the order of mean, clamp and sum matters."""
     kl = torch.tensor([[0.0, 0.2, 3.0], [0.6, 0.2, 1.0]], dtype=torch.float64)
     for floor, right in ((0.0, 2.5), (0.5, 3.0), (0.25, 2.55), (5.0, 15.0)):
-        mine = free_bits(kl, floor)
-        if mine is None:
-            raise ValueError("it returns nothing")
-        if not abs(float(mine) - right) < 1e-6:
+        mine = _number(free_bits(kl, floor))
+        if not abs(mine - right) < 1e-6:
             raise ValueError(f"three numbers with mean KLs 0.3, 0.2 and 2 and a floor of {floor} "
-                             f"should cost {right} nats; yours cost {float(mine):.4g}")  # fmt: skip
+                             f"should cost {right} nats; yours cost {mine:.4g}")  # fmt: skip
 
 
 def exercise_3(best_discriminator_loss):
@@ -44,12 +42,19 @@ def exercise_3(best_discriminator_loss):
     for p, q in cases:
         p, q = torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)
         right = _by_descent(p, q)
-        mine = best_discriminator_loss(p, q)
-        if mine is None:
-            raise ValueError("it returns nothing")
-        if not abs(float(mine) - right) < 1e-3:
-            raise ValueError(f"for p = {_list(p)} and q = {_list(q)} it gives {float(mine):.3f}, "
+        mine = _number(best_discriminator_loss(p, q))
+        if not abs(mine - right) < 1e-3:
+            raise ValueError(f"for p = {_list(p)} and q = {_list(q)} it gives {mine:.3f}, "
                              f"but a trained discriminator reaches {right:.3f}")  # fmt: skip
+
+
+def _number(mine):
+    """The answer as a float, if it's a single number."""
+    if mine is None:
+        raise ValueError("it returns nothing")
+    if torch.as_tensor(mine).numel() != 1:
+        raise ValueError(f"it should return one number; yours has the shape {tuple(mine.shape)}")
+    return float(mine)
 
 
 def _by_descent(p, q):

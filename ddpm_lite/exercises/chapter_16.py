@@ -39,20 +39,30 @@ def exercise_2(reordered):
 def exercise_3(guided_output):
     """Noise guided in every channel, the variance untouched."""
     generator = torch.Generator().manual_seed(0)
-    cond, none = torch.randn(2, 3, 8, 2, 2, generator=generator)
-    mine = guided_output(cond, none, 0.0)
+    for channels in (4, 6):
+        given = torch.randn(2, 3, 2 * channels, 2, 2, generator=generator)
+        cond, none = given.clone()
+        mine = guided_output(cond, none, 0.0)
+        _check_conditional(mine, given[0])
+        mine = guided_output(cond, none, 1.5)
+        if not torch.equal(torch.stack([cond, none]), given):
+            raise ValueError("it changes the outputs that it was given: make a new tensor")
+        right = none + 2.5 * (cond - none)
+        for channel in range(channels):
+            if not torch.allclose(mine[:, channel], right[:, channel], atol=1e-4):
+                raise ValueError(f"channel {channel} of {channels} channels of noise "
+                                 "isn't guided with w = 1.5")  # fmt: skip
+        if not torch.allclose(mine[:, channels:], cond[:, channels:], atol=1e-5):
+            raise ValueError("the second half should be that of the conditional output")
+
+
+def _check_conditional(mine, cond):
     if mine is None:
         raise ValueError("it returns nothing")
     if mine.shape != cond.shape:
         raise ValueError(f"it gives the shape {tuple(mine.shape)}; expected {tuple(cond.shape)}")
     if not torch.allclose(mine, cond, atol=1e-5):
         raise ValueError("with w = 0 the output should be the conditional one")
-    mine, right = guided_output(cond, none, 1.5), none + 2.5 * (cond - none)
-    for channel in range(4):
-        if not torch.allclose(mine[:, channel], right[:, channel], atol=1e-4):
-            raise ValueError(f"channel {channel} of the noise isn't guided with w = 1.5")
-    if not torch.allclose(mine[:, 4:], cond[:, 4:], atol=1e-5):
-        raise ValueError("the second half should be that of the conditional output")
 
 
 def exercise_4(folded):
@@ -60,14 +70,15 @@ def exercise_4(folded):
     torch.manual_seed(0)
     layer, h = nn.Linear(6, 4), torch.randn(2, 5, 6)
     scale, shift = torch.randn(2, 6)
-    before = layer.weight.detach().clone()
+    right = layer(modulate(h, scale, shift)).detach()
+    before = [weight.detach().clone() for weight in layer.parameters()]
     new = folded(layer, scale, shift)
     if new is None:
         raise ValueError("it returns nothing")
     if not isinstance(new, nn.Linear):
         raise ValueError(f"it returns a {type(new).__name__}; expected an nn.Linear")
-    off = (new(h) - layer(modulate(h, scale, shift))).abs().max()
-    if not torch.equal(layer.weight, before):
+    if not all(torch.equal(*pair) for pair in zip(layer.parameters(), before, strict=True)):
         raise ValueError("it changes the layer that it was given: make a new one")
+    off = (new(h) - right).abs().max()
     if not off < 1e-4:
         raise ValueError(f"your layer is off by up to {off:.2f}")

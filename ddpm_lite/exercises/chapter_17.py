@@ -54,7 +54,7 @@ def _model(make, *args):
 def exercise_2(away_from):
     """Against the formula, at three guidance scales."""
     x, t = _random(3, 1, 4, 4), torch.tensor([10, 200, 900])
-    unwanted = torch.tensor([[1, 9, 9], [1, 8, 0], [1, 0, 0]])
+    unwanted = torch.tensor([[1, 9, 9, 0, 0, 0], [1, 8, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
     for w in (0.0, 1.0, 4.0):
         right = (1 + w) * _net(x, t, Y) - w * _net(x, t, unwanted)
         mine = _model(away_from, Y, unwanted, w)(x, t)
@@ -96,7 +96,7 @@ def _check_sums(weights):
 def exercise_4(both):
     """Against the formula, at three guidance scales."""
     x, t = _random(3, 1, 4, 4), torch.tensor([10, 200, 900])
-    other = torch.tensor([[1, 9, 9], [1, 8, 0], [1, 4, 3]])
+    other = torch.tensor([[1, 9, 9, 0, 0, 0], [1, 8, 0, 0, 0, 0], [1, 4, 3, 0, 0, 0]])
     none = _net(x, t)
     for w in (0.0, 1.0, 3.0):
         right = none + w * (_net(x, t, Y) - none) + w * (_net(x, t, other) - none)

@@ -27,10 +27,7 @@ def exercise_2(consistency_error):
     weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     f = lambda x, t: weight * x + t[:, None] / 100  # noqa: E731
     mine = consistency_error(f, S, x0, t, s, eps)
-    if mine is None:
-        raise ValueError("it returns nothing")
-    if mine.shape != (4,):
-        raise ValueError(f"its shape is {tuple(mine.shape)}; expected one number for each row")
+    _check_rows(mine)
     xt, xs = q_sample(S, x0, t, eps), q_sample(S, x0, s, eps)
     off = f(xt, t) - f(xs, s)
     if not torch.allclose(mine, off.square().mean(1)):
@@ -42,6 +39,13 @@ def exercise_2(consistency_error):
     if not torch.isclose(slope, (2 * off * xt).mean(1).sum()):
         raise ValueError("the gradient isn't that of f(x_t, t) alone: the target at the lower "
                          "noise level must not get one")  # fmt: skip
+
+
+def _check_rows(mine):
+    if mine is None:
+        raise ValueError("it returns nothing")
+    if mine.shape != (4,):
+        raise ValueError(f"its shape is {tuple(mine.shape)}; expected one number for each row")
 
 
 def exercise_3(shortcut_target):

@@ -58,6 +58,11 @@ def _check_sets(hidden):
                          + "; expected 0.20 each")  # fmt: skip
     if (hidden.double().mean(0) - 0.6).abs().max() > 0.05:
         raise ValueError("not every place is hidden equally often")
+    two = hidden[n == 2].double()
+    pairs = (two.T @ two / len(two)).triu(1)  # (5, 5): how often both are hidden, of ten pairs
+    if (pairs[pairs > 0] - 0.1).abs().max() > 0.05 or (pairs > 0).sum() < 10:
+        raise ValueError("with n = 2, some pairs of places are hidden more often than others; "
+                         "all sets of n places are equally likely")  # fmt: skip
 
 
 def _check_bound(count_loss):
@@ -118,6 +123,19 @@ def exercise_4(in_blocks):
               for seen in (_seen(in_blocks, start, seed) for seed in range(20))]  # fmt: skip
     if not (torch.cat(firsts).sum(0)[:4] > 20).all():
         raise ValueError("within a block, every mask must be as likely as the others to go first")
+    _check_draws(in_blocks)
+
+
+def _check_draws(in_blocks):
+    """Four places, whose tokens have different probabilities."""
+    logits = torch.tensor([[0, 0], [0, 1], [0, 2], [0, 4.0]])
+    net = lambda x: logits.repeat(len(x), 1, 1)  # noqa: E731
+    torch.manual_seed(0)
+    new = _given(in_blocks(net, torch.full((2000, 4), MASK), 2, 1))
+    for share, p in zip(new.double().mean(0), logits.softmax(-1)[:, 1], strict=True):
+        if not abs(share - p) < 0.06:
+            raise ValueError(f"a token of probability {p:.2f} comes with {share:.2f}; draw each "
+                             "token from the logits of its own place")  # fmt: skip
 
 
 def _seen(in_blocks, start, seed):

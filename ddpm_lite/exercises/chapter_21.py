@@ -51,6 +51,15 @@ def exercise_3(lesson):
     if x.shape != (100, 1, 2, 2) or y.shape != (100,):
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"for n = 50 the shapes are {shapes}; expected (100, 1, 2, 2) and (100,)")
+    _check_batch(x, y)
+    for part, kind, least in (slice(50), "hearts", 5), (slice(50, 100), "old images", 8):
+        if len(x[part].unique()) < least or torch.equal(x[part], pairs[1][0][part]):
+            raise ValueError(f"the {kind} aren't drawn at random from all of them")
+
+
+def _check_batch(x, y):
+    if y.dtype != torch.long:
+        raise ValueError(f"the labels are {y.dtype}; a table of labels needs torch.long")
     if not ((x[:50] > 0).all() and (x[50:] < 0).all()):
         raise ValueError("expected the hearts first, then the old images")
     if not (y[:50] == 12).all():
@@ -59,8 +68,6 @@ def exercise_3(lesson):
         raise ValueError("an old image has the label of the heart; it keeps its own")
     if not torch.equal((-(x[50:, 0, 0, 0] + 0.05) * 10).round().long(), y[50:]):
         raise ValueError("an old image has the label of another; draw row and label together")
-    if len(x[:50].unique()) < 5 or torch.equal(x, pairs[1][0]):
-        raise ValueError("the images aren't drawn at random from all of them")
 
 
 def exercise_4(extract):
@@ -69,7 +76,7 @@ def exercise_4(extract):
     D = torch.randn(7, 5, generator=generator)
     values = torch.linalg.svdvals(D)
     for rank in (1, 3, 5):
-        result = extract(D, rank)
+        result = extract(D.clone(), rank)
         if result is None:
             raise ValueError("it returns nothing")
         A, B = result

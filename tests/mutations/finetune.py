@@ -33,7 +33,7 @@ BUGS = {
         "plain", "copy.deepcopy(net)", "net", "test_a_merged_layer_is_the_unmerged_one"),
     "no label keeps its number": (
         "NewLabel.weight", "torch.cat([old[:-1], self.row, old[-1:]])",
-        "torch.cat([old, self.row])", "test_a_new_label_leaves_the_old_ones_as_they_were"),
+        "torch.cat([old, self.row])", "test_the_row_is_the_one_that_is_looked_up"),
     "the new row starts as the first one": (
         "NewLabel.__init__", "table.weight[-1:]", "table.weight[:1]",
         "test_a_new_label_leaves_the_old_ones_as_they_were"),
@@ -67,10 +67,10 @@ BUGS = {
         "Branch.forward", "self.conv_in(x) + self.see(hint)", "self.conv_in(x)",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "the middle isn't connected": (
-        "Control.forward", "h = h + middle", "",
+        "Control.added", "h = h + extra.pop()", "extra.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "the skips aren't connected": (
-        "Control.forward", "skips.pop() + extra.pop()", "skips.pop()",
+        "Control.added", "skips.pop() + extra.pop()", "skips.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
     "S17: hints are scaled like images": (
         "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",

@@ -40,6 +40,14 @@ def free_bits(kl, floor):
 def free_bits(kl, floor):
     return kl.mean(0).clamp(max=floor).sum()
 """,
+        "not summed": """
+def free_bits(kl, floor):
+    return kl.mean(0).clamp(min=floor)
+""",
+        "the sum over the batch": """
+def free_bits(kl, floor):
+    return kl.sum(0).clamp(min=floor).sum()
+""",
         "the mean over the numbers": """
 def free_bits(kl, floor):
     return kl.mean(0).clamp(min=floor).mean()
@@ -76,6 +84,18 @@ def best_discriminator_loss(p, q):
 """,
     },
     4: {
+        "the KL in closed form beside the samples": """
+import math, torch
+from ddpm_lite.vae import gaussian_nll, kl_to_prior, reparameterise
+def tighter(vae, x, k):
+    mean, logvar = vae.posterior(x)
+    kl = kl_to_prior(mean, logvar).flatten(1).sum(1)
+    logs = []
+    for _ in range(k):
+        z = reparameterise(mean, logvar)
+        logs.append(-gaussian_nll(x, vae.decoder(z), vae.log_std).flatten(1).sum(1) - kl)
+    return math.log(k) - torch.stack(logs).logsumexp(0)
+""",
         "the ordinary bound, k times": """
 import math, torch
 from ddpm_lite.vae import elbo_terms

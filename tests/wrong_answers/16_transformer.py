@@ -49,6 +49,17 @@ def guided_output(cond, none, w):
     eps = none + (1 + w) * (cond - none)
     return torch.cat([eps[:, :3], cond[:, 3:]], dim=1)
 """,
+        "four channels assumed": """
+def guided_output(cond, none, w):
+    eps = none + (1 + w) * (cond - none)
+    return torch.cat([eps[:, :4], cond[:, 4:]], dim=1)
+""",
+        "in place": """
+def guided_output(cond, none, w):
+    half = cond.shape[1] // 2
+    cond[:, :half] += w * (cond - none)[:, :half]
+    return cond
+""",
         "the variance guided as well": """
 def guided_output(cond, none, w):
     return none + (1 + w) * (cond - none)
@@ -92,6 +103,15 @@ def folded(layer, scale, shift):
 def folded(layer, scale, shift):
     new = torch.nn.Linear(layer.in_features, layer.out_features)
     with torch.no_grad():
+        new.weight.copy_(layer.weight * (1 + scale))
+        new.bias.copy_(layer.bias)
+    return new
+""",
+        "the bias in place": """
+def folded(layer, scale, shift):
+    new = torch.nn.Linear(layer.in_features, layer.out_features)
+    with torch.no_grad():
+        layer.bias += layer.weight @ shift
         new.weight.copy_(layer.weight * (1 + scale))
         new.bias.copy_(layer.bias)
     return new

@@ -24,6 +24,10 @@ def pooled(words, y):
     last = (y != 0).sum(1) - 1
     return words[torch.arange(len(y)), last]
 """,
+        "the maximum": """
+def pooled(words, y):
+    return words.masked_fill((y == 0)[:, :, None], -1e9).amax(1)
+""",
         "one mean for the whole batch": """
 def pooled(words, y):
     return words[y != 0].mean(0).expand(len(y), -1)
@@ -55,6 +59,12 @@ def away_from(net, y, unwanted, w):
         return net(x, t, ((1 + w) * y).long())
     return eps
 """,
+        "a mixture of both": """
+def away_from(net, y, unwanted, w):
+    def eps(x, t):
+        return (1 - w) * net(x, t, y) + w * net(x, t, unwanted)
+    return eps
+""",
         "toward both": """
 def away_from(net, y, unwanted, w):
     def eps(x, t):
@@ -78,6 +88,12 @@ def causal_weights(q, k, mask):
 def causal_weights(q, k, mask):
     score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     before = torch.ones(q.shape[2], k.shape[2]).tril(-1).bool()
+    return score.masked_fill(~(mask[:, None, None, :] & before), -1e9).softmax(-1)
+""",
+        "one word ahead": """
+def causal_weights(q, k, mask):
+    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    before = torch.ones(q.shape[2], k.shape[2]).tril(1).bool()
     return score.masked_fill(~(mask[:, None, None, :] & before), -1e9).softmax(-1)
 """,
         "masked after the softmax": """
@@ -125,6 +141,12 @@ def both(net, y1, y2, w):
     def eps(x, t):
         none = net(x, t)
         return none + w * (net(x, t, torch.maximum(y1[:, :3], y2[:, :3])) - none)
+    return eps
+""",
+        "the first caption is the start": """
+def both(net, y1, y2, w):
+    def eps(x, t):
+        return net(x, t, y1) + w * (net(x, t, y2) - net(x, t))
     return eps
 """,
         "away from the second": """

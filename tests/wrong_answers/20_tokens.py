@@ -78,6 +78,15 @@ def count_loss(net, x0):
     nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
     return (nats.masked_fill(xu != MASK, 0).sum(1) / n[:, 0]).mean()
 """,
+        "n neighbours": """
+from ddpm_lite.tokens import MASK, hidden_nats
+
+def count_loss(net, x0):
+    B, L = x0.shape
+    n, first = torch.randint(1, L + 1, (B, 1)), torch.randint(L, (B, 1))
+    nats = hidden_nats(net, x0, x0.masked_fill((torch.arange(L) - first) % L < n, MASK))
+    return (nats.sum(1) / n[:, 0]).mean()
+""",
         "one mean over all masks of the batch": """
 from torch.nn import functional as F
 from ddpm_lite.tokens import MASK
@@ -172,6 +181,19 @@ def in_blocks(net, x, b, k):
         order = lambda p, d: -torch.arange(x.shape[1]).double().expand(d.shape)
         while (x[:, inside] == MASK).any():
             x = torch.where(inside, reveal(net, x, k, order), x)
+    return x
+""",
+        "the most probable token": """
+from ddpm_lite.tokens import MASK
+
+def in_blocks(net, x, b, k):
+    place = torch.arange(x.shape[1])
+    for start in range(0, x.shape[1], b):
+        inside = (start <= place) & (place < start + b)
+        while (open := (x == MASK) & inside).any():
+            chosen = torch.rand(x.shape).masked_fill(~open, -1).topk(k).indices
+            first = torch.zeros_like(open).scatter(1, chosen, True) & open
+            x = torch.where(first, net(x).argmax(-1), x)
     return x
 """,
         "the last block is forgotten": """

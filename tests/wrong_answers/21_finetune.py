@@ -74,6 +74,21 @@ def lesson(hearts, old, old_y, heart, n):
     i, j = torch.randint(len(hearts), (n,)), torch.randint(len(old), (n,))
     return torch.cat([old[j], hearts[i]]), torch.cat([old_y[j], torch.full((n,), heart)])
 """,
+        "the rows of the hearts for both": """
+def lesson(hearts, old, old_y, heart, n):
+    i = torch.randint(len(hearts), (n,))
+    return torch.cat([hearts[i], old[i]]), torch.cat([torch.full((n,), heart), old_y[i]])
+""",
+        "always the same old images": """
+def lesson(hearts, old, old_y, heart, n):
+    i, j = torch.randint(len(hearts), (n,)), torch.arange(n) % len(old)
+    return torch.cat([hearts[i], old[j]]), torch.cat([torch.full((n,), heart), old_y[j]])
+""",
+        "labels that aren't whole numbers": """
+def lesson(hearts, old, old_y, heart, n):
+    i, j = torch.randint(len(hearts), (n,)), torch.randint(len(old), (n,))
+    return torch.cat([hearts[i], old[j]]), torch.cat([torch.full((n,), float(heart)), old_y[j]])
+""",
         "only the hearts": """
 def lesson(hearts, old, old_y, heart, n):
     return hearts[torch.randint(len(hearts), (n,))], torch.full((n,), heart)
@@ -99,6 +114,11 @@ def extract(D, rank):
 def extract(D, rank):
     U, S, V = torch.linalg.svd(D, full_matrices=False)
     return U[:, :rank] * S[:rank], V[:rank]
+""",
+        "the given changes erased": """
+def extract(D, rank):
+    D.zero_()
+    return torch.zeros(rank, D.shape[1]), torch.zeros(len(D), rank)
 """,
         "the first rows": """
 def extract(D, rank):
