@@ -89,7 +89,9 @@ def test_blocks_become_a_waveform(js):
 
 
 def test_a_sound_is_a_wav_file_of_16_bits(js):
-    call = """async a => [...new Uint8Array(await (await fetch(wavAddress(a, 8000))).arrayBuffer())]"""
+    call = """async a => {
+      const file = await fetch(wavAddress(a, 8000));
+      return [...new Uint8Array(await file.arrayBuffer())]; }"""
     data = bytes(js(call, [0.0, 1.0, -1.0, 0.5]))
     assert data[:4] == b"RIFF" and data[8:16] == b"WAVEfmt " and data[36:40] == b"data"
     assert int.from_bytes(data[24:28], "little") == 8000 and len(data) == 44 + 8
