@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ddpm_lite import (
+    cosine_schedule,
     ddim_step,
     ddpm_step,
     dpmpp_2m,
@@ -27,12 +28,15 @@ from ddpm_lite import (
     slerp,
     trajectory,
 )
+from ddpm_lite.pretrained import load_sound, load_student, load_text
 
 ROOT = Path(__file__).resolve().parents[1]
 COVER = ROOT / "book" / "live" / "cover"
 IMAGES = ROOT / "book" / "images"
 SEED, COLUMNS, ROWS, STEPS, EVERY, GREYS = 0, 7, 3, 50, 2, 16
 LABELS = torch.arange(COLUMNS * ROWS) % 10
+CAPTIONS = ["red seven above blue two", "big green eight", "three yellow fives", "pink six",
+            "white one left of red four", "two blue nines", "green zero", "big pink three"]  # fmt: skip
 
 
 def model(name: str, y: Tensor, w: float = 0.0):
@@ -74,6 +78,31 @@ def between() -> Tensor:
     a, b = torch.randn(2, 1, 1, 28, 28)
     xT = torch.cat([slerp(a, b, w) for w in torch.linspace(0, 1, 8).tolist()])
     return sample(from_v(net, schedule), schedule, xT, STEPS, ddim_step)
+
+
+def in_two_calls() -> Tensor:
+    """The digits 0 to 7 by the student of chapter 19."""
+    student = from_v(partial(load_student("mnist"), y=torch.arange(8)), cosine_schedule(1000))
+    return sample(student, cosine_schedule(1000), noise(8, 28), 2, ddim_step)
+
+
+def spoken() -> Tensor:
+    """The spectrograms of spoken digits 0 to 7 of chapter 18, low sounds at the bottom."""
+    schedule = cosine_schedule(1000)
+    eps = guided(from_v(load_sound("spoken"), schedule), torch.arange(8), 1.0)
+    return sample(eps, schedule, noise(8, 32), 25, dpmpp_2m()).flip(2)
+
+
+def told() -> Image.Image:
+    """Scenes for captions of chapter 17."""
+    net, schedule, tokenizer = load_text()
+    torch.manual_seed(SEED)
+    eps = guided(from_v(net, schedule), tokenizer(CAPTIONS), 1.0)
+    scenes = sample(eps, schedule, torch.randn(8, 3, 16, 16), 25, ddim_step)
+    page = Image.new("RGBA", (4 * 17 - 1, 2 * 17 - 1))
+    for i, x in enumerate(((scenes.clamp(-1, 1) + 1) * 127.5).round().byte()):
+        page.paste(Image.fromarray(x.permute(1, 2, 0).numpy()), (17 * (i % 4), 17 * (i // 4)))
+    return page.resize((8 * page.width, 8 * page.height), Image.Resampling.NEAREST)
 
 
 def coloured() -> Image.Image:
@@ -123,6 +152,9 @@ def main() -> None:
     grid(fast, 4, gap=2, scale=4).save(IMAGES / "make_fast.png", optimize=True)
     grid(finished(), 4, gap=1, scale=14).save(IMAGES / "make_finished.png", optimize=True)
     grid(between(), 4, gap=2, scale=4).save(IMAGES / "make_between.png", optimize=True)
+    grid(in_two_calls(), 4, gap=2, scale=4).save(IMAGES / "make_one_step.png", optimize=True)
+    grid(spoken(), 4, gap=2, scale=4).save(IMAGES / "make_sound.png", optimize=True)
+    told().save(IMAGES / "make_caption.png", optimize=True)
     coloured().save(IMAGES / "make_coloured.png", optimize=True)
     print("times:", ", ".join(map(str, times)))
 
