@@ -244,9 +244,9 @@ class TokenNet(nn.Module):
         self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
         self.place = nn.Parameter(0.02 * torch.randn(length, width))
         self.label = nn.Embedding(num_classes, width) if num_classes else None
-        self.blocks = nn.Sequential(
-            *[TokenBlock(width, heads, causal, rotary) for _ in range(depth)]
-        )
+        args = width, heads, causal, rotary
+        blocks = [TokenBlock(*args) for _ in range(depth)]
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(width)
         self.proj_out = nn.Linear(width, vocab)
 
