@@ -16,7 +16,6 @@ from torch import Tensor
 from .diffusion import Model, Schedule, Time, ddim_step, q_sample
 
 Student = Callable[[Tensor, Tensor], Tensor]  # f(x, t)
-Distance = Callable[[Tensor, Tensor], Tensor]  # of each row, (B,)
 
 
 def skip_out(sigma: Tensor, sigma_min: float = 0.0, sigma_data: float = 1.0) -> tuple:
@@ -52,13 +51,6 @@ def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Stude
 def row_error(a: Tensor, b: Tensor) -> Tensor:
     """The mean squared error of each row, (B, …) to (B,)."""
     return (a - b).square().flatten(1).mean(1)
-
-
-def pseudo_huber(a: Tensor, b: Tensor, c: float = 0.03) -> Tensor:
-    """sqrt(|a - b|^2 + c^2) - c of each row, (B, …) to (B,): squared for small differences, linear
-    for large ones (Song and Dhariwal 2023, arXiv 2310.14189, Eq. 7). |.|^2 is the mean over the
-    coordinates. Built in chapter 19."""
-    return (row_error(a, b) + c**2).sqrt() - c
 
 
 def random_step(times: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
@@ -108,11 +100,12 @@ def progressive_loss(
 
 def consistency_loss(
     f: Student, f_target: Student, schedule: Schedule, x0: Tensor, times: Sequence[int],
-    teacher: Model | None = None, distance: Distance = pseudo_huber,
+    teacher: Model | None = None,
 ) -> Tensor:  # fmt: skip
     """How far f is from the same answer at both ends of a step, t and s < t. With a teacher, its
     DDIM step leads from x_t to x_s: consistency distillation. Without, x_s has the same image and
-    noise: consistency training (arXiv 2303.01469, Eq. 7 and 10).
+    noise: consistency training (arXiv 2303.01469, Eq. 7 and 10). As in ``progressive_loss``, the
+    error is that of v, so that what is learned at low noise is exact.
 
     Args:
         f: the student. f_target: f itself, or a slow average of it; it gets no gradient.
@@ -127,7 +120,7 @@ def consistency_loss(
         xs = (q_sample(schedule, x0, s, eps) if teacher is None
               else ddim_step(schedule, xt, t, s, teacher(xt, t)))  # fmt: skip
         target = f_target(xs, s)
-    return distance(f(xt, t), target).mean()
+    return (row_error(f(xt, t), target) / (1 - schedule.alpha_bar[t])).mean()
 
 
 @torch.no_grad()

@@ -15,7 +15,6 @@ from ddpm_lite.distill import (
     mean_flow_times,
     mean_velocity,
     progressive_loss,
-    pseudo_huber,
     random_step,
     row_error,
     skip_out,
@@ -147,7 +146,7 @@ def test_the_exact_student_is_consistent():
     """Along short steps of the teacher, and the best prediction of x0 isn't."""
     x0, times = data(20_000), spaced(1000, 200)
     right, wrong = (
-        consistency_loss(f, f, S, x0, times, teacher, row_error) for f in (ends, mean_x0)
+        consistency_loss(f, f, S, x0, times, teacher) for f in (ends, mean_x0)
     )
     assert right < 1e-6 and wrong > 5 * right
 
@@ -161,7 +160,7 @@ def test_training_without_a_teacher_has_the_gradient_of_distillation():
         scale = torch.tensor(1.2, dtype=torch.float64, requires_grad=True)
         f = lambda x, t, scale=scale: M + scale * (ends(x, t) - M)  # noqa: E731
         torch.manual_seed(0)
-        loss = consistency_loss(f, f, S, x0, times, model, row_error)
+        loss = consistency_loss(f, f, S, x0, times, model)
         (slope[name],) = torch.autograd.grad(loss / 2 * 100, scale)
     assert abs(slope["training"] - slope["distillation"]) < 0.02
 
@@ -179,20 +178,26 @@ def test_both_ends_of_a_step_have_the_same_image_and_noise_and_the_target_is_bel
     assert torch.equal(xs[~keep], x0[~keep])
 
 
+def test_the_consistency_error_is_that_of_v():
+    """With one step to 0, where f returns its input: the target is x0, and f is off by v + 0.1."""
+    x0 = data()
+    for t in (1000, 300, 20):
+
+        def off(x, t):
+            if (t == 0).all():
+                return x
+            return x0 - 0.1 * (1 - S.at(t, x)).sqrt()
+
+        loss = consistency_loss(off, off, S, x0, [t, 0])
+        assert loss.item() == pytest.approx(0.01, rel=1e-3)
+
+
 def test_the_target_gets_no_gradient():
     weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
     f = lambda x, t: weight * x  # noqa: E731
     loss = consistency_loss(lambda x, t: x, f, S, data(9), [500, 200, 0])
     assert not loss.requires_grad
     assert consistency_loss(f, f, S, data(9), [500, 200, 0]).requires_grad
-
-
-def test_pseudo_huber_is_squared_near_zero_and_linear_far_away():
-    zero = torch.zeros(3, 4, dtype=torch.float64)
-    small, large = pseudo_huber(zero + 1e-4, zero, 0.1), pseudo_huber(zero + 50, zero, 0.1)
-    assert torch.allclose(small, torch.full((3,), 1e-8 / 0.2, dtype=torch.float64), rtol=1e-3)
-    assert torch.allclose(large, torch.full((3,), 49.9, dtype=torch.float64), rtol=1e-3)
-    assert row_error(zero + 2, zero).tolist() == [4, 4, 4]
 
 
 def test_hops_keep_the_distribution():

@@ -183,7 +183,6 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
     "skip_out": lambda f: [f(FALLING), f(FALLING, 0.002, 0.5)],
     "consistency": lambda f: [f(model, S)(x(), T), f(model, S, y=Y)(x(), T * 0)],
     "row_error": lambda f: f(x(), x()),
-    "pseudo_huber": lambda f: [f(x(), x()), f(x(), x(), 2.0)],
     "random_step": lambda f: f([100, 60, 20, 0], 50),
     "x0_between": lambda f: [f(S, x(), T, x(), T - 1), f(S, x(), 50, x(), 20)],
     "two_steps": lambda f: f(model, S, x(), T.clamp(min=3), T // 3),

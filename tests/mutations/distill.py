@@ -51,9 +51,9 @@ BUGS = {
     "the student is its own target": (
         "consistency_loss", "f_target(xs, s)", "f(xs, s)",
         "test_both_ends_of_a_step_have_the_same_image_and_noise_and_the_target_is_below"),
-    "the distance isn't rooted": (
-        "pseudo_huber", "(row_error(a, b) + c**2).sqrt() - c", "row_error(a, b) + c**2 - c",
-        "test_pseudo_huber_is_squared_near_zero_and_linear_far_away"),
+    "the consistency error of x0": (
+        "consistency_loss", "(1 - schedule.alpha_bar[t])", "(2 - 1)",
+        "test_the_consistency_error_is_that_of_v"),
     "the same noise is added again": (
         "hops", "torch.randn_like(x0)", "xT", "test_hops_keep_the_distribution"),
     "noise for the time before": (
