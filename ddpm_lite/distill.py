@@ -136,11 +136,14 @@ def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> It
 
 
 def mean_velocity(net: Callable, y: Tensor) -> Callable:
-    """mean(x, u, s) of a network with vectors as conditions, which gets t = 1000 u and, beside its
-    own condition y (B, d), the length u - s."""
-    return lambda x, u, s: net(
-        x, (1000 * u).clamp(min=1.001), torch.cat([y, (u - s)[:, None]], dim=1)
-    )
+    """mean(x, u, s) of a network with vectors as conditions, which gets the length u - s beside its
+    own condition y (B, d).
+
+    The network is asked at t = 1 + 10 u. With 1000 u, as elsewhere, its sines would have
+    derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives.
+    Built in chapter 19.
+    """
+    return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
 
 
 def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:

@@ -194,6 +194,9 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
         f(model, model, S, x(), [100, 60, 20, 0], *more) for more in ((), (model,))
     ],
     "hops": lambda f: list(f(model, S, x(), [100, 60, 20, 0])),
+    "mean_velocity": lambda f: f(lambda x, t, y: (x + t[:, None]) * y.sum(1, True), x(4, 2))(
+        x(4, 3), torch.rand(4), torch.rand(4)
+    ),
     "mean_flow_times": lambda f: [*f(50), *f(50, 0.1)],
     "mean_flow_loss": lambda f: [
         f(mean, x(), *ends, *more)
