@@ -109,7 +109,7 @@ def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
     net, schedule, _ = load_pretrained("digits")
 
     def loss(student, x, y, progress):
-        times = spaced(schedule.T, 16 if distil else 4 * 2 ** int(4 * progress))
+        times = spaced(schedule.T, 10 if distil else 4 * 2 ** int(4 * progress))
         f = consistency(student, schedule, y=y)
         teacher = from_v(partial(net, y=y), schedule) if distil else None
         return consistency_loss(f, f, schedule, x, times, teacher)

@@ -59,9 +59,12 @@ def exercise_3(shortcut_target):
     x = torch.linspace(-2, 2, 5, dtype=torch.float64)[:, None]
     u = torch.tensor([1.0, 0.9, 0.7, 0.5, 0.4], dtype=torch.float64)[:, None]
     for d in (0.5 * u, 0.2 * u):
-        mine = shortcut_target(mean, x, u, d)
+        lengths = []
+        mine = shortcut_target(lambda x, u, s: lengths.append(u - s) or mean(x, u, s), x, u, d)  # noqa: B023
         if mine is None:
             raise ValueError("it returns nothing")
+        if len(lengths) != 2 or not all(torch.allclose(length, d) for length in lengths):
+            raise ValueError("the target isn't made of two calls over a length d each")
         off = (mine - mean(x, u, u - 2 * d)).abs().max()
         if not off < 1e-6:
             raise ValueError(f"for an exact `mean`, your target is off by up to {off:.2f}")
