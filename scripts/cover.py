@@ -35,8 +35,10 @@ COVER = ROOT / "book" / "live" / "cover"
 IMAGES = ROOT / "book" / "images"
 SEED, COLUMNS, ROWS, STEPS, EVERY, GREYS = 0, 7, 3, 50, 2, 16
 LABELS = torch.arange(COLUMNS * ROWS) % 10
-CAPTIONS = ["red seven above blue two", "big green eight", "three yellow fives", "pink six",
-            "white one left of red four", "two blue nines", "green zero", "big pink three"]  # fmt: skip
+CAPTIONS = (
+    "red seven above blue two", "big green eight", "three yellow fives", "pink six",
+    "white one left of red four", "two blue nines", "green zero", "big pink three",
+)  # fmt: skip
 
 
 def model(name: str, y: Tensor, w: float = 0.0):

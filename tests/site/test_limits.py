@@ -23,6 +23,12 @@ TOO_LONG = {  # with folded code: no longer than they are, and shorter if possib
     "11_likelihood": 283,
     "12_score": 243,
     "14_editing": 269,
+    "15_latent": 219,
+    "17_text": 196,
+    "18_audio": 182,
+    "19_one_step": 235,
+    "20_tokens": 229,
+    "21_finetune": 204,
     "22_scaling": 253,
 }
 NOT_COMMONMARK = re.compile(
