@@ -52,7 +52,8 @@ def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
     that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
     window = torch.hann_window(n_fft, dtype=x.dtype)
-    return torch.fft.rfft(frames(x, n_fft, hop) * window) * (2 / window.sum())
+    X = torch.fft.rfft(frames(x, n_fft, hop) * window)
+    return X * (2 / window.sum())
 
 
 def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
@@ -133,7 +134,8 @@ def griffin_lim(
     Built in chapter 18.
     """
     _check_magnitude(magnitude)
-    phase = 2 * math.pi * torch.rand_like(magnitude) if phase is None else phase
+    if phase is None:
+        phase = 2 * torch.pi * torch.rand_like(magnitude)
     turn, before = torch.polar(torch.ones_like(magnitude), phase), 0
     for _ in range(steps):
         now = stft(istft(magnitude * turn))

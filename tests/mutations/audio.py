@@ -57,8 +57,7 @@ BUGS = {
         "griffin_lim", "now + momentum * (now - before)", "now",
         "test_griffin_lim_finds_a_waveform_with_these_magnitudes"),
     "the given phase is ignored": (
-        "griffin_lim", "2 * math.pi * torch.rand_like(magnitude) if phase is None else phase",
-        "2 * math.pi * torch.rand_like(magnitude)", "test_the_right_phase_is_a_fixed_point"),
+        "griffin_lim", "phase is None", "True", "test_the_right_phase_is_a_fixed_point"),
     "always the same phase": (
         "griffin_lim", "torch.rand_like(magnitude)", "torch.zeros_like(magnitude)",
         "test_each_run_of_griffin_lim_finds_another_waveform"),

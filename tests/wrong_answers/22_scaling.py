@@ -81,27 +81,27 @@ def mfu(log, batch, forward, peak, devices=1, skip=10):
         "the logit moved by log m": """
 from ddpm_lite import Schedule
 
-def shifted(schedule, m):
+def shift_schedule(schedule, m):
     alpha_bar = (schedule.alpha_bar.double().logit() - math.log(m)).sigmoid()
     return Schedule(1 - alpha_bar[1:] / alpha_bar[:-1])
 """,
         "less noise, not more": """
 from ddpm_lite import Schedule
 
-def shifted(schedule, m):
+def shift_schedule(schedule, m):
     alpha_bar = (schedule.alpha_bar.double().logit() + 2 * math.log(m)).sigmoid()
     return Schedule(1 - alpha_bar[1:] / alpha_bar[:-1])
 """,
         "beta times m squared": """
 from ddpm_lite import Schedule
 
-def shifted(schedule, m):
+def shift_schedule(schedule, m):
     return Schedule((schedule.beta[1:].double() * m**2).clamp(1e-6, 0.999))
 """,
         "alpha_bar itself divided": """
 from ddpm_lite import Schedule
 
-def shifted(schedule, m):
+def shift_schedule(schedule, m):
     alpha_bar = schedule.alpha_bar.double() / m**2
     alpha_bar[0] = 1
     return Schedule((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(1e-6, 0.999))
