@@ -128,7 +128,7 @@ from mine.audio import *
 x = torch.sin(torch.arange(3200) / 3)[None]
 assert (istft(stft(x)) - x).abs().max() < 1e-4 and log_mel(x).shape == (1, 1, 32, 20)
 assert griffin_lim(magnitudes(log_mel(x)), 2).shape == x.shape
-assert torch.equal(from_blocks(as_blocks(x)), x) and to_int16(x).dtype == torch.int16
+assert torch.allclose(from_blocks(as_blocks(x)), x) and to_int16(x).dtype == torch.int16
 """,
     "sounds": """
 from mine.sounds import *

@@ -66,26 +66,29 @@ def _measured(kernels, strides):
 
 def exercise_4(best_correlation):
     """Shifted copies, and sounds that only wrap around."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(60, generator=generator)
-    a = torch.cat([torch.zeros(10), noise, torch.zeros(30)])
-    other = torch.randn(100, generator=generator)
-    halves = torch.cat([noise[30:], torch.zeros(40), noise[:30]])  # a copy only around the end
-    cases = {
-        "a sound and itself": (a, a),
-        "a sound and itself, 25 samples later": (a, a.roll(25)),
-        "a sound and itself, quieter and earlier": (a, 0.1 * a.roll(-10)),
-        "a sound and its negative": (a, -a),
-        "two different sounds": (a, other),
-        "a sound and its halves in the wrong order": (a, halves),
-    }
-    for name, (x, y) in cases.items():
+    for name, (x, y) in _pairs().items():
         mine = best_correlation(x, y)
         if mine is None:
             raise ValueError("it returns nothing")
         right = _slow(x, y)
         if not abs(float(mine) - right) < 1e-3:
             raise ValueError(f"{name}: it gives {float(mine):.2f}; expected {right:.2f}")
+
+
+def _pairs():
+    """Two waveforms for each name."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(60, generator=generator)
+    a = torch.cat([torch.zeros(10), noise, torch.zeros(30)])
+    return {
+        "a sound and itself": (a, a),
+        "a sound and itself, 25 samples later": (a, a.roll(25)),
+        "a sound and itself, quieter and earlier": (a, 0.1 * a.roll(-10)),
+        "a sound and its negative": (a, -a),
+        "two different sounds": (a, torch.randn(100, generator=generator)),
+        "a sound and its halves in the wrong order": (
+            a, torch.cat([noise[30:], torch.zeros(40), noise[:30]])),
+    }  # fmt: skip
 
 
 def _slow(a, b):
