@@ -52,8 +52,8 @@ def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
     that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
     window = torch.hann_window(n_fft, dtype=x.dtype)
-    X = torch.fft.rfft(frames(x, n_fft, hop) * window)
-    return X * (2 / window.sum())
+    X = frames(x, n_fft, hop) * window
+    return torch.fft.rfft(X) * (2 / window.sum())
 
 
 def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
@@ -62,8 +62,8 @@ def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """
     window = torch.hann_window(n_fft, dtype=X.real.dtype)
     pieces = torch.fft.irfft(X, n=n_fft) * window * (window.sum() / 2)
-    weight = overlap_add((window**2).expand(1, X.shape[-2], -1), hop)
-    return overlap_add(pieces, hop) / weight
+    squares = (window**2).expand(1, X.shape[-2], -1)
+    return overlap_add(pieces, hop) / overlap_add(squares, hop)
 
 
 def hz_to_mel(f: Tensor) -> Tensor:
@@ -91,16 +91,16 @@ def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tenso
     edge = mel_to_hz(torch.linspace(0, top, mels + 2))[:, None]
     rise = (f - edge[:-2]) / (edge[1:-1] - edge[:-2])
     fall = (edge[2:] - f) / (edge[2:] - edge[1:-1])
-    filters = torch.minimum(rise, fall).clamp(min=0)
-    _check_bands(filters)
-    return filters
+    _check_bands(torch.minimum(rise, fall))
+    return torch.minimum(rise, fall).clamp(min=0)  # (mels, F)
 
 
 def log_mel(x: Tensor) -> Tensor:
     """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]: the mean magnitude in each mel
     band in dB, from ``LOW`` to ``HIGH``. Built in chapter 18."""
     filters = mel_filters()
-    bands = stft(x).abs() @ (filters / filters.sum(1, keepdim=True)).T  # (B, N, MELS)
+    mean = filters / filters.sum(1, keepdim=True)
+    bands = stft(x).abs() @ mean.T  # (B, N, MELS)
     level = 20 * torch.log10(bands.clamp(min=1e-6))
     image = (level - LOW) / (HIGH - LOW) * 2 - 1
     return rearrange(image.clamp(-1, 1), "b n m -> b 1 m n")
@@ -109,8 +109,8 @@ def log_mel(x: Tensor) -> Tensor:
 def magnitudes(image: Tensor) -> Tensor:
     """Images (B, 1, MELS, N) to magnitudes (B, N, F): ``log_mel`` undone as far as that's
     possible, with a line from the centre of each band to the next. Built in chapter 18."""
-    level = (rearrange(image, "b 1 m n -> b n m") + 1) / 2 * (HIGH - LOW) + LOW
-    return 10 ** (level / 20) @ mel_filters()
+    share = (rearrange(image, "b 1 m n -> b n m") + 1) / 2
+    return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters()
 
 
 def griffin_lim(
@@ -194,7 +194,7 @@ def _check_length(length: int, size: int) -> None:
 
 
 def _check_bands(filters: Tensor) -> None:
-    if empty := int((filters.sum(1) == 0).sum()):
+    if empty := int((filters.amax(1) <= 0).sum()):
         hint = "use fewer bands, or a larger n_fft"
         raise ValueError(f"{empty} of {len(filters)} mel bands have no frequency in them: {hint}")
 

@@ -76,20 +76,19 @@ def exercise_4(best_correlation):
 
 
 def _pairs():
-    """Sounds to compare, by what they are."""
+    """Two waveforms for each name."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(60, generator=generator)
     a = torch.cat([torch.zeros(10), noise, torch.zeros(30)])
-    other = torch.randn(100, generator=generator)
-    halves = torch.cat([noise[30:], torch.zeros(40), noise[:30]])  # a copy only around the end
     return {
         "a sound and itself": (a, a),
         "a sound and itself, 25 samples later": (a, a.roll(25)),
         "a sound and itself, quieter and earlier": (a, 0.1 * a.roll(-10)),
         "a sound and its negative": (a, -a),
-        "two different sounds": (a, other),
-        "a sound and its halves in the wrong order": (a, halves),
-    }
+        "two different sounds": (a, torch.randn(100, generator=generator)),
+        "a sound and its halves in the wrong order": (
+            a, torch.cat([noise[30:], torch.zeros(40), noise[:30]])),
+    }  # fmt: skip
 
 
 def _slow(a, b):

@@ -3,18 +3,26 @@
 WRONG = {
     1: {
         "the other way round": """
+import math
+
 def semitones(rate, played):
     return 12 * math.log2(rate / played)
 """,
         "the ratio itself": """
+import math
+
 def semitones(rate, played):
     return 12 * (played / rate - 1)
 """,
         "the natural logarithm": """
+import math
+
 def semitones(rate, played):
     return 12 * math.log(played / rate)
 """,
         "octaves": """
+import math
+
 def semitones(rate, played):
     return math.log2(played / rate)
 """,
@@ -68,6 +76,8 @@ def receptive_field(kernels, strides):
     return field
 """,
         "kernels multiplied": """
+import math
+
 def receptive_field(kernels, strides):
     return math.prod(kernels)
 """,
