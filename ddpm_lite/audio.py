@@ -23,7 +23,7 @@ N_FFT, HOP, MELS = 512, 160, 32
 LOW, HIGH = -70.0, -10.0
 """The levels in dB that become -1 and 1 in an image. A sine of amplitude 1 has 0 dB."""
 GAIN = 3.0
-"""What multiplies a waveform for the network: sound is quiet most of the time."""
+"""What multiplies a waveform for the network, because sound is quiet most of the time."""
 
 
 def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:

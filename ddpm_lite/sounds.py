@@ -20,7 +20,7 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 RATE = 8000
 LENGTH = {"drums": 3200, "spoken_digits": 5120}
-"""Samples of a sound: 0.4 s and 0.64 s."""
+"""Samples of a sound, which are 0.4 s and 0.64 s."""
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 
 
