@@ -18,7 +18,10 @@ MASK = -1
 """The token that hides another one. No network predicts it, so it isn't in the vocabulary."""
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789.,:;'?()-"
-"""The characters of the prose that comes with the package; token i is the i-th of them."""
+"""The characters of the prose that comes with the package; token i is the i-th of them.
+
+:meta hide-value:
+"""
 
 
 def encode(text: str) -> Tensor:

@@ -29,7 +29,7 @@ BUGS = {
     "the generator's loss is always the same": (
         "generator_step", "loss_of(d(g(z)))", "nonsaturating_loss(d(g(z)))",
         "test_the_generators_step_changes_the_generator_alone"),
-    "gradients pile up": (
+    "gradients of a duel pile up": (
         "learn", "optimizer.zero_grad()", "", "test_a_step_starts_from_no_gradient"),
     "the norm of all singular values": (
         "Spectral.forward", "u @ matrix @ v", "matrix.norm()",

@@ -89,7 +89,7 @@ BUGS = {
     "the mask has the last token's embedding": (
         "TokenNet.forward", "x % (self.vocab + 1)", "x % self.vocab",
         "test_the_mask_has_an_entry_of_its_own_and_is_never_predicted"),
-    "no places": (
+    "no places for tokens": (
         "TokenNet.forward", "self.token(x % (self.vocab + 1)) + self.place[:x.shape[1]]",
         "self.token(x % (self.vocab + 1))", "test_a_network_with_masks_sees_both_sides"),
     "the label is lost": (
