@@ -71,18 +71,21 @@ def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def fitted(net: UNet, x: Tensor, y: Tensor, args: argparse.Namespace) -> UNet:
     """The average of the weights after about so many seconds."""
+    net, x, y = (part.to(args.device) for part in (net, x, y))
+    S.to(args.device)
     steps = args.steps or int(args.seconds / seconds_a_step(x, y, args))
     ema, rate = EMA(net, args.ema), warmup_cosine(args.lr)
     for step, value in train(net, stream(x, y, args.batch), loss, steps, rate, ema=ema):
         if step % max(1, steps // 20) == 0:
             print(f"step {step} of {steps}, loss {value:.3f}", flush=True)
             save_checkpoint(args.out, **{args.part: ema.model.state_dict()})
-    return ema.model
+    S.to("cpu")
+    return ema.model.cpu()
 
 
 def seconds_a_step(x: Tensor, y: Tensor, args: argparse.Namespace) -> float:
     """Measured on a network that is thrown away."""
-    net, begin = UNet(**SIZES[args.part]), 0.0
+    net, begin = UNet(**SIZES[args.part]).to(args.device), 0.0
     for step, _ in train(net, stream(x, y, args.batch), loss, 24, 1e-4):
         begin = time.perf_counter() if step == 4 else begin
     return (time.perf_counter() - begin) / 20
@@ -164,6 +167,7 @@ def main() -> None:
     parser.add_argument("--ema", type=float, default=0.995)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or mps")
     parser.add_argument("--start", type=Path, help="continue from the weights of this file")
     parser.add_argument("--judges", type=Path, help="print how many samples these read as asked")
     parser.add_argument("--speakers", action="store_true", help="judge unknown speakers as well")

@@ -84,7 +84,7 @@ def drawn(net: UNet, vae: nn.Module | None, n: int, steps: int) -> tuple[Tensor,
 
 def first_stage(x: Tensor, seconds: float, beta: float) -> nn.Module:
     """The trained VAE with its scale."""
-    vae = conv_vae(**VAE)
+    vae = conv_vae(**VAE).to(x.device)
     loss = lambda vae, rows: vae_loss(vae, x[rows], beta) / 784  # noqa: E731
     vae = fitted(vae, len(x), loss, seconds, 3e-3, 0.99, "VAE")
     vae.scale.copy_(latent_scale(vae, x[:5000]))
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=BETA, help="weight of the KL divergence")
     parser.add_argument("--pixels", action="store_true", help="diffuse pixels, without a VAE")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or mps")
     parser.add_argument("--n", type=int, default=1000, help="samples")
     parser.add_argument("--steps", type=int, default=50, help="of DDIM, for each sample")
     parser.add_argument("--score", type=Path, help="score this file instead of training")
@@ -145,18 +146,22 @@ def main() -> None:
     if args.score:
         return score(*loaded(args.score), x, y, args)
     vae, sizes, seconds = None, NETS["pixels" if args.pixels else "latent"], args.seconds
+    S.to(args.device)
+    xs, labels = x.to(args.device), y.to(args.device)
     if not args.pixels:
-        vae, seconds = first_stage(x, args.vae_seconds, args.beta), seconds - args.vae_seconds
-        mean, logvar = encoded(vae, x)
+        vae, seconds = first_stage(xs, args.vae_seconds, args.beta), seconds - args.vae_seconds
+        mean, logvar = encoded(vae, xs)
 
     def data(rows: Tensor) -> Tensor:
-        return x[rows] if vae is None else vae.scale * reparameterise(mean[rows], logvar[rows])
+        return xs[rows] if vae is None else vae.scale * reparameterise(mean[rows], logvar[rows])
 
     def loss(net: UNet, rows: Tensor) -> Tensor:
-        return ddpm_loss(partial(net, y=drop_labels(y[rows], 0.1, 10)), S, data(rows), v_target)
+        return ddpm_loss(partial(net, y=drop_labels(labels[rows], 0.1, 10)), S, data(rows), v_target)
 
     torch.manual_seed(args.seed)
-    net = fitted(UNet(**sizes), len(x), loss, seconds, 2e-3, 0.998, "diffusion")
+    net = UNet(**sizes).to(args.device)
+    net = fitted(net, len(x), loss, seconds, 2e-3, 0.998, "diffusion").cpu()
+    S.cpu(), (vae or S).cpu()
     half = {name: {k: v.half() for k, v in part.state_dict().items()}
             for name, part in {"net": net, "vae": vae}.items() if part}  # fmt: skip
     about = {"vae_sizes": VAE, "sizes": sizes, "T": S.T, "seed": args.seed}
