@@ -2,9 +2,8 @@
 
 import base64
 import json
-import re
-import shutil
 
+import live_pages
 import numpy as np
 import pytest
 import test_book
@@ -51,30 +50,16 @@ def test_the_still_is_what_the_script_draws():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The page without the theme, beside its files as in the book."""
-    site = tmp_path_factory.mktemp("book")
-    shutil.copytree(FOLDER, site / "explore")
-    shutil.copytree(FOLDER.parent / "playground", site / "playground")
-    text = (ROOT / "book" / "explore.md").read_text(encoding="utf-8")
-    body = "".join(re.findall(r"```\{raw\} html\n(.*?)```", text, re.S))
-    (site / "book").mkdir()
-    head = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">'
-    (site / "book" / "page.html").write_text(head + body, encoding="utf-8")
-    return site
+    return live_pages.without_theme(
+        tmp_path_factory.mktemp("book"), "explore", "explore", "playground"
+    )
 
 
 @pytest.fixture
 def page(browser, site):
-    """The page, opened from a folder; it must not complain."""
-    complaints = []
-    page = browser.new_page(viewport={"width": 800, "height": 1400})
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
-    page.goto((site / "book" / "page.html").as_uri())
-    page.wait_for_selector("#ex-forward", state="visible")
-    yield page
-    page.close()
-    assert complaints == []
+    address = (site / "book" / "page.html").as_uri()
+    with live_pages.opened(browser, address, "#ex-forward") as page:
+        yield page
 
 
 def choose(page, **values):

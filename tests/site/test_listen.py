@@ -1,8 +1,6 @@
 """The page "Listen to it emerge": its JavaScript computes what the package computes."""
 
-import re
-import shutil
-
+import live_pages
 import numpy as np
 import pytest
 import test_book
@@ -16,6 +14,7 @@ from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, sample
 from ddpm_lite.pretrained import load_sound, load_sound_classifier
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
+doubles, far = live_pages.doubles, live_pages.far
 pytestmark = test_book.needs_browser
 FILES = ("playground/unet.js", "playground/samplers.js", "playground/background.js",
          "listen/sound.js", "listen/weights.js", "listen/worker.js")  # fmt: skip
@@ -24,27 +23,10 @@ SHAPES = {"drums": (1, 8, 400), "spoken": (1, 1, 32, 32)}
 
 @pytest.fixture(scope="module")
 def js(browser, tmp_path_factory):
-    """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
-    path = tmp_path_factory.mktemp("js") / "page.html"
-    addresses = [(export_listen.FOLDER.parent / name).as_uri() for name in FILES]
-    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
-    page = browser.new_page()
-    page.goto(path.as_uri())
+    """Evaluate JavaScript after all scripts but the controls."""
+    page = live_pages.scripts(browser, tmp_path_factory.mktemp("js"), FILES)
     yield page.evaluate
     page.close()
-
-
-@pytest.fixture
-def doubles():
-    """PyTorch computes in float64, as JavaScript does."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def far(ours, theirs):
-    """The largest difference between a tensor and a list of numbers."""
-    return (ours.flatten() - torch.tensor(theirs, dtype=ours.dtype).flatten()).abs().max().item()
 
 
 READ = "const x = Float64Array.from(a); const form = SOUNDS.form;"
@@ -157,30 +139,17 @@ def test_the_files_are_what_the_script_writes():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The page without the theme, beside its files as in the book."""
-    site = tmp_path_factory.mktemp("book")
-    for name in ("listen", "playground"):
-        shutil.copytree(export_listen.FOLDER.parent / name, site / name)
-    text = (export_listen.ROOT / "book" / "listen.md").read_text(encoding="utf-8")
-    body = re.search(r"```\{raw\} html\n(.*?)```", text, re.S)[1]
-    (site / "book").mkdir()
-    (site / "book" / "page.html").write_text(
-        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{body}'
+    return live_pages.without_theme(
+        tmp_path_factory.mktemp("book"), "listen", "listen", "playground"
     )
-    return site
 
 
 @pytest.fixture(params=[False, True], ids=["file", "http"])
 def page(browser, site, serve, request):
-    """The page, opened from a folder or over http; it must not complain."""
-    page, complaints = browser.new_page(viewport={"width": 800, "height": 1400}), []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
-    page.goto((serve(site) if request.param else site.as_uri() + "/") + "book/page.html")
-    page.wait_for_selector("#ls-app", state="visible")
-    yield page
-    page.close()
-    assert complaints == []
+    """The page, opened from a folder or over http."""
+    address = serve(site) if request.param else site.as_uri() + "/"
+    with live_pages.opened(browser, address + "book/page.html", "#ls-app") as page:
+        yield page
 
 
 SOUND = """async () => { const a = document.getElementById("ls-audio");

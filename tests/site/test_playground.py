@@ -1,11 +1,10 @@
 """The page "Denoise in your browser": its JavaScript computes what the package computes."""
 
 import copy
-import re
-import shutil
 import time
 from functools import partial
 
+import live_pages
 import numpy as np
 import pytest
 import test_book
@@ -32,19 +31,22 @@ from ddpm_lite.distill import consistency
 from ddpm_lite.pretrained import load_student
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
+far = live_pages.far
 pytestmark = test_book.needs_browser
-FILES = ("unet.js", "samplers.js", "weights.js", "background.js", "worker.js")
+FILES = [
+    f"playground/{name}.js" for name in ("unet", "samplers", "weights", "background", "worker")
+]
 
 
 @pytest.fixture(scope="module")
 def js(browser, tmp_path_factory):
-    """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
-    path = tmp_path_factory.mktemp("js") / "page.html"
-    addresses = [(export_weights.FOLDER / name).as_uri() for name in FILES]
-    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
-    page = browser.new_page()
-    page.goto(path.as_uri())
-    page.evaluate("() => { window.weights = readWeights(DIGITS) }")
+    """Evaluate JavaScript after all scripts but the controls."""
+    page = live_pages.scripts(
+        browser,
+        tmp_path_factory.mktemp("js"),
+        FILES,
+        "() => { window.weights = readWeights(DIGITS) }",
+    )
     yield page.evaluate
     page.close()
 
@@ -67,11 +69,6 @@ def array(image):
 @pytest.fixture
 def rounded(rounded_net):
     return copy.deepcopy(rounded_net)  # a test may make it float64
-
-
-def far(ours, theirs):
-    """The largest difference between a tensor and a list of numbers."""
-    return (ours.flatten() - torch.tensor(theirs, dtype=ours.dtype)).abs().max().item()
 
 
 READ = "const x = {...a.x, data: Float64Array.from(a.x.data)};"
@@ -258,16 +255,7 @@ def test_the_files_are_what_the_script_writes():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The page without the theme, beside its files as in the book."""
-    site = tmp_path_factory.mktemp("book")
-    shutil.copytree(export_weights.FOLDER, site / "playground")
-    text = (export_weights.ROOT / "book" / "playground.md").read_text(encoding="utf-8")
-    body = re.search(r"```\{raw\} html\n(.*?)```", text, re.S)[1]
-    (site / "book").mkdir()
-    (site / "book" / "page.html").write_text(
-        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{body}'
-    )
-    return site
+    return live_pages.without_theme(tmp_path_factory.mktemp("book"), "playground", "playground")
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """The page "Type a caption": its JavaScript computes what the package computes."""
 
 import copy
-import re
-import shutil
 
+import live_pages
 import numpy as np
 import pytest
 import test_book
@@ -18,6 +17,7 @@ from ddpm_lite.scenes import HELD_OUT, PIECES
 from ddpm_lite.text import attention_maps, attention_weights
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
+far = live_pages.far
 pytestmark = test_book.needs_browser
 FILES = ("playground/unet.js", "playground/samplers.js", "playground/background.js",
          "prompt/text.js", "prompt/weights.js", "prompt/worker.js")  # fmt: skip
@@ -28,13 +28,13 @@ WORDS = "const words = {rows: a.words.map(r => Float64Array.from(r)), heads: 4, 
 
 @pytest.fixture(scope="module")
 def js(browser, tmp_path_factory):
-    """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
-    path = tmp_path_factory.mktemp("js") / "page.html"
-    addresses = [(export_prompt.FOLDER.parent / name).as_uri() for name in FILES]
-    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
-    page = browser.new_page()
-    page.goto(path.as_uri())
-    page.evaluate("() => { window.weights = readWeights(SCENES) }")
+    """Evaluate JavaScript after all scripts but the controls."""
+    page = live_pages.scripts(
+        browser,
+        tmp_path_factory.mktemp("js"),
+        FILES,
+        "() => { window.weights = readWeights(SCENES) }",
+    )
     yield page.evaluate
     page.close()
 
@@ -54,11 +54,6 @@ def rounded(rounded_net):
     torch.set_default_dtype(torch.float64)
     yield copy.deepcopy(rounded_net)
     torch.set_default_dtype(torch.float32)
-
-
-def far(ours, theirs):
-    """The largest difference between a tensor and a list of numbers."""
-    return (ours.flatten() - torch.tensor(theirs, dtype=ours.dtype).flatten()).abs().max().item()
 
 
 def tokens_of(tokenizer, caption):
@@ -156,30 +151,17 @@ def test_the_files_are_what_the_script_writes():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The page without the theme, beside its files as in the book."""
-    site = tmp_path_factory.mktemp("book")
-    for name in ("prompt", "playground"):
-        shutil.copytree(export_prompt.FOLDER.parent / name, site / name)
-    text = (export_prompt.ROOT / "book" / "prompt.md").read_text(encoding="utf-8")
-    body = re.search(r"```\{raw\} html\n(.*?)```", text, re.S)[1]
-    (site / "book").mkdir()
-    (site / "book" / "page.html").write_text(
-        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{body}'
+    return live_pages.without_theme(
+        tmp_path_factory.mktemp("book"), "prompt", "prompt", "playground"
     )
-    return site
 
 
 @pytest.fixture(params=[False, True], ids=["file", "http"])
 def page(browser, site, serve, request):
-    """The page, opened from a folder or over http; it must not complain."""
-    page, complaints = browser.new_page(viewport={"width": 800, "height": 1400}), []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
-    page.goto((serve(site) if request.param else site.as_uri() + "/") + "book/page.html")
-    page.wait_for_selector("#pr-app", state="visible")
-    yield page
-    page.close()
-    assert complaints == []
+    """The page, opened from a folder or over http."""
+    address = serve(site) if request.param else site.as_uri() + "/"
+    with live_pages.opened(browser, address + "book/page.html", "#pr-app") as page:
+        yield page
 
 
 def finished(page):

@@ -3,6 +3,7 @@
 import time
 from functools import partial
 
+import live_pages
 import pytest
 import test_book
 import torch
@@ -12,6 +13,7 @@ import train_still
 from ddpm_lite import clipped, cosine_schedule, ddim_step, eps_target, flow, q_sample, sample
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
+far = live_pages.far
 pytestmark = test_book.needs_browser
 FILES = ("playground/samplers.js", "playground/background.js", "train/mlp.js", "train/learn.js")
 SHAPES = ("moons", "ring", "gaussians", "spiral")
@@ -32,19 +34,10 @@ def doubles():
 
 @pytest.fixture(scope="module")
 def js(browser, tmp_path_factory):
-    """A page, opened from a folder, that has loaded all but the controls: evaluate JavaScript."""
-    path = tmp_path_factory.mktemp("js") / "page.html"
-    addresses = [(train_still.FOLDER.parent / name).as_uri() for name in FILES]
-    path.write_text("".join(f'<script src="{address}"></script>' for address in addresses))
-    page = browser.new_page()
-    page.goto(path.as_uri())
+    """Evaluate JavaScript after all scripts but the controls."""
+    page = live_pages.scripts(browser, tmp_path_factory.mktemp("js"), FILES)
     yield page.evaluate
     page.close()
-
-
-def far(ours, theirs):
-    """The largest difference between a tensor and a list of numbers."""
-    return (ours.flatten() - torch.tensor(theirs).flatten()).abs().max().item()
 
 
 # ---- the network and its gradients ----------------------------------------------------------
