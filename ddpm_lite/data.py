@@ -287,7 +287,7 @@ def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
     if left := sorted({*found} - {*images}):
         names = ", ".join(map(str, left[:5])) + ", …" * (len(left) > 5)
         warnings.warn(f"in {folder}, {len(left)} files are left out, because they aren't images or "
-                      f"aren't in a folder of a class: {names}", stacklevel=5)  # fmt: skip
+                      f"aren't in the folder of a class: {names}", stacklevel=5)  # fmt: skip
     labels = [classes.index((*path.parts[:-1], "")[0]) for path in images]
     return [*zip([str(folder / path) for path in images], labels, strict=True)], classes
 
