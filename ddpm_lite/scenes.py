@@ -212,11 +212,14 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
         captions: what it should show.
 
     Returns:
-        Five shares. "digits" and "colours": of all things in the captions, how many have the right
-        digit or colour at their place. "relations": of the captions with a relation, how many have
-        their things where they should be, so that no exchange of places explains the image better.
-        "scenes": how many are right in everything. "bag": how many have the right digits and
-        colours, whatever their places and pairs.
+        A dictionary of shares.
+
+        - ``digits``, ``colours``: of all things in the captions, those with the right digit or
+          colour at their place.
+        - ``relations``: of the captions with a relation, those whose things are where they should
+          be, so that no exchange of places explains the image better.
+        - ``scenes``: the images in which everything is right.
+        - ``bag``: the images with the right digits and colours, whatever their places and pairs.
 
     Explained in chapter 17.
     """
