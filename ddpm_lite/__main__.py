@@ -43,7 +43,7 @@ DRAWING = RUN + DEVICE + [
     ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
     ("--steps", count, None, "sampling steps per image; by default 50"),
     ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "how to sample"),
-    ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim: 0 for none, 1 for as much as ddpm"),
+    ("--eta", number(0, 1, float), 0.0, "fresh noise that ddim adds: 0 none, 1 as much as ddpm"),
     ("--label", str, (), "labels to draw in turn, by name or number; by default all"),
     ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
     ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
@@ -54,7 +54,8 @@ OPTIONS = {
         ("--resume", bool, False, "continue the run in --out; a larger --steps extends it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, including the final one"),
-        ("--workers", number(0, 99), None, "processes that read a large folder; 0 loads it first"),
+        ("--workers", number(0, 99), None, "processes that read images while training; 0 loads "
+         "the whole folder first"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),

@@ -107,8 +107,8 @@ def log_mel(x: Tensor) -> Tensor:
 
 
 def magnitudes(image: Tensor) -> Tensor:
-    """Images (B, 1, MELS, N) to magnitudes (B, N, F): ``log_mel`` undone as far as that's
-    possible, with a line from the centre of each band to the next. Built in chapter 18."""
+    """Images (B, 1, MELS, N) to magnitudes (B, N, F): the inverse of ``log_mel`` as far as that's
+    possible, with linear interpolation between the centres of the bands. Built in chapter 18."""
     share = (rearrange(image, "b 1 m n -> b n m") + 1) / 2
     return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters()
 
@@ -118,13 +118,13 @@ def griffin_lim(
 ) -> Tensor:
     """Waveforms (B, L) with about the given magnitudes (B, N, F), for which no phase is known.
 
-    In turn, take the waveform nearest to the spectrogram, and give the spectrogram the phase of
+    Alternately find the waveform nearest to the spectrogram, and give the spectrogram the phase of
     that waveform (Griffin and Lim 1984, section III). The momentum makes it faster (Perraudin et
     al. 2013, doi 10.1109/WASPAA.2013.6701851, Algorithm 2); 0 is the original.
 
     Args:
         magnitude: of ``stft``, not in dB and not in mel bands.
-        steps: how often.
+        steps: how often to do this.
         phase: angles (B, N, F) to start from; None: random ones.
         momentum: 0 … 1.
 

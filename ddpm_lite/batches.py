@@ -14,17 +14,18 @@ from .diffusion import check_data
 def batches(data: Tensor | Dataset, y: Tensor | None = None, size: int = 64, seed: int = 0,
             start: int = 0, workers: int = 0, rank: int = 0, world: int = 1,
             ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
-    """An endless stream of (x, y) with ``size`` rows each: every row once, in a new order, before
-    any comes again; the few rows that are left over at the end of an epoch are skipped.
+    """An endless stream of batches (x, y) with ``size`` rows each. Each epoch has a new random
+    order, in which no row comes twice. The few rows that are left over at its end are skipped.
 
     Args:
         data: x (N, …), floats in about [-1, 1]; or a dataset of (x, y) such as ``image_folder``.
         y: (N,) labels, or vectors or images (N, …) as conditions. A dataset has its own.
         size: rows in a batch.
-        seed: of the order, which is the same for a tensor and a dataset.
-        start: skips so many batches, to go on where a stream of the same seed was. The images of
-            these batches aren't read.
-        workers: processes that read the images of a dataset ahead; 0 reads them in this one.
+        seed: seed of the order, which is the same for a tensor and a dataset.
+        start: how many batches to skip, to continue where a stream with the same seed stopped. The
+            images of these batches aren't read.
+        workers: how many processes read the images of a dataset in advance. With 0, this process
+            reads them.
         rank, world: yields only part ``rank`` of each batch that is split into ``world`` equal
             parts, so that each of several processes reads only its own images.
 

@@ -1,4 +1,4 @@
-"""Everything that is written to disk, whole or not at all: checkpoints and images.
+"""Write checkpoints and images to disk, completely or not at all.
 
 Needs torch; images need torchvision, Pillow and NumPy too. Chapter 5 builds the checkpoints.
 """
@@ -25,11 +25,11 @@ class CheckpointError(ValueError):
 
 
 def write_atomic(path: str | os.PathLike, data: bytes) -> None:
-    """Write ``data`` so that the file is whole, or stays as it was, even if the disk fills up or
+    """Write ``data`` so that the file is either complete or unchanged, even if the disk fills up or
     the process is killed. Built in chapter 5.
 
     Raises:
-        OSError: the folder or disk refuses, or ``path`` is a device or a folder.
+        OSError: the folder or the disk can't be written to, or ``path`` is a device or a folder.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -46,7 +46,7 @@ def write_atomic(path: str | os.PathLike, data: bytes) -> None:
 
 
 def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
-    """Write tensors, numbers, strings, lists and dicts, whole or not at all.
+    """Write tensors, numbers, strings, lists and dicts, completely or not at all.
 
     The file holds the bytes of ``torch.save`` and then their SHA-256, so that damage is noticed.
 
@@ -88,16 +88,17 @@ def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, A
 
 
 def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
-    """Write images (N, C, H, W) in [-1, 1] in the form that ``path`` names.
+    """Write images (N, C, H, W) in [-1, 1] in the format that ``path`` asks for.
 
     Args:
-        path: ``grid.png`` or ``.jpg`` is one grid of sqrt(N) columns or so; ``x.npy`` or ``x.npz``
-            is an array of bytes (N, H, W, C); a path without a suffix is a folder of PNG files.
+        path: ``grid.png`` or ``.jpg`` is one grid with about sqrt(N) columns, ``x.npy`` or
+            ``x.npz`` is an array of bytes (N, H, W, C), and a path without a suffix is a folder of
+            PNG files.
         x: values outside [-1, 1] are written as black or white.
-        pixels: an image of a grid is magnified to about this width.
+        pixels: a grid is enlarged to about this width.
 
     Raises:
-        ValueError: x is no batch of images, holds a NaN, or the suffix is unknown.
+        ValueError: x isn't a batch of images or holds a NaN, or the suffix is unknown.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -62,14 +62,14 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
         train: the training part, or the held-out part.
         size: pixels of a side, or (height, width). The images are cropped at the centre to this
             shape and resized. None means 32 for a folder, and the size they have for the others.
-        channels: 1 for grey, 3 for colour. None means as the images are.
+        channels: 1 for grey, 3 for colour. None keeps what the images have.
 
-    An array is (N, H, W), (N, H, W, C) or (N, C, H, W), of any kind of number. Its values tell its
-    range: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16 bits. A warning says what was found,
-    unless the values are ordinary bytes or have a sign. In a ``.npz``, the labels are called y,
-    labels or targets. Names such as x_train and x_test give the two parts; otherwise every tenth
-    image is held out, by a fixed seed. Arrays of Python objects are refused, so that nothing in a
-    file is executed.
+    An array is (N, H, W), (N, H, W, C) or (N, C, H, W), of any kind of number. Its range is
+    detected from its values: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16 bits. A warning says
+    which range was chosen, unless the values are ordinary bytes or some are negative. In a
+    ``.npz``, the labels are called y, labels or targets. Names such as x_train and x_test give the
+    two parts; otherwise every tenth image is held out, by a fixed seed. Arrays of Python objects
+    are refused, so that nothing in a file is executed.
 
     Raises:
         ValueError: there is no such data set, or an argument makes no sense.
@@ -147,15 +147,15 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
         path: each sub-folder is a class, and the labels 0, 1, … follow the order of their names.
             Without sub-folders, all labels are 0. If there is a sub-folder train/ and one called
             test/ or val/, and no other, these are the two parts. Otherwise every tenth image is
-            held out, by a fixed seed. A folder with only one sub-folder stands for that one.
-        size: pixels of a side, or (height, width). Each image is turned as its EXIF entry says,
+            held out, by a fixed seed. If a folder contains only one sub-folder, that one is used.
+        size: pixels of a side, or (height, width). Each image is rotated as its EXIF entry says,
             cropped at the centre to this shape, and resized with antialiasing.
         channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
         train: the training part, or the held-out part. Each is in a fixed random order.
 
-    Every format is read that Pillow opens without another program: 8 and 16 bits, palettes, CMYK.
-    Transparent parts become white, and a film is its first frame. Hidden files are skipped, and a
-    warning names other files that aren't images.
+    Every format that Pillow opens without another program is read, with 8 or 16 bits, palettes and
+    CMYK, too. Transparent parts become white, and only the first frame of an animation is used.
+    Hidden files are skipped, and a warning names other files that aren't images.
 
     Raises:
         ValueError: there is no such folder, or an argument makes no sense.
@@ -287,7 +287,7 @@ def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
     if left := sorted({*found} - {*images}):
         names = ", ".join(map(str, left[:5])) + ", …" * (len(left) > 5)
         warnings.warn(f"in {folder}, {len(left)} files are left out, because they aren't images or "
-                      f"aren't in a folder of a class: {names}", stacklevel=5)  # fmt: skip
+                      f"aren't in the folder of a class: {names}", stacklevel=5)  # fmt: skip
     labels = [classes.index((*path.parts[:-1], "")[0]) for path in images]
     return [*zip([str(folder / path) for path in images], labels, strict=True)], classes
 

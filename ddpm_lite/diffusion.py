@@ -220,7 +220,8 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
         schedule: the noise levels.
         xT: (B, …) noise, ``torch.randn(…)``.
         steps: None takes every step; a number takes that many, evenly spaced from T to 0; a
-            falling list such as [T, …, 0] visits exactly those (start it at t to begin with x_t).
+            decreasing list such as [T, …, 0] visits exactly these times (start it at t to begin
+            with x_t).
         step: ``ddpm_step`` or ``ddim_step``, or a function like them.
         clip: predictions of x0 are clipped to [-clip, clip], the range of images. None for data
             without a range, such as points.
@@ -249,9 +250,9 @@ def sample(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, st
 
 
 def spaced(T: int, n: int, power: float = 1.0) -> list[int]:
-    """n + 1 falling timesteps from T to 0, near T (i / n)^power: power 1 is even, power 2 is
-    quadratic, with short steps near the data (DDIM, appendix D.2). Where rounding makes two equal,
-    there are fewer. Built in chapter 7."""
+    """n + 1 decreasing timesteps from T to 0, close to T (i / n)^power. Power 1 spaces them evenly,
+    and power 2 is quadratic, with short steps near the data (DDIM, appendix D.2). If rounding makes
+    two of them equal, one is left out. Built in chapter 7."""
     _check(type(n) is int and 1 <= n <= T, "steps", n, f"a whole number from 1 to T = {T}")
     _check(power > 0, "power", power, "a number above 0, such as 1 (even) or 2 (quadratic)")
     return sorted({round(T * (i / n) ** power) for i in range(n)} | {T}, reverse=True)

@@ -80,8 +80,8 @@ def progressive_loss(
     f: Student, teacher: Model, schedule: Schedule, x0: Tensor, times: Sequence[int],
     eps: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Progressive distillation: one step of the student is to end where two of the teacher do
-    (arXiv 2202.00512, Algorithm 2). The error is that of v, which is x0's over sqrt(1 - ab).
+    """Progressive distillation: one step of the student should end where two steps of the teacher
+    end (arXiv 2202.00512, Algorithm 2). The error is that of v, which is x0's over sqrt(1 - ab).
 
     Args:
         f: the student. teacher: ``eps(x, t)``, not clipped.
@@ -136,12 +136,12 @@ def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> It
 
 
 def mean_velocity(net: Callable, y: Tensor) -> Callable:
-    """mean(x, u, s) of a network with vectors as conditions, which gets the length u - s beside its
-    own condition y (B, d).
+    """mean(x, u, s) of a network with vectors as conditions, which gets the length u - s in
+    addition to its own condition y (B, d).
 
-    The network is asked at t = 1 + 10 u. With 1000 u, as elsewhere, its sines would have
-    derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives.
-    Built in chapter 19.
+    The network is called at t = 1 + 10 u. With 1000 u, as elsewhere, its sines would have
+    derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives. Built in chapter
+    19.
     """
     return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
 
@@ -160,7 +160,7 @@ def mean_flow_loss(
     2025, arXiv 2505.13447, Eq. 6 and 9).
 
     Args:
-        mean: ``mean(x, u, s)``, differentiable forwards.
+        mean: ``mean(x, u, s)``, differentiable in forward mode.
         x0: (B, …) data. u, s: (B,) times in [0, 1], s <= u. Where s = u, it's flow matching.
         x1: noise like x0, in place of fresh noise.
         p: each row's error e is divided by (e + 0.001)^p, which gets no gradient (Eq. 22).

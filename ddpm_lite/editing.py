@@ -28,7 +28,8 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
         model, schedule, step, clip: as for ``sample``.
         x0: images (B, …) to start from: photos, scribbles, collages.
         strength: from 0 (x0 comes back) to 1 (nothing of it is left).
-        n: steps of a whole way from T to 0; this one takes its share, at least one.
+        n: how many steps the whole way from T to 0 would take. The part from t to 0 takes its
+            share, at least one.
 
     Built in chapter 14.
     """
@@ -70,9 +71,9 @@ def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
 
 def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
             step: Step = ddpm_step) -> Step:  # fmt: skip
-    """``replaced``, and then up again and down again, ``rounds`` times at each timestep, so that
-    the rest gets to know the kept pixels (RePaint, Algorithm 1, with jumps of one step). It calls
-    the model ``rounds`` times a step. Built in chapter 14."""
+    """``replaced``, but each step is taken ``rounds`` times, with noise added again in between, so
+    that the rest adapts to the kept pixels (RePaint, Algorithm 1, with jumps of one step). Each
+    step calls the model ``rounds`` times. Built in chapter 14."""
     _check(rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
     paste = replaced(x0, mask, step)
 
@@ -141,10 +142,10 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
         model, schedule: as for ``sample``.
         A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
         sigma: standard deviation of the measurement's noise, on the scale of y.
-        std: that of the data, in each direction. Its variance given x_t is then
+        std: standard deviation of the data, in each direction. The variance of x0 given x_t is then
             std^2 (1 - alpha_bar) / (alpha_bar std^2 + 1 - alpha_bar), which is exact for such a
             Gaussian (PiGDM, Song et al. 2023, openreview.net/forum?id=9_gsMA8MRKQ, with std = 1).
-            0 takes the prediction for the truth (DPS, arXiv 2209.14687, Theorem 1).
+            std = 0 treats the prediction as the truth (DPS, arXiv 2209.14687, Theorem 1).
 
     Built in chapter 14.
     """

@@ -64,7 +64,7 @@ class LoRA(nn.Module):
     A is random and B is 0, so the layer starts as it was.
 
     Raises:
-        TypeError: another kind of layer, or a convolution with groups, dilation or another padding
+        TypeError: another kind of layer, or a convolution with groups, dilation or a padding other
             than zeros.
 
     Built in chapter 21.
@@ -160,7 +160,7 @@ def add_label(net: nn.Module) -> int:
 
 def plain(net: nn.Module) -> nn.Module:
     """A copy with each ``LoRA`` merged into its layer (W + alpha / rank B A), and each ``NewLabel``
-    as a table. It has the same layers as before the lesson, and ``net`` keeps W and the adapter.
+    as a table. It has the same layers as before fine-tuning, and ``net`` keeps W and the adapter.
     Used in chapter 21."""
     net = copy.deepcopy(net)
     for name, part in [*net.named_modules()]:
@@ -195,7 +195,7 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
     Args:
         net: the network, ``net(x, t, y)``.
         new: images (B, …) and their labels (B,).
-        old: images that the network drew before the lesson, each with the label it was drawn for.
+        old: images that the network drew before fine-tuning, each with the label it was drawn for.
 
     Built in chapter 21.
     """
@@ -204,7 +204,7 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
 
 def skip_widths(net: UNet) -> list[int]:
-    """Channels of each skip of a U-Net, and at last those of its middle. Built in chapter 21d."""
+    """Channels of each skip of a U-Net, followed by those of its middle. Built in chapter 21d."""
     last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
             for layer in [*net.down, net.mid[-1]]]  # fmt: skip
     return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
@@ -217,9 +217,9 @@ class Branch(nn.Module):
         net: a ``UNet``.
         channels: of the hint.
 
-    x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W) to a list:
-    what is added at each skip, and at last in the middle. Each passes a 1 × 1 convolution that
-    starts at zero. Built in chapter 21d.
+    From x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W), it
+    makes a list of what is added at each skip and, as the last entry, in the middle. Each entry
+    goes through a 1 × 1 convolution that starts at zero. Built in chapter 21d.
     """
 
     def __init__(self, net: UNet, channels: int = 1):
@@ -285,9 +285,10 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
     Args:
         net: of images (B, 1, 8, 8), with ``LoRA`` and a new label or without.
         schedule: ``cosine_schedule(1000)``, the only one that the page has.
-        names: how the page calls the labels after 9, such as ("♥",).
+        names: what the page calls the labels after 9, such as ("♥",).
 
-    Two bytes a weight: whole numbers up to 32767, and for each tensor the unit that they count.
+    Each weight takes two bytes: a whole number up to 32767, in a unit that is stored for each
+    tensor.
     """
     state = plain(net).cpu().state_dict()
     _check_playground(state, names)

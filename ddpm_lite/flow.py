@@ -1,7 +1,7 @@
 """Flow matching: straight paths from data to noise, and back by an ordinary differential equation.
 
 Time is u in [0, 1], data at 0 and noise at 1. A velocity is ``v(x, u)``, with u of shape (B,). A
-network is asked at t = 1000 u, so that it has the same inputs as in the other chapters.
+network is called at t = 1000 u, so that it has the same inputs as in the other chapters.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
     Args:
         net: called as ``net(x_u, 1000 u)``; u stays above 0.001, as in ``velocity_of``.
         x0: data (B, …), floats.
-        x1: where the paths end, (B, …). None: fresh noise. Pairs from ``pairs`` give reflow.
+        x1: where the paths end, (B, …). None: fresh noise. Pairs (x0, x1) from a trained flow give
+            reflow.
         times: a function from B to u (B,).
 
     Raises:
@@ -61,7 +62,8 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
 def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
     """The velocity v(x, u) that a network trained with ``flow_loss`` predicts.
 
-    Networks refuse t up to 1, which looks like t / T. So t stays just above it, also at u = 0.
+    Networks refuse times up to 1, because they look like t / T. So t stays just above 1, even where
+    u is 0.
     """
     return lambda x, u: net(x, (1000 * u).clamp(min=1.001), **condition)
 

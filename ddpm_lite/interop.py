@@ -6,7 +6,8 @@ Our U-Net and the UNet2DModel of diffusers are the same network, that of Ho et a
 - Their timestep is k = t - 1. The sines and cosines of k + 1 are a rotation of those of k, which
   goes into the first layer of the time embedding.
 - Their pipelines pass no label. A fixed label is a fixed vector, which goes into a bias.
-- All their group norms have equally many groups, while our narrow ones have groups of 4 channels.
+- All their group norms have the same number of groups, while our narrow ones have groups of 4
+  channels.
   ``NarrowUNet2DModel`` is their network with our groups, for networks where it matters.
 """
 
@@ -38,7 +39,7 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
 
     Raises:
         ModuleNotFoundError: diffusers isn't installed.
-        ValueError: there's no such UNet2DModel.
+        ValueError: no UNet2DModel has the same output.
     """
     _check_net(net, label)
     model = _their_model(net, label is None)
@@ -90,7 +91,7 @@ def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMSched
 
 
 def to_safetensors(net: nn.Module, recipe: dict[str, Any]) -> bytes:
-    """The bytes of a safetensors file: the weights, and beside them the recipe as text."""
+    """The bytes of a safetensors file with the weights, and with the recipe as text."""
     weights = {name: weight.contiguous() for name, weight in net.state_dict().items()}
     return _package("safetensors.torch").save(weights, {"recipe": json.dumps(recipe)})
 
@@ -100,7 +101,7 @@ def from_safetensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     network that loads them.
 
     Raises:
-        ValueError: these are no such bytes.
+        ValueError: the bytes aren't such a file.
     """
     load = _package("safetensors.torch").load
     try:

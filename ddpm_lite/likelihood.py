@@ -49,8 +49,8 @@ def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
 
 
 def dequantise(x0: Tensor, levels: int) -> Tensor:
-    """Spread each value of x0 (B, …), one of so many evenly spaced ones in [-1, 1], uniformly over
-    its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter 11."""
+    """Spread each value of x0 (B, …), which is one of ``levels`` evenly spaced values in [-1, 1],
+    uniformly over its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter 11."""
     _check_levels(levels)
     return x0 + 2 / (levels - 1) * (torch.rand_like(x0) - 0.5)
 

@@ -1,6 +1,6 @@
 """How good are samples? Distances between two sets of features or points (needs torch).
 
-Every score depends on N, on the reference and on the features: print them beside it. Chapter 9.
+Every score depends on N, on the reference and on the features, so report these with it. Chapter 9.
 """
 
 from __future__ import annotations

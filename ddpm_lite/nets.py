@@ -35,7 +35,7 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
 
 
 class Conditioning(nn.Module):
-    """The timestep, and the condition where there is one, as one vector: (B,) and y to (B, out).
+    """Turn the timestep t (B,), and the condition y if there is one, into one vector (B, out).
 
     Args:
         width: number of sines and cosines of t, even.

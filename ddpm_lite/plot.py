@@ -33,7 +33,7 @@ STYLE = {
 
 
 def draw_images(ax: Axes, x, columns: int = 8) -> None:
-    """Draw images (B, C, H, W) on ``ax`` as a grid with so many columns."""
+    """Draw images (B, C, H, W) on ``ax`` as a grid with this many columns."""
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         shape = tuple(x.shape)
         raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
@@ -176,7 +176,7 @@ def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digit
         rows: the cells by name: text, numbers, or several runs each, printed as mean ± standard
             deviation.
         columns: the heads of the columns, if they have any.
-        digits: after the point.
+        digits: how many after the decimal point.
     """
 
     def text(cell: Any) -> str:
@@ -225,7 +225,7 @@ def listen(x, labels: Sequence[str], rate: int = 8000):
     """Players of sounds (B, L) in [-1, 1], each with its label. Tag the cell ``sound``.
 
     Args:
-        x: waveforms. They are played as loud as they are; values outside [-1, 1] are cut off.
+        x: waveforms. Their loudness isn't changed, and values outside [-1, 1] are cut off.
         labels: what each one is, which is also read aloud by a screen reader.
         rate: samples in a second.
 

@@ -47,8 +47,8 @@ def load_pretrained(
     """A trained network with the averaged weights, its schedule, and the recipe that made it.
 
     Args:
-        name: "digits", for images (N, 1, 8, 8), or "mnist", for images (N, 1, 28, 28). Both know
-            the labels 0 to 9, and y = None for none.
+        name: "digits", for images (N, 1, 8, 8), or "mnist", for images (N, 1, 28, 28). Both take
+            the labels 0 to 9, or y = None for no label.
         frozen: without gradients and in evaluation mode; False to train the network further.
 
     ``recipe["target"]`` says what the network predicts. Both predict "v", so that
@@ -59,7 +59,7 @@ def load_pretrained(
 
 
 def load_run(folder: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
-    """The same for a run of yours: ``load_run("runs/digits")``, which
+    """The same for one of your own runs: ``load_run("runs/digits")``, which
     ``python -m ddpm_lite train`` wrote. The weights are the averaged ones.
 
     Raises:

@@ -54,8 +54,8 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
     Args:
         net: ``net(x, t, y)``, trained with some conditions dropped (``drop_labels``).
         y: (B, …) the conditions to sample for, such as labels (B,).
-        w: guidance scale as in the paper: 0 is the plain conditional model. Libraries that call 1
-            "off" use w + 1.
+        w: guidance scale as in the paper: 0 is the plain conditional model. Libraries in which 1
+            means "off" use w + 1.
         null: (B, …) the value for "no condition"; None for the networks of this package.
 
     Built in chapter 8.
@@ -120,7 +120,7 @@ def dpmpp_2m() -> Step:
     """DPM-Solver++(2M), one call of the model: the step of ``ddim_step`` with a prediction of x0
     that also uses the step before (Lu et al. 2022, arXiv 2211.01095, Algorithm 2).
 
-    The step keeps what it needs from the last one. If a step doesn't continue where the last one
+    The step remembers what it needs from the previous one. If it doesn't continue where that one
     ended, it starts again with ``ddim_step``. Built in chapter 7.
     """
     last = None  # (t, s, x0) of the step before

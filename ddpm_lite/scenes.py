@@ -91,11 +91,11 @@ KINDS = {"one": 2, "two": 4, "three": 3, "count": 1}
 
 
 def random_caption(random: Random, kind: str | None = None, held_out: bool = False) -> str:
-    """A caption of a kind of KINDS, drawn with its frequencies.
+    """A random caption. Its kind is drawn with the frequencies in KINDS.
 
     Args:
-        random: draws; the same seed gives the same captions.
-        kind: "one", "two", "three" or "count"; None draws it, too.
+        random: a ``Random``. The same seed gives the same captions.
+        kind: "one", "two", "three" or "count". None draws the kind, too.
         held_out: False never uses a combination of HELD_OUT, True always uses one at least.
 
     Explained in chapter 17.
@@ -212,10 +212,14 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
         captions: what it should show.
 
     Returns:
-        Five shares. "digits" and "colours" are those of all things whose place has the right one,
-        "relations" those of the captions with a relation whose things are where they should be,
-        so that no exchange of places explains the image better. In "scenes", everything is right.
-        In "bag", the right colours and digits are there, in whatever places and pairs.
+        A dictionary of shares.
+
+        - ``digits``, ``colours``: of all things in the captions, those with the right digit or
+          colour at their place.
+        - ``relations``: of the captions with a relation, those whose things are where they should
+          be, so that no exchange of places explains the image better.
+        - ``scenes``: the images in which everything is right.
+        - ``bag``: the images with the right digits and colours, whatever their places and pairs.
 
     Explained in chapter 17.
     """

@@ -67,7 +67,7 @@ def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def kick(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) sines whose pitch falls within some hundredths of a second."""
+    """(n, L) sines whose pitch falls within a few hundredths of a second."""
     low, fall, time, decay = _between(n, draw, (40, 70), (80, 250), (0.01, 0.04), (0.05, 0.1))
     cycles = low * t + fall * time * (1 - torch.exp(-t / time))
     return torch.sin(2 * math.pi * cycles) * torch.exp(-t / decay)

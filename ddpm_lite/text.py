@@ -82,9 +82,9 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
 class CrossAttention(nn.Module):
     """Each pixel reads the words: x (B, C, H, W) and words (B, L, dim) to (B, C, H, W).
 
-    Queries come from the pixels, keys and values from the words (Rombach et al. 2022,
-    arXiv 2112.10752, section 3.3). ``heads`` parts of the channels read on their own. It starts as
-    the identity. Built in chapter 17.
+    Queries come from the pixels, keys and values from the words (Rombach et al. 2022, arXiv
+    2112.10752, section 3.3). The channels are split into ``heads`` parts, which read independently.
+    It starts as the identity. Built in chapter 17.
     """
 
     def __init__(self, channels: int, dim: int, heads: int = 4):
@@ -108,8 +108,8 @@ class CrossAttention(nn.Module):
 
 
 class TextLayer(nn.Module):
-    """Each word reads the others, then thinks by itself: (B, L, dim) to the same shape (Vaswani
-    et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
+    """Each word reads the others, then an MLP works on each word alone: (B, L, dim) to the same
+    shape (Vaswani et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
 
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()

@@ -78,8 +78,8 @@ def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
 
 
 def even_times(n: int) -> Tensor:
-    """u (n,) in (0, 1], one in each n-th of it, so that a batch has all shares of masks (Kingma et
-    al. 2021, arXiv 2107.00630, appendix I.1). Built in chapter 20."""
+    """u (n,) in (0, 1], one in each n-th of the interval, so that a batch has all shares of masks
+    (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). Built in chapter 20."""
     return 1 - (torch.arange(n) + torch.rand(1)) / n
 
 

@@ -17,7 +17,7 @@ LearningRate = float | Callable[[float], float]
 
 
 class NonFiniteLossError(ValueError):
-    """The loss became infinite or NaN. The weights are those before that step."""
+    """The loss became infinite or NaN. The weights are still those from before that step."""
 
 
 class EMA:
@@ -93,7 +93,7 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
 
     Raises:
         ValueError: the network can't learn here, the batches end, or a number is out of range.
-        NonFiniteLossError: the loss is NaN or infinite. The weights are those before that step.
+        NonFiniteLossError: the loss is NaN or infinite. The weights aren't changed by that step.
 
     Built in chapter 5.
     """
@@ -150,5 +150,6 @@ def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:
     if not (loss.isfinite() and norm.isfinite()):
         raise NonFiniteLossError(
             f"step {step}: the loss is {loss.item():g} and the gradient's norm {norm.item():g}. The"
-            " weights are those before it. Lower the learning rate, or look for NaN in the data."
+            " weights are still those from before this step. Lower the learning rate, or look for"
+            " NaN in the data."
         )

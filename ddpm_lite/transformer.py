@@ -29,7 +29,7 @@ def patchify(x: Tensor, p: int) -> Tensor:
 
 
 def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
-    """The inverse of ``patchify``, for an image of so many rows of patches: tokens
+    """The inverse of ``patchify``, for an image with this many rows of patches: tokens
     (B, N, p · p · C) to (B, C, H, W). Built in chapter 16."""
     return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=p, q=p, h=rows)
 
@@ -74,7 +74,8 @@ class TokenAttention(nn.Module):
 
 
 def layer_norm(dim: int) -> nn.LayerNorm:
-    """Each token to mean 0 and variance 1, without weights: the condition has its own."""
+    """Normalise each token to mean 0 and variance 1. It has no scale and shift to learn, since the
+    condition sets them."""
     return nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
 
 
@@ -114,7 +115,7 @@ class DiT(nn.Module):
             tokens.
         dim: numbers in a token, a multiple of 4 and of ``heads``.
         depth: blocks.
-        heads: attentions side by side.
+        heads: attention heads in each block.
         num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
         out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
 

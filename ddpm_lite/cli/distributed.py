@@ -63,7 +63,8 @@ def averaged(value: float) -> float:
 
 
 def check_shares(batch: int, parts: int) -> None:
-    """Every part of every process has as many rows: a mean of means is then the mean."""
+    """Every part of every process must have the same number of rows, so that the mean of their
+    means is the mean over the batch."""
     if batch % (world() * parts):
         raise ValueError(f"a batch of {batch} can't be split equally among {world()} "
                          f"process(es) with {parts} part(s) each: choose another --batch or "

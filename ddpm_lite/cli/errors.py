@@ -15,7 +15,7 @@ FAILURES = (CheckpointError, DataError, NonFiniteLossError)  # that no argument 
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong and what to do; nothing for an error that nobody expected."""
+    """What went wrong and what to do, or an empty text for an unexpected error."""
     text, home = str(error), type(error).__module__
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install -r requirements.txt"

@@ -32,8 +32,8 @@ class RunFolder:
     @classmethod
     @contextmanager
     def entered(cls, path: Path, resume: bool = False) -> Iterator["RunFolder"]:
-        """Lock the folder for a whole run. It is made if it isn't there, and removed again if
-        nothing was written into it. Without ``resume`` it must be new or empty.
+        """Lock the folder for a whole run. The folder is created if it doesn't exist, and removed
+        again if nothing was written into it. Without ``resume``, it must be new or empty.
 
         Raises:
             OSError: another process trains here, or it holds somebody else's files.
@@ -52,8 +52,8 @@ class RunFolder:
             unlock(path, lock, made)
 
     def log(self, run: Run, loss: float) -> None:
-        """A line of log.jsonl, and TensorBoard's, where it is installed. Nothing in it depends on
-        the clock, so that a resumed run has the log of one that never stopped."""
+        """Write a line to log.jsonl, and to TensorBoard's log if it's installed. Nothing in it
+        depends on the clock, so a resumed run has the same log as one that never stopped."""
         if rank():
             return
         if not self.lines:
@@ -64,7 +64,7 @@ class RunFolder:
             self.board.add_scalar(name, value, run.step)
 
     def open_log(self, step: int) -> None:
-        """Cut the lines of steps that are made once more, and half a line at the end."""
+        """Remove the lines of steps that will be repeated, and an incomplete line at the end."""
         path = self.path / "log.jsonl"
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         kept = [line for line in lines if (m := re.fullmatch(LINE, line)) and int(m[1]) < step]
@@ -76,7 +76,7 @@ class RunFolder:
             self.board = SummaryWriter(self.path / "tensorboard", purge_step=step)
 
     def save(self, run: Run) -> None:
-        """The checkpoint. The lines of its steps are in the log before that."""
+        """Write the checkpoint, after the log lines of its steps."""
         if rank():
             return
         if self.lines:
@@ -125,7 +125,7 @@ def locked(path: Path) -> FileLock:
 
 
 def unlock(path: Path, lock: FileLock | None, made: bool) -> None:
-    """Leave the folder, and remove it if it was made for nothing."""
+    """Leave the folder, and remove it if nothing was written into it."""
     if lock:
         for name in ("lock.txt", "lock"):
             with suppress(OSError):  # Windows keeps a file that is open

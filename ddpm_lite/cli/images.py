@@ -31,7 +31,8 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
 
 
 def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Tensor | None, list]:
-    """A large folder, or any with workers, reads each image when it's needed; others do it now."""
+    """Images of a large folder, or of any folder with workers, are read when they're needed. Those
+    of other folders are read now."""
     small = 4 * len(folder) * math.prod(folder.shape) < MEMORY
     if workers or (workers is None and not small):
         return folder, None, folder.classes

@@ -69,7 +69,8 @@ class Recipe:
     lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", positive)
     ema: float = option(0.99, "decay of the averaged weights, which draw the samples", real)
     seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
-    threads: int = option(0, "CPU threads; 0: one for a small network, else all", number(0, 1024))
+    threads: int = option(0, "CPU threads; 0 means one if the network is small, else all",
+                          number(0, 1024))  # fmt: skip
     accumulate: int = option(1, "split each batch into this many parts to save memory")
     amp: bool = option(False, "compute in bfloat16 where that is safe: faster on a GPU")
     channels_last: bool = option(False, "use the channels_last memory format: faster on a GPU")
@@ -113,7 +114,7 @@ OWN = {  # the longer side of your images, and what suits it
 
 
 def shown(value: Any) -> str:
-    """A setting as one would type it."""
+    """A setting as you would type it."""
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "none"
     text = f"{value:g}" if isinstance(value, float) else str(value)

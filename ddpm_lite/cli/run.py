@@ -26,8 +26,8 @@ from .. import (  # isort: skip
 
 class Run:
     """What a checkpoint holds: recipe, weights and their average, optimizer, and step. It starts
-    from the averaged weights of another run, the source, if there is one. If that run had other
-    classes, the labels are learned anew."""
+    from the averaged weights of another run, the source, if there is one. If that run had different
+    classes, the labels are learned from scratch."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu", source: "Run | None" = None):
         self.recipe, self.device, self.step = recipe, device, 0
@@ -132,8 +132,8 @@ class Run:
     def draw(self, n: int, steps: int | None = None, step=ddpm_step, seed: int = 0,
              labels: Sequence[int] = (), w: float = 0.0) -> Tensor:  # fmt: skip
         """n images (n, C, H, W) on the CPU, in 50 steps unless ``steps`` says otherwise. A
-        conditional run draws the labels in turn. The first noise is drawn on the CPU, so that it is
-        the same on every device."""
+        conditional run draws the labels in turn. The starting noise is drawn on the CPU, so that
+        it's the same on every device."""
         recipe = self.recipe
         torch.manual_seed(seed)
         xT = torch.randn(n, recipe.channels, *recipe.image_size).to(self.device)

@@ -35,7 +35,8 @@ def train(args: Namespace) -> int:
     from the last save of a killed run. With a larger --steps it extends a run, even a finished one.
 
     With several GPUs or processes, `torchrun --nproc-per-node=4 -m ddpm_lite train ...` trains the
-    same run, and each process takes its share of every batch. You can resume with another number.
+    same run, and each process takes its share of every batch. You can resume it with a different
+    number of processes.
     """
     args.out = args.out or Path("runs", Path(args.data or "digits").stem)
     device, given = device_named(args.device), chosen(args)

@@ -24,7 +24,7 @@ __all__ = ["Finding", "Report", "diagnose", "linear_error", "told"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check saw, what it expected, and what to do where it isn't well."""
+    """What one check saw, what it expected, and what to do if that isn't met."""
 
     name: str
     well: bool
@@ -48,7 +48,7 @@ class Report:
 
     @property
     def faults(self) -> list[Finding]:
-        """What training can't mend. Repair the first one and ask again."""
+        """What training can't fix. Repair the first one, then run ``diagnose`` again."""
         return [finding for finding in self.findings if not finding.well]
 
     @property
@@ -91,8 +91,8 @@ def diagnose(
     Raises:
         TypeError, ValueError: a piece can't be used or called; the sentence says what to give.
 
-    What isn't given isn't examined. Nothing is changed: not the weights, their gradients and modes,
-    nor the random numbers that follow. Taken apart in chapter 10.
+    Pieces that you don't pass aren't examined. Nothing is changed: the weights, their gradients,
+    the training modes and the random state stay as they are. Taken apart in chapter 10.
     """
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")

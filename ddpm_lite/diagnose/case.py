@@ -195,7 +195,7 @@ def _called(call: str, f: Callable, args: tuple, like: Tensor, to_do: str) -> Te
         out = f(*args)
     except Exception as error:
         raise ValueError(f"{call} raised {type(error).__name__}: {error}. diagnose calls it like "
-                         "this, for this batch; wrap what is called otherwise.") from error
+                         "this, for this batch; wrap yours if it takes other arguments.") from error
     if getattr(out, "shape", None) != like.shape:
         raise ValueError(f"{call} returned {kind_of(out)}; expected {kind_of(like)}: {to_do}")
     return out.float()
