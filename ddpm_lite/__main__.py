@@ -54,8 +54,7 @@ OPTIONS = {
         ("--resume", bool, False, "continue the run in --out; a larger --steps extends it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, including the final one"),
-        ("--workers", number(0, 99), None, "processes that read images while training; 0 loads "
-         "the whole folder first"),
+        ("--workers", number(0, 99), None, "processes that read the images; 0 loads all first"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),

@@ -156,7 +156,8 @@ def main() -> None:
         return xs[rows] if vae is None else vae.scale * reparameterise(mean[rows], logvar[rows])
 
     def loss(net: UNet, rows: Tensor) -> Tensor:
-        return ddpm_loss(partial(net, y=drop_labels(labels[rows], 0.1, 10)), S, data(rows), v_target)
+        model = partial(net, y=drop_labels(labels[rows], 0.1, 10))
+        return ddpm_loss(model, S, data(rows), v_target)
 
     torch.manual_seed(args.seed)
     net = UNet(**sizes).to(args.device)
