@@ -54,6 +54,7 @@ def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
 def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
     that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
+    _check_wave(x)
     window = torch.hann_window(n_fft, dtype=x.dtype)
     X = frames(x, n_fft, hop) * window
     return torch.fft.rfft(X) * (2 / window.sum())
@@ -200,7 +201,7 @@ def from_mu_law(codes: Tensor) -> Tensor:
 
 def _check_wave(x: Tensor, most: float = 100.0) -> None:
     """Louder than 1 is possible, but not as loud as 16-bit integers."""
-    well = x.is_floating_point() and (x.abs() <= most).all()
+    well = x.is_floating_point() and x.numel() and (x.abs() <= most).all()
     hint = "floats in [-1, 1] without NaN; for 16 bits, x.float() / 32768"
     _check(well, f"x is {x.dtype} with values that are no waveform; expected {hint}")
 
@@ -225,10 +226,12 @@ def _check_bands(filters: Tensor) -> None:
 
 
 def _check_magnitude(magnitude: Tensor) -> None:
-    if magnitude.ndim != 3 or magnitude.shape[-1] != N_FFT // 2 + 1 or not (magnitude >= 0).all():
+    fits = magnitude.ndim == 3 and magnitude.shape[-1] == N_FFT // 2 + 1 and magnitude.numel()
+    if not fits or magnitude.is_complex() or not (magnitude >= 0).all():
         hint = "magnitudes of stft, not levels in dB or mel bands; see magnitudes"
-        least = magnitude.min().item() if magnitude.numel() else 0
-        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {least:g}"
+        real = magnitude.numel() and not magnitude.is_complex()
+        least = f"{magnitude.min():g}" if real else "missing"
+        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {least}"
         raise ValueError(f"{given}; expected (B, N, {N_FFT // 2 + 1}) {hint}")
 
 

@@ -215,7 +215,7 @@ def _check_pair(x0: Tensor, x1: Tensor, u: Tensor, s: Tensor) -> None:
 
 def _check_times(times: Sequence[int]) -> None:
     whole = isinstance(times, Sequence) and all(type(t) is int for t in times) and len(times) > 1
-    falls = whole and [*times] == sorted({*times, 0}, reverse=True)
+    falls = whole and times[-1] == 0 and [*times] == sorted({*times, 0}, reverse=True)
     given = [*times] if isinstance(times, range) else times
     hint = "expected whole numbers that fall to 0, such as spaced(1000, 4)"
     _check(falls, f"times is {given!r:.80}; {hint}")

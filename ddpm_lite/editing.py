@@ -109,7 +109,7 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     d = torch.Size(shape).numel()
     rows = f(torch.eye(d).reshape(d, *shape))
     _check(rows.shape[:1] == (d,), "f(x)", tuple(rows.shape), f"a row for each of {d} images")
-    A, x = rows.flatten(1).T, torch.linspace(-1, 1, d)
+    A, x = rows.flatten(1).T, torch.linspace(-2, 3, d)
     off = (f(x.reshape(1, *shape)).flatten() - A @ x).abs().max()
     _check(off < 1e-3 * (1 + A.abs().sum(1).max()), "f", "not linear", "f(x) = A x for all x")
     return A

@@ -49,7 +49,9 @@ def drawings(text: str) -> Tensor:
     separate images side by side, and an empty line separates strips. Used in chapter 21."""
     _check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
-    images = [image for strip in strips for image in zip(*map(str.split, strip), strict=False)]
+    beside = [{len(line.split()) for line in strip} for strip in strips]
+    _check(max(map(len, beside)) == 1, "expected as many images in each line of a strip")
+    images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
     lengths = {len(row) for image in images for row in image}
     well = {*text} <= {*".+# \n"} and len(lengths) == 1 and len({len(i) for i in images}) == 1
     _check(well, "expected drawings of the signs . + and #, all of one height and width")
@@ -238,7 +240,8 @@ class Branch(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        width, convs = net.conv_in.out_channels, skip_widths(net)
+        convs = skip_widths(net)
+        width = convs[0]
         last = zero(nn.Conv2d(width, width, 3, padding=1))
         self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
         parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
@@ -340,7 +343,8 @@ def _check_lora(layer: nn.Module, rank: int) -> None:
 def _check_names(net: nn.Module, names: tuple[str, ...], found: list[str]) -> None:
     if isinstance(names, str):
         raise TypeError(f"names is {names!r}; expected a tuple, such as ({names!r},)")
-    if missing := [n for n in names if n not in {f.rpartition(".")[2] for f in found}]:
+    missing = [n for n in names if n not in {f.rpartition(".")[2] for f in found}]
+    if missing or not names:
         kinds = nn.Linear | nn.Conv2d
         there = {n.rpartition(".")[2] for n, part in net.named_modules() if isinstance(part, kinds)}
         raise ValueError(f"no layer is called {', '.join(missing)}; there are {sorted(there)}")

@@ -121,10 +121,9 @@ def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
     """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), shifted by up
     to one pixel. On the digits it takes about twenty seconds on one CPU core."""
-    _check_labels(x, y, steps)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = Classifier(x.shape[1], int(y.max()) + 1, **sizes)
+        net = Classifier(*_sizes(x, y, steps), **sizes)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
         annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
         for _ in range(steps):
@@ -162,9 +161,8 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
         - ``entropy``, ``confidence``: with a classifier, how evenly the classes occur (1: all
           equally often), and how confident it is, from 0 to 1.
     """
-    known = isinstance(features, Classifier)
     _check_score(samples, train, test, features, halves)
-    look = features.features if known else features
+    look = features.features if isinstance(features, Classifier) else features
     ours, pairs = look(samples), _halves(look(torch.cat([train, test])), halves)
     apart = [(frechet_distance(ours, a), frechet_distance(a, b)) for a, b in pairs]
     fake, real = torch.tensor(apart).unbind(1)
@@ -175,7 +173,7 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
         "real_std": real.std().item(),
         "nearness": (near[:, 0].mean() / usual.mean()).item(),
         "copies": int((near[:, 0] < near[:, 1] / 3).sum()),
-    } | (_classes(features.probabilities(samples)) if known else {})
+    } | (_classes(features.probabilities(samples)) if look is not features else {})
 
 
 def coarse_pixels(x: Tensor) -> Tensor:
@@ -204,7 +202,11 @@ def inception_features() -> Features:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download it from {weights.url}, or use other "
                                 "features")  # fmt: skip
-    net = models.inception_v3(weights=weights).eval()
+    try:
+        net = models.inception_v3(weights=weights).eval()
+    except Exception as error:  # a damaged file can fail in any way
+        raise ValueError(f"{path} is damaged: delete it, and download it again from {weights.url}"
+                         ) from error  # fmt: skip
     net.fc, net.transform_input = nn.Identity(), False
 
     @torch.no_grad()
@@ -259,20 +261,23 @@ def _check_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     shapes = [tuple(a.shape) for a in (mean_a, cov_a, mean_b, cov_b)]
     hint = "expected (D,), (D, D), (D,) and (D, D)"
     _check(shapes == [(d,), (d, d)] * 2, f"the shapes are {shapes}; {hint}")
-    well = all(torch.allclose(c, c.T, atol=1e-4 * float(c.abs().max())) for c in (cov_a, cov_b))
-    _check(well, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
+    for c in (cov_a, cov_b):
+        symmetric = (c - c.T).abs().max() <= 1e-4 * c.abs().max() and c.diagonal().min() >= 0
+        _check(symmetric, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
 
 
 def _check_k(k: int, most: int) -> None:
     _check(type(k) is int and 0 < k <= most, f"k is {k}; expected 1 … {most}, fewer than the rows")
 
 
-def _check_labels(x: Tensor, y: Tensor, steps: int) -> None:
+def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
+    """The channels of the images and the number of classes, if both are as they should be."""
     check_data(x)
     labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
     given = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)} and {y.dtype}"
     _check(labels, f"{given}; expected images (N, C, H, W) and int64 labels 0, 1, … (N,)")
     _check(type(steps) is int and steps > 0, f"steps is {steps}; expected a whole number")
+    return x.shape[1], int(y.max()) + 1
 
 
 def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves: int) -> None:

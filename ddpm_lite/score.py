@@ -158,7 +158,7 @@ def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Te
     """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
     deviation is data_std. Built in chapter 12."""
     _check(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
-    _check(isinstance(sigma, Tensor), "sigma", sigma, "a tensor")
+    _check_between(sigma, 0, INF, "sigma", "a tensor of noise levels")
     total = (sigma**2 + data_std**2).sqrt()
     return data_std**2 / total**2, sigma * data_std / total, 1 / total, sigma.log() / 4
 
@@ -296,7 +296,7 @@ def _checked(f: Callable, finite: bool = False) -> Callable:
     def same(x: Tensor, *rest: Tensor) -> Tensor:
         a = f(x, *rest)
         _check(getattr(a, "shape", None) == x.shape, "the prediction", a, f"shape {tuple(x.shape)}")
-        right = not finite or a.is_cuda or not a.isnan().any()
+        right = not finite or a.is_cuda or a.isfinite().all()
         _check(right, "the prediction", "nan", "numbers: check the weights, and end times above 0")
         return a
 
@@ -305,8 +305,9 @@ def _checked(f: Callable, finite: bool = False) -> Callable:
 
 def _check(well: object, name: str, given: object, expected: str) -> None:
     if not well:
-        if isinstance(given, Tensor) and given.ndim:
-            given = f"{given.dtype} of shape {tuple(given.shape)}"
+        if isinstance(given, Tensor):
+            kind = f"{given.dtype} of shape {tuple(given.shape)}"
+            given = kind if given.ndim else f"{given.item():g}"
         raise ValueError(f"{name} is {' '.join(str(given).split())[:80]}; expected {expected}")
 
 

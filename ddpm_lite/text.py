@@ -240,15 +240,19 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
         weights = attention_weights(q, k, mask).mean(1)
         found.append(rearrange(weights, "b (h w) l -> b h w l", h=x.shape[2]))
 
-    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
-    _check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
-    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    hooks = [layer.register_forward_hook(keep) for layer in _readers(net)]
     try:
         net(x, t, y)
     finally:
         for hook in hooks:
             hook.remove()
     return found
+
+
+def _readers(net: nn.Module) -> list[nn.Module]:
+    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
+    _check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
+    return layers
 
 
 def _check_captions(captions: Sequence[str]) -> None:

@@ -72,7 +72,8 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
     s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
-    _check(0 <= s < u <= 1, f"(u, s) is {u, s}; expected numbers, 0 <= s < u <= 1")
+    well = torch.as_tensor(u).ndim == torch.as_tensor(s).ndim == 0 and 0 <= s < u <= 1
+    _check(well, f"(u, s) is {u, s}; expected numbers, 0 <= s < u <= 1")
     _check_probabilities(p, xu)
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)

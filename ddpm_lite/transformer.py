@@ -139,8 +139,9 @@ class DiT(nn.Module):
         _check_heads(dim, heads)
         _check(dim % 4 == 0 and dim >= 8, f"dim is {dim}; expected a multiple of 4, at least 8")
         whole = all(type(n) is int for n in (patch, depth)) and min(patch, depth) > 0
-        given = f"patch is {patch}, depth {depth}"
-        _check(whole, f"{given}; expected whole numbers from 1")
+        given = f"patch is {patch}, depth {depth}, num_classes {num_classes}"
+        hint = "expected whole numbers from 1, and 0 or more classes"
+        _check(whole and num_classes >= 0, f"{given}; {hint}")
         self.channels, self.patch, self.dim = channels, patch, dim
         self.condition = Conditioning(dim, dim, num_classes)
         self.embed = nn.Linear(patch**2 * channels, dim)
