@@ -136,8 +136,8 @@ class DiT(nn.Module):
         num_classes: int = 0, out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()
-        _check_heads(dim, heads)
         _check(dim % 4 == 0 and dim >= 8, f"dim is {dim}; expected a multiple of 4, at least 8")
+        _check_heads(dim, heads)
         whole = all(type(n) is int for n in (patch, depth)) and min(patch, depth) > 0
         given = f"patch is {patch}, depth {depth}, num_classes {num_classes}"
         hint = "expected whole numbers from 1, and 0 or more classes"

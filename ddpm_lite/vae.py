@@ -64,7 +64,6 @@ class VAE(nn.Module):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and the log-variance of q(z | x), each (B, c, …)."""
-        check_data(x)
         both = self.encoder(x)
         hint = "expected an even number of them, means and log-variances"
         _check(both.shape[1] % 2 == 0, f"the encoder gives {both.shape[1]} channels; {hint}")
@@ -87,6 +86,7 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 
     Built in chapter 15.
     """
+    check_data(x)
     mean, logvar = vae.posterior(x)
     image = vae.decoder(reparameterise(mean, logvar, eps))
     rebuild = gaussian_nll(x, image, vae.log_std).flatten(1).sum(1)
@@ -105,6 +105,7 @@ def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) 
 def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
     """-log of the mean of p(x, z) / q(z | x) over k samples of z, (B,): a bound on -log p(x) that
     gets tighter with k (Burda et al. 2016, arXiv 1509.00519, Eq. 8). Exercise of chapter 15."""
+    check_data(x)
     _check(type(k) is int and k > 0, f"k is {k}; expected a whole number of samples")
     mean, logvar = vae.posterior(x)
     weights = []
@@ -121,12 +122,14 @@ def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
 def latent_scale(vae: VAE, x: Tensor) -> Tensor:
     """s = 1 / the standard deviation of the latents of training images x, one number, which makes
     theirs 1 (arXiv 2112.10752, appendix G). Built in chapter 15."""
+    check_data(x)
     return 1 / reparameterise(*vae.posterior(x)).std()
 
 
 @torch.no_grad()
 def to_latent(vae: VAE, x: Tensor) -> Tensor:
     """Images to scaled latents: z s, with a fresh sample of z. Built in chapter 15."""
+    check_data(x)
     return vae.scale * reparameterise(*vae.posterior(x))
 
 

@@ -392,10 +392,10 @@ FAULTS = {
     "a step of 0": (lambda: langevin(lambda x: x, X, 0.0, 1), "step is 0.0; expected a positive"),
     "rising times": (
         lambda: reverse(vp(), score_at_sigma, X, SIGMAS),
-        "times is [1.0, 2.0]; expected falling values",
+        "times is [1.0, 2.0]; expected a tensor of falling values",
     ),
     "rising sigmas": (
-        lambda: edm_heun(denoise, X, SIGMAS), "sigmas is [1.0, 2.0]; expected falling values"),
+        lambda: edm_heun(denoise, X, SIGMAS), "sigmas is [1.0, 2.0]; expected a tensor of fall"),
     "one time": (lambda: reverse(vp(), score_at_sigma, X, SIGMAS[:1]), "times is [1.0]; expected"),
     "a grid of one": (lambda: edm_sigmas(1), "(n, low, high) is (1, 0.002, 80.0); expected n > 1"),
     "a grid upside down": (lambda: edm_sigmas(9, 80, 0.002), "expected n > 1 and 0 < low < high"),
