@@ -35,6 +35,7 @@ def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
     Built in chapter 18.
     """
+    _check_wave(x)
     _check_frames(x.shape[-1], n_fft, hop)
     pad = (n_fft - hop) // 2
     return F.pad(x, (pad, pad)).unfold(-1, n_fft, hop)
@@ -42,7 +43,9 @@ def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
 def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
     """Add frames (B, N, n_fft) where they overlap: waveforms (B, N hop). Built in chapter 18."""
+    _check(pieces.ndim == 3, f"frames have shape {tuple(pieces.shape)}; expected (B, N, n_fft)")
     n, n_fft = pieces.shape[-2:]
+    _check_frames(n * hop, n_fft, hop)
     size, pad = (1, (n - 1) * hop + n_fft), (n_fft - hop) // 2
     x = F.fold(pieces.mT, size, (1, n_fft), stride=(1, hop))  # (B, 1, 1, L + 2 pad)
     return x[:, 0, 0, pad : pad + n * hop]
@@ -51,6 +54,7 @@ def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
 def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
     that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
+    _check_wave(x)
     window = torch.hann_window(n_fft, dtype=x.dtype)
     X = frames(x, n_fft, hop) * window
     return torch.fft.rfft(X) * (2 / window.sum())
@@ -60,6 +64,8 @@ def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """The waveforms (B, L) whose ``stft`` is nearest to X (B, N, F) in the mean square (Griffin and
     Lim 1984, Eq. 6). It is the inverse where X is the ``stft`` of a waveform. Built in chapter 18.
     """
+    fits = X.is_complex() and X.ndim == 3 and X.shape[2] == n_fft // 2 + 1
+    _check(fits, f"X is {X.dtype} {tuple(X.shape)}; expected complex (B, N, {n_fft // 2 + 1})")
     window = torch.hann_window(n_fft, dtype=X.real.dtype)
     pieces = torch.fft.irfft(X, n=n_fft) * window * (window.sum() / 2)
     squares = (window**2).expand(1, X.shape[-2], -1)
@@ -86,6 +92,8 @@ def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tenso
 
     Built in chapter 18.
     """
+    well = type(mels) is int and mels > 0 and rate > 0
+    _check(well, f"mels is {mels}, rate {rate}; expected numbers of at least 1")
     f = torch.linspace(0, rate / 2, n_fft // 2 + 1)
     top = hz_to_mel(torch.tensor(rate / 2)).item()
     edge = mel_to_hz(torch.linspace(0, top, mels + 2))[:, None]
@@ -98,6 +106,7 @@ def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tenso
 def log_mel(x: Tensor) -> Tensor:
     """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]: the mean magnitude in each mel
     band in dB, from ``LOW`` to ``HIGH``. Built in chapter 18."""
+    _check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
     filters = mel_filters()
     mean = filters / filters.sum(1, keepdim=True)
     bands = stft(x).abs() @ mean.T  # (B, N, MELS)
@@ -109,6 +118,9 @@ def log_mel(x: Tensor) -> Tensor:
 def magnitudes(image: Tensor) -> Tensor:
     """Images (B, 1, MELS, N) to magnitudes (B, N, F): the inverse of ``log_mel`` as far as that's
     possible, with linear interpolation between the centres of the bands. Built in chapter 18."""
+    fits = image.ndim == 4 and image.shape[1:3] == (1, MELS) and (image.abs() < 5).all()
+    _check(fits, f"image has shape {tuple(image.shape)} or values far beyond [-1, 1]; expected "
+           f"(B, 1, {MELS}, N) as from log_mel")  # fmt: skip
     share = (rearrange(image, "b 1 m n -> b n m") + 1) / 2
     return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters()
 
@@ -134,6 +146,7 @@ def griffin_lim(
     Built in chapter 18.
     """
     _check_magnitude(magnitude)
+    _check_way(magnitude, steps, phase, momentum)
     if phase is None:
         phase = 2 * torch.pi * torch.rand_like(magnitude)
     turn, before = torch.polar(torch.ones_like(magnitude), phase), 0
@@ -153,44 +166,57 @@ def as_blocks(x: Tensor, size: int = 8) -> Tensor:
 
     Built in chapter 18.
     """
+    _check_wave(x)
+    _check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
     _check_length(x.shape[-1], size)
     return rearrange(GAIN * x, "b (n c) -> b c n", c=size)
 
 
 def from_blocks(x: Tensor) -> Tensor:
     """The inverse of ``as_blocks``: (B, size, n) to (B, n size). Built in chapter 18."""
+    _check(x.ndim == 3, f"x has shape {tuple(x.shape)}; expected blocks (B, size, n)")
     return rearrange(x / GAIN, "b c n -> b (n c)")
 
 
 def to_int16(x: Tensor) -> Tensor:
     """Waveforms in [-1, 1] as 16-bit integers, -32767 … 32767, as WAV files hold them. Computed in
     float32: half precision has no number 32767. Built in chapter 18."""
+    _check_wave(x)
     return (x.float().clamp(-1, 1) * 32767).round().to(torch.int16)
 
 
 def mu_law(x: Tensor) -> Tensor:
     """Waveforms in [-1, 1] as 8-bit integers, -127 … 127, with small steps where it's quiet (ITU-T
     G.711 with mu = 255). The chapter's recordings are stored like this."""
+    _check_wave(x, 1.001)
     return (x.sign() * torch.log1p(255 * x.abs()) / math.log(256) * 127).round().to(torch.int8)
 
 
 def from_mu_law(codes: Tensor) -> Tensor:
     """The inverse of ``mu_law``, up to rounding."""
+    _check(codes.dtype != torch.uint8, "codes are torch.uint8; expected int8, as mu_law gives")
     x = codes / 127
     return x.sign() * (256 ** x.abs() - 1) / 255
 
 
+def _check_wave(x: Tensor, most: float = 100.0) -> None:
+    """Louder than 1 is possible, but not as loud as 16-bit integers."""
+    well = x.is_floating_point() and x.numel() and (x.abs() <= most).all()
+    hint = "floats in [-1, 1] without NaN; for 16 bits, x.float() / 32768"
+    _check(well, f"x is {x.dtype} with values that are no waveform; expected {hint}")
+
+
 def _check_frames(length: int, n_fft: int, hop: int) -> None:
-    if n_fft < hop or (n_fft - hop) % 2:
-        hint = "expected n_fft - hop to be even and at least 0"
-        raise ValueError(f"n_fft is {n_fft} and hop {hop}; {hint}")
+    whole = type(n_fft) is type(hop) is int and 0 < hop <= n_fft and (n_fft - hop) % 2 == 0
+    hint = "expected n_fft - hop to be even and at least 0"
+    _check(whole, f"n_fft is {n_fft} and hop {hop}; {hint}")
     _check_length(length, hop)
 
 
 def _check_length(length: int, size: int) -> None:
-    if not length or length % size:
-        hint = "pad the waveform with zeros, or crop it"
-        raise ValueError(f"there are {length} samples; expected a multiple of {size}: {hint}")
+    well = type(size) is int and size > 0 and length and length % size == 0
+    hint = "pad the waveform with zeros, or crop it"
+    _check(well, f"there are {length} samples; expected a multiple of {size}: {hint}")
 
 
 def _check_bands(filters: Tensor) -> None:
@@ -200,7 +226,22 @@ def _check_bands(filters: Tensor) -> None:
 
 
 def _check_magnitude(magnitude: Tensor) -> None:
-    if magnitude.ndim != 3 or magnitude.shape[-1] != N_FFT // 2 + 1 or (magnitude < 0).any():
+    fits = magnitude.ndim == 3 and magnitude.shape[-1] == N_FFT // 2 + 1 and magnitude.numel()
+    if not fits or magnitude.is_complex() or not (magnitude >= 0).all():
         hint = "magnitudes of stft, not levels in dB or mel bands; see magnitudes"
-        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {magnitude.min():g}"
+        real = magnitude.numel() and not magnitude.is_complex()
+        least = f"{magnitude.min():g}" if real else "missing"
+        given = f"the shape is {tuple(magnitude.shape)}, the smallest value {least}"
         raise ValueError(f"{given}; expected (B, N, {N_FFT // 2 + 1}) {hint}")
+
+
+def _check_way(magnitude: Tensor, steps: int, phase: Tensor | None, momentum: float) -> None:
+    well = type(steps) is int and steps >= 0 and 0 <= momentum <= 1
+    _check(well, f"steps is {steps}, momentum {momentum}; expected a number, and 0 … 1")
+    same = phase is None or phase.shape == magnitude.shape
+    _check(same, f"the phase isn't of the shape {tuple(magnitude.shape)}; expected an angle each")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
 WHITE = (1, 16, 255, 1023, 4095, 65535)  # in arrays where 0 is black
+PATIENCE = 30  # seconds
 HIDDEN = (".", "__MACOSX")  # how the names of files begin that systems leave behind
 Size = int | tuple[int, int] | None
 
@@ -114,7 +115,7 @@ def _download(name: str, root: Path, train: bool):
     kind = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
     folder = root / ("cifar-10-batches-py" if name == "cifar10" else f"{kind}/raw")
     patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(30)
+    socket.setdefaulttimeout(PATIENCE)
     try:
         for path in folder.glob("*-ubyte"):
             _set_aside_if_damaged(path)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule, Time, ddim_step, q_sample
+from .diffusion import Model, Schedule, Time, check_data, ddim_step, q_sample
 
 Student = Callable[[Tensor, Tensor], Tensor]  # f(x, t)
 
@@ -39,6 +39,7 @@ def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Stude
     It's the x0 of a network that predicts v, so a teacher's weights are a good start. ``condition``
     goes to the network, such as ``y=labels``. Built in chapter 19.
     """
+    net = _checked(net)
 
     def f(x: Tensor, t: Tensor) -> Tensor:
         alpha_bar = schedule.at(t, x)
@@ -50,6 +51,8 @@ def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Stude
 
 def row_error(a: Tensor, b: Tensor) -> Tensor:
     """The mean squared error of each row, (B, …) to (B,)."""
+    given = f"the shapes are {tuple(a.shape)} and {tuple(b.shape)}"
+    _check(a.shape == b.shape and a.ndim > 1, f"{given}; expected the same, (B, …)")
     return (a - b).square().flatten(1).mean(1)
 
 
@@ -64,6 +67,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
     """The x0 with which one step of DDIM leads from x_t to x_s (Salimans and Ho 2022,
     arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
+    _check(torch.as_tensor(s < t).all(), f"(t, s) is {t, s}"[:80] + "; expected s < t")
+    _check(xs.shape == xt.shape, f"x_s has shape {tuple(xs.shape)}; expected {tuple(xt.shape)}")
     r = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
     return (xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())
 
@@ -90,6 +95,7 @@ def progressive_loss(
 
     Built in chapter 19.
     """
+    check_data(x0)
     t, s = random_step(times, len(x0))
     xt = q_sample(schedule, x0, t, torch.randn_like(x0) if eps is None else eps)
     with torch.no_grad():
@@ -113,6 +119,7 @@ def consistency_loss(
 
     Built in chapter 19.
     """
+    check_data(x0)
     t, s = random_step(times, len(x0))
     eps = torch.randn_like(x0)
     xt = q_sample(schedule, x0, t, eps)
@@ -128,7 +135,7 @@ def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> It
     """Yield (t, x_t, f(x_t, t)): predict x0, add fresh noise up to the next time, and again (arXiv
     2303.01469, Algorithm 1). ``times`` falls to 0. Built in chapter 19."""
     _check_times(times)
-    xt = xT
+    f, xt = _checked(f, finite=True), xT
     for t, s in pairwise(times):
         x0 = f(xt, torch.full(xt.shape[:1], t))
         yield t, xt, x0
@@ -143,12 +150,19 @@ def mean_velocity(net: Callable, y: Tensor) -> Callable:
     derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives. Built in chapter
     19.
     """
-    return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
+    _check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
+
+    def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
+        _check(len(y) == len(x), f"y has {len(y)} rows; expected {len(x)}, one for each row of x")
+        return net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
+
+    return mean
 
 
 def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:
     """u and s <= u for each of n rows, both logit-normal, and equal for about the share ``same`` of
     the rows (arXiv 2505.13447, section 4.3). Built in chapter 19."""
+    _check(0 <= same <= 1, f"same is {same}; expected a share from 0 to 1")
     u, s = torch.sigmoid(torch.randn(2, n) - 0.4).sort(0, descending=True).values
     return u, torch.where(torch.rand(n) < same, u, s)
 
@@ -167,7 +181,9 @@ def mean_flow_loss(
 
     Built in chapter 19.
     """
+    check_data(x0)
     x1 = torch.randn_like(x0) if x1 is None else x1
+    _check_pair(x0, x1, u, s)
     wide = lambda a: a.reshape(-1, *[1] * (x0.ndim - 1))  # noqa: E731
     v = x1 - x0
     xu = x0 + wide(u) * v
@@ -177,9 +193,34 @@ def mean_flow_loss(
     return (error / (error.detach() + 1e-3) ** p).mean()
 
 
+def _checked(f: Callable, finite: bool = False) -> Callable:
+    """The same network or student, that has to return numbers in the shape of x."""
+
+    def same(x: Tensor, *rest: Tensor, **condition: Tensor) -> Tensor:
+        a = f(x, *rest, **condition)
+        well = a.shape == x.shape and (not finite or a.is_cuda or a.isfinite().all())
+        given = f"the network gives shape {tuple(a.shape)}, or values such as NaN"
+        _check(well, f"{given}; expected {tuple(x.shape)} and numbers: check the weights")
+        return a
+
+    return same
+
+
+def _check_pair(x0: Tensor, x1: Tensor, u: Tensor, s: Tensor) -> None:
+    rows = isinstance(u, Tensor) and isinstance(s, Tensor) and u.shape == s.shape == x0.shape[:1]
+    well = rows and (u.is_cuda or ((s >= 0) & (s <= u) & (u <= 1)).all())
+    _check(well, f"expected {len(x0)} times each, 0 <= s <= u <= 1, such as mean_flow_times(B)")
+    _check(x1.shape == x0.shape, f"x1 has shape {tuple(x1.shape)}; expected {tuple(x0.shape)}")
+
+
 def _check_times(times: Sequence[int]) -> None:
-    times = list(times)
-    whole = all(type(t) is int for t in times) and len(times) > 1
-    if not whole or times != sorted({*times, 0}, reverse=True):
-        raise ValueError(f"times is {times}; expected whole numbers that fall to 0, such as "
-                         "spaced(1000, 4)")  # fmt: skip
+    whole = isinstance(times, Sequence) and all(type(t) is int for t in times) and len(times) > 1
+    falls = whole and times[-1] == 0 and [*times] == sorted({*times, 0}, reverse=True)
+    given = [*times] if isinstance(times, range) else times
+    hint = "expected whole numbers that fall to 0, such as spaced(1000, 4)"
+    _check(falls, f"times is {given!r:.80}; {hint}")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -14,7 +14,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule, ddpm_step, predict_x0, q_sample, sample, spaced
+from .diffusion import (
+    Model,
+    Schedule,
+    check_data,
+    ddpm_step,
+    predict_x0,
+    q_sample,
+    sample,
+    spaced,
+)
 
 Step = Callable[..., Tensor]  # step(schedule, xt, t, s, eps), as ddpm_step
 
@@ -34,6 +43,8 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
     Built in chapter 14.
     """
     _check(0 <= strength <= 1, "strength", strength, "0 (keep the image) to 1 (ignore it)")
+    _check(type(n) is int and n > 0, "n", n, "a whole number of steps")
+    check_data(x0)
     t = round(strength * schedule.T)
     if t == 0:
         return x0
@@ -53,9 +64,10 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
     Built in chapter 14.
     """
-    _check(mask.dtype == torch.bool, "mask", mask.dtype, "bool: True where a pixel is kept")
+    _check_mask(mask, x0)
 
     def paste(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        _check(x0.shape == xt.shape, "x0", tuple(x0.shape), f"{tuple(xt.shape)}: use x0.expand")
         kept = q_sample(schedule, x0, s, torch.randn_like(x0))
         return torch.where(mask, kept, step(schedule, xt, t, s, eps))
 
@@ -64,7 +76,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
 def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
     """x_t from x_s (B, …) for t > s: the forward process, from x_s on. Built in chapter 14."""
-    _check(s < t, "(s, t)", (s, t), "s < t: noise is added from s up to t")
+    _check(torch.as_tensor(s < t).all(), "(s, t)", (s, t), "s < t: noise is added from s up to t")
     alpha = schedule.at(t, xs) / schedule.at(s, xs)
     return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
 
@@ -74,7 +86,7 @@ def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
     """``replaced``, but each step is taken ``rounds`` times, with noise added again in between, so
     that the rest adapts to the kept pixels (RePaint, Algorithm 1, with jumps of one step). Each
     step calls the model ``rounds`` times. Built in chapter 14."""
-    _check(rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
+    _check(type(rounds) is int and rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
     paste = replaced(x0, mask, step)
 
     def again(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
@@ -91,18 +103,25 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     of each unit image. Built in chapter 14.
 
     Raises:
-        ValueError: f isn't linear, as f(0) isn't 0.
+        ValueError: f isn't linear: f(0) isn't 0, or f isn't what the matrix says.
     """
+    _check(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
     _check(not f(torch.zeros(1, *shape)).any(), "f(0)", "not 0", "a linear function")
     d = torch.Size(shape).numel()
-    return f(torch.eye(d).reshape(d, *shape)).flatten(1).T
+    rows = f(torch.eye(d).reshape(d, *shape))
+    _check(rows.shape[:1] == (d,), "f(x)", tuple(rows.shape), f"a row for each of {d} images")
+    A, x = rows.flatten(1).T, torch.linspace(-2, 3, d)
+    off = (f(x.reshape(1, *shape)).flatten() - A @ x).abs().max()
+    _check(off < 1e-3 * (1 + A.abs().sum(1).max()), "f", "not linear", "f(x) = A x for all x")
+    return A
 
 
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
     """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
-    _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
-           (tuple(A.shape), tuple(y.shape)),
-           f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
+    d, kinds = x0.shape[1:].numel(), {x0.dtype, *(getattr(a, "dtype", None) for a in (A, y))}
+    _check(len(kinds) == 1, "the kinds", kinds, "A, y and x0 as tensors of one kind of floats")
+    _check(A.shape == (len(A), d) and y.shape == (len(x0), len(A)), "(A, y)",
+           (tuple(A.shape), tuple(y.shape)), f"A (m, {d}) and y ({len(x0)}, m)")  # fmt: skip
     return y - x0.flatten(1) @ A.T  # (B, m)
 
 
@@ -120,12 +139,15 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
 
     Built in chapter 14.
     """
+    _check(scale >= 0, "scale", scale, "a length of at least 0")
 
     def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = xt.detach().requires_grad_()
             time = torch.full(xt.shape[:1], t, device=xt.device)
-            x0 = predict_x0(schedule, leaf, t, model(leaf, time))
+            guess = model(leaf, time)
+            _check(guess.requires_grad, "the model", "without gradient", "none of torch.no_grad()")
+            x0 = predict_x0(schedule, leaf, t, guess)
             norm = residual(A, y, x0).norm(dim=1).sum()
             grad = torch.autograd.grad(norm, leaf)[0]
         return step(schedule, xt, t, s, eps) - scale * grad
@@ -149,7 +171,10 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 
     Built in chapter 14.
     """
-    _check(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
+    _check(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
+           "one of them above 0, and none below")  # fmt: skip
+    well = isinstance(A, Tensor) and A.ndim == 2 and A.is_floating_point() and A.isfinite().all()
+    _check(well, "A", _shape(A), "a matrix (m, d) of floats without NaN")
     U, size, _ = torch.linalg.svd(A, full_matrices=False)
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0
 
@@ -166,8 +191,10 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
     """The exact eps(x, t) of a mixture of K equal Gaussians, means (K, d), each with standard
     deviation std in every direction; x is (B, d). Used from chapter 14 on."""
+    _check_mixture(means, std)
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
+        _check(x.shape[1:] == means.shape[1:], "x", _shape(x), f"points (B, {means.shape[1]})")
         alpha_bar = schedule.at(t, x)  # (B, 1)
         variance = alpha_bar * std**2 + 1 - alpha_bar
         z = x[:, None] - alpha_bar.sqrt()[..., None] * means  # (B, K, d)
@@ -182,11 +209,34 @@ def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
     """What y = A x0 + sigma noise (m,) says about x0 from that mixture: again a mixture, as shares
     (K,), means (K, d) and the covariance (d, d) that they have in common. Used in chapter 14.
     """
+    _check_mixture(means, std)
+    fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
+    _check(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")
     S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
+    well = sigma >= 0 and torch.linalg.matrix_rank(S) == len(S)
+    _check(well, "sigma", sigma, "a number above 0, as the rows of A depend on each other")
     gain = std**2 * A.T @ S.inverse()  # (d, m)
     r = y - means @ A.T  # (K, m)
     share = (-(r @ S.inverse() * r).sum(1) / 2).softmax(0)
     return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]) - gain @ A)
+
+
+def _check_mask(mask: Tensor, x0: Tensor) -> None:
+    kind = getattr(mask, "dtype", mask)
+    _check(kind == torch.bool, "mask", kind, "bool: True where a pixel is kept")
+    pairs = zip(mask.shape[::-1], x0.shape[::-1], strict=False)
+    fits = mask.ndim <= x0.ndim and all(m in (1, n) for m, n in pairs)
+    _check(fits, "mask", _shape(mask), f"a shape that goes with x0, {tuple(x0.shape)}")
+    _check(x0.is_floating_point(), "x0", _shape(x0), "floats; for bytes, use x.float() / 127.5 - 1")
+
+
+def _check_mixture(means: Tensor, std: float) -> None:
+    _check(means.ndim == 2 and len(means), "means", _shape(means), "the means (K, d)")
+    _check(std > 0, "std", std, "a number above 0")
+
+
+def _shape(a: Tensor) -> str:
+    return f"{a.dtype} {tuple(a.shape)}" if isinstance(a, Tensor) else repr(a)[:60]
 
 
 def _check(well: object, name: str, given: object, expected: str) -> None:

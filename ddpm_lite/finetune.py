@@ -18,7 +18,7 @@ from einops import einsum
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .diffusion import Schedule, ddpm_loss, v_target
+from .diffusion import Schedule, check_data, cosine_schedule, ddpm_loss, v_target
 from .nets import Block, UNet, zero
 
 Batch = tuple[Tensor, Tensor]  # images (B, …) and labels (B,)
@@ -47,8 +47,14 @@ HEARTS = """
 def drawings(text: str) -> Tensor:
     """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
     separate images side by side, and an empty line separates strips. Used in chapter 21."""
+    _check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
+    beside = [{len(line.split()) for line in strip} for strip in strips]
+    _check(max(map(len, beside)) == 1, "expected as many images in each line of a strip")
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
+    lengths = {len(row) for image in images for row in image}
+    well = {*text} <= {*".+# \n"} and len(lengths) == 1 and len({len(i) for i in images}) == 1
+    _check(well, "expected drawings of the signs . + and #, all of one height and width")
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 
@@ -73,6 +79,7 @@ class LoRA(nn.Module):
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
         _check_lora(layer, rank)
+        _check(0 < alpha < float("inf"), f"alpha is {alpha}; expected a number above 0")
         self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
@@ -105,9 +112,11 @@ def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float
 
     Built in chapter 21.
     """
-    net.requires_grad_(False)
     found = [name for name, _ in net.named_modules() if name.rpartition(".")[2] in names]
     _check_names(net, names, found)
+    for name in found:
+        _check_lora(net.get_submodule(name), rank)
+    net.requires_grad_(False)
     for name in found:
         parent, _, last = name.rpartition(".")
         layer = net.get_submodule(name)
@@ -199,12 +208,19 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
     Built in chapter 21.
     """
+    for pair in (new, old):
+        two = isinstance(pair, (tuple, list)) and len(pair) == 2
+        _check(two, f"new or old is a {type(pair).__name__}; expected a pair, images and labels")
+    _check(weight >= 0, f"weight is {weight}; expected 0 or more")
     subject, prior = (ddpm_loss(partial(net, y=y), schedule, x, target) for x, y in (new, old))
     return subject + weight * prior
 
 
 def skip_widths(net: UNet) -> list[int]:
     """Channels of each skip of a U-Net, followed by those of its middle. Built in chapter 21d."""
+    flat = isinstance(net, UNet) and isinstance(net.conv_in, nn.Conv2d) and not net.cond_channels
+    hint = "expected a UNet for images, without cond_channels"
+    _check(flat, f"the network is a {type(net).__name__}; {hint}")
     last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
             for layer in [*net.down, net.mid[-1]]]  # fmt: skip
     return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
@@ -224,7 +240,8 @@ class Branch(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        width, convs = net.conv_in.out_channels, skip_widths(net)
+        convs = skip_widths(net)
+        width = convs[0]
         last = zero(nn.Conv2d(width, width, 3, padding=1))
         self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
         parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
@@ -255,8 +272,19 @@ class Control(nn.Module):
         if hint is None:
             return self.net(x, t, y)
         _check_hint(x, hint, self.branch.see[0].in_channels)
+        self.check(x, t)
         c = self.net.condition(t, y)
         return self.added(x, c, list(self.branch(x, c, hint)))
+
+    def check(self, x: Tensor, t: Tensor) -> None:
+        """Refuse what the U-Net would refuse, which isn't called as a whole."""
+        kind, factor = self.net.conv_in.weight.dtype, self.net.factor
+        times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
+        times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
+        _check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
+        well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
+        expected = f"expected {kind} and sides that are multiples of {factor}"
+        _check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
 
     def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
         """The U-Net, with what the branch adds to its skips and, last, to its middle."""
@@ -276,6 +304,7 @@ class Control(nn.Module):
 def edges(x: Tensor) -> Tensor:
     """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. A pixel is
     bright where a pixel beside it is brighter than itself. Built in chapter 21."""
+    check_data(x)
     return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
 
 
@@ -292,6 +321,7 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
     """
     state = plain(net).cpu().state_dict()
     _check_playground(state, names)
+    _check_schedule(schedule)
     units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
     numbers = [(value / units[key]).round().short().flatten() for key, value in state.items()]
     row = bytes(torch.cat(numbers).view(torch.uint8).tolist())  # the low byte first
@@ -314,10 +344,11 @@ def _check_lora(layer: nn.Module, rank: int) -> None:
 def _check_names(net: nn.Module, names: tuple[str, ...], found: list[str]) -> None:
     if isinstance(names, str):
         raise TypeError(f"names is {names!r}; expected a tuple, such as ({names!r},)")
-    if not found:
+    missing = [n for n in names if n not in {f.rpartition(".")[2] for f in found}]
+    if missing or not names:
         kinds = nn.Linear | nn.Conv2d
         there = {n.rpartition(".")[2] for n, part in net.named_modules() if isinstance(part, kinds)}
-        raise ValueError(f"no layer is called {', '.join(names)}; there are {sorted(there)}")
+        raise ValueError(f"no layer is called {', '.join(missing)}; there are {sorted(there)}")
 
 
 def _check_label(net: nn.Module) -> None:
@@ -328,8 +359,10 @@ def _check_label(net: nn.Module) -> None:
 
 def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
     expected = (len(x), channels, *x.shape[2:])
-    if hint.shape != expected:
-        raise ValueError(f"the hint has shape {tuple(hint.shape)}; expected {expected}, as x has")
+    given = f"the hint has shape {tuple(hint.shape)}"
+    _check(hint.shape == expected, f"{given}; expected {expected}, as x has")
+    well = hint.dtype == x.dtype and (hint.is_cuda or hint.isfinite().all())
+    _check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
 
 
 def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
@@ -338,3 +371,18 @@ def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
         rows = "no" if table is None else len(table) - 1
         raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
                          "expected grey digits and a name for each label after 9")  # fmt: skip
+    finite = all(value.isfinite().all() for value in state.values())
+    _check(finite, "the weights are NaN or infinite; expected a network that has learned")
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    same = schedule.T == 1000 and torch.allclose(
+        schedule.alpha_bar.cpu().float(), cosine_schedule(1000).alpha_bar, atol=1e-4
+    )
+    _check(same, f"the schedule has T = {schedule.T}, or isn't cosine; expected "
+           "cosine_schedule(1000), the only one that the page has")  # fmt: skip
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

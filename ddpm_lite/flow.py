@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import Schedule, predict_x0
+from .diffusion import Schedule, check_data, predict_x0
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,6 +22,8 @@ def interpolate(x0: Tensor, u: Tensor, x1: Tensor) -> Tensor:
     """x_u on the straight path from x0 (B, …) to x1 (B, …), for u (B,) in [0, 1] (Lipman et al.
     2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed). Built in chapter 13.
     """
+    _check_ends(x0, x1)
+    _check_time(u, x0)
     u = u.reshape(-1, *[1] * (x0.ndim - 1))  # (B, 1, …)
     return (1 - u) * x0 + u * x1
 
@@ -52,11 +54,11 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
 
     Built in chapter 13.
     """
+    check_data(x0)
     x1 = torch.randn_like(x0) if x1 is None else x1
-    _check_ends(x0, x1)
     u = times(len(x0)).to(x0).clamp(min=1.001e-3)
     xu = interpolate(x0, u, x1)
-    return F.mse_loss(net(xu, 1000 * u), x1 - x0)
+    return F.mse_loss(_checked(net)(xu, 1000 * u), x1 - x0)
 
 
 def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
@@ -65,7 +67,12 @@ def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
     Networks refuse times up to 1, because they look like t / T. So t stays just above 1, even where
     u is 0.
     """
-    return lambda x, u: net(x, (1000 * u).clamp(min=1.001), **condition)
+
+    def velocity(x: Tensor, u: Tensor) -> Tensor:
+        _check_time(u, x)
+        return net(x, (1000 * u).clamp(min=1.001), **condition)
+
+    return velocity
 
 
 def as_flow(model: Callable, schedule: Schedule) -> Velocity:
@@ -77,6 +84,7 @@ def as_flow(model: Callable, schedule: Schedule) -> Velocity:
     level = flow_times(schedule)
 
     def velocity(x: Tensor, u: Tensor) -> Tensor:
+        _check_time(u, x)
         t = (level[1:, None] - u).abs().argmin(0) + 1  # (B,)
         alpha_bar = schedule.at(t, x)
         root = alpha_bar.sqrt() + (1 - alpha_bar).sqrt()
@@ -109,10 +117,10 @@ def euler(
 
     Built in chapter 13.
     """
-    if isinstance(times, int):
+    if type(times) is int and times > 0:
         times = torch.linspace(1, 0, times + 1)
     _check_falling(times)
-    x = x1
+    velocity, x = _checked(velocity, finite=True), x1
     yield times[0].item(), x
     for u, s in pairwise(times):
         x = x + (s - u) * velocity(x, u.expand(len(x)).to(x))
@@ -129,6 +137,8 @@ def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
     """How far the paths are from straight: the mean of |(x1 - x0) - v(x_u, u)|² over paths, steps
     and dimensions. 0 means straight (Liu et al. 2023, arXiv 2209.03003, Eq. 7). Built in chapter
     13."""
+    if type(steps) is not int or not len(x1):
+        raise ValueError(f"steps is {steps!r:.60} and {len(x1)} rows; expected numbers from 1")
     path = list(euler(velocity, x1, steps))
     whole, size = path[0][1] - path[-1][1], 1 / steps
     moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]
@@ -142,6 +152,28 @@ def _check_ends(x0: Tensor, x1: Tensor) -> None:
         raise ValueError(f"x0 has shape {tuple(x0.shape)} and x1 {tuple(x1.shape)}; {sentence}")
 
 
+def _check_time(u: Tensor, x: Tensor) -> None:
+    rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x.shape[:1]
+    if not rows or not (u.is_cuda or ((u >= 0) & (u <= 1)).all()):
+        given = f"{u.dtype} {tuple(u.shape)}" if isinstance(u, Tensor) else repr(u)
+        raise ValueError(f"u is {given}; expected {len(x)} floats from 0 to 1, one for each row")
+
+
+def _checked(velocity: Callable, finite: bool = False) -> Callable:
+    """The same velocity, that has to return numbers in the shape of x."""
+
+    def same(x: Tensor, u: Tensor) -> Tensor:
+        v = velocity(x, u)
+        if v.shape != x.shape or finite and not (v.is_cuda or v.isfinite().all()):
+            given = f"the velocity has shape {tuple(v.shape)}, or values such as NaN"
+            raise ValueError(f"{given}; expected {tuple(x.shape)} and numbers: check the network")
+        return v
+
+    return same
+
+
 def _check_falling(times: Tensor) -> None:
-    if len(times) < 2 or not (times[1:] < times[:-1]).all() or times[0] > 1 or times[-1] < 0:
-        raise ValueError("times must fall from at most 1 to at least 0, such as (1, 0.5, 0)")
+    well = isinstance(times, Tensor) and times.is_floating_point() and len(times) > 1
+    if not well or not (times[1:] < times[:-1]).all() or times[0] > 1 or times[-1] < 0:
+        raise ValueError(f"times is {times!r:.60}; expected a number of steps, or a tensor that "
+                         "must fall from at most 1 to at least 0")  # fmt: skip

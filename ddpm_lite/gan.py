@@ -15,22 +15,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from .diffusion import check_data
+
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """-log D(x) - log(1 - D(G(z))), the mean over a batch, from logits (B,) (arXiv 1406.2661, Eq.
     1). A discriminator that can't tell them apart has 2 log 2 = 1.39. Built in chapter 15."""
+    _check_logits(real, fake)
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def minimax_loss(fake: Tensor) -> Tensor:
     """The generator's log(1 - D(G(z))) (arXiv 1406.2661, Eq. 1). Its gradient vanishes where the
     discriminator is sure. Built in chapter 15."""
+    _check_logits(fake)
     return -F.softplus(fake).mean()
 
 
 def nonsaturating_loss(fake: Tensor) -> Tensor:
     """The generator's -log D(G(z)) (arXiv 1406.2661, section 3). Its gradient is largest where the
     discriminator is sure. Built in chapter 15."""
+    _check_logits(fake)
     return F.softplus(-fake).mean()
 
 
@@ -56,15 +61,19 @@ class Spectral(nn.Module):
 
 def spectral_norm(net: nn.Module) -> nn.Module:
     """The same network, with ``Spectral`` on the weight of each linear and convolutional layer."""
-    for layer in list(net.modules()):
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            parametrize.register_parametrization(layer, "weight", Spectral(layer.weight))
+    layers = [part for part in net.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
+    _check_layers(layers)
+    for layer in layers:
+        parametrize.register_parametrization(layer, "weight", Spectral(layer.weight))
     return net
 
 
 def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
     """One step of the optimiser down the gradient of the loss, and its value. Built in chapter
     15."""
+    well = isinstance(loss, Tensor) and loss.shape == () and loss.requires_grad
+    hint = "expected one finite number that depends on the weights"
+    _check(well and loss.isfinite(), f"the loss is {loss}; {hint}")
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -76,6 +85,8 @@ def discriminator_step(
 ) -> float:
     """One step of the discriminator on real x (B, …) and on G(z), and its loss. Only ``d`` learns:
     the fakes are detached. Built in chapter 15."""
+    check_data(x)
+    _check_optimizer(optimizer, d)
     return learn(optimizer, discriminator_loss(d(x), d(g(z).detach())))
 
 
@@ -85,6 +96,7 @@ def generator_step(
 ) -> float:  # fmt: skip
     """One step of the generator, and its loss. The gradient flows through ``d``, but the optimiser
     has the weights of ``g`` alone. Built in chapter 15."""
+    _check_optimizer(optimizer, g)
     return learn(optimizer, loss_of(d(g(z))))
 
 
@@ -109,3 +121,28 @@ def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = Tru
         nn.Flatten(), nn.Linear(2 * width * 4, 1), nn.Flatten(0),
     )  # fmt: skip
     return spectral_norm(net) if spectral else net
+
+
+def _check_logits(*logits: Tensor) -> None:
+    well = all(a.is_floating_point() and a.numel() for a in logits)
+    _check(well, "a row of logits is empty, or not of floats; expected (B,) from the discriminator")
+
+
+def _check_layers(layers: list[nn.Module]) -> None:
+    _check(layers, "the network has no nn.Linear or nn.Conv2d; expected one at least")
+    twice = any(parametrize.is_parametrized(layer) for layer in layers)
+    _check(not twice, "the network has spectral norm already; expected one without")
+    zeros = sum(not layer.weight.any() for layer in layers)
+    _check(not zeros, f"{zeros} layers have a weight of zeros, whose norm is 0; expected others")
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module) -> None:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    right = held <= {id(p) for p in net.parameters()}
+    _check(right, "the optimiser has weights of another network; expected those of the one that "
+           "learns in this step")  # fmt: skip
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -22,6 +22,7 @@ from .diffusion import (
     Model,
     Schedule,
     Time,
+    check_data,
     posterior_variance,
     predict_x0,
     q_posterior,
@@ -44,14 +45,15 @@ def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
 
     Built in chapter 11.
     """
-    _check(width > 0, f"width is {width}; expected 1, or the distance of neighbouring values")
+    _check(0 < width <= 1, f"width is {width}; expected 1, or the distance of neighbouring values")
+    _check(dims >= 1, f"dims is {dims}; expected the numbers in a row, such as 64")
     return (nats / dims - math.log(width)) / math.log(2)
 
 
 def dequantise(x0: Tensor, levels: int) -> Tensor:
     """Spread each value of x0 (B, …), which is one of ``levels`` evenly spaced values in [-1, 1],
     uniformly over its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter 11."""
-    _check_levels(levels)
+    _check_levels(levels, x0)
     return x0 + 2 / (levels - 1) * (torch.rand_like(x0) - 0.5)
 
 
@@ -66,9 +68,10 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
 
     Built in chapter 11.
     """
+    _check_variance(variance)
     if levels is None:
         return -0.5 * ((x0 - mean) ** 2 / variance + (2 * math.pi * variance).log())
-    _check_levels(levels)
+    _check_levels(levels, x0)
     half, std, cdf = 1 / (levels - 1), variance.sqrt(), torch.special.ndtr
     upper = torch.where(x0 + half > 1, 1.0, cdf((x0 + half - mean) / std))
     lower = torch.where(x0 - half < -1, 0.0, cdf((x0 - half - mean) / std))
@@ -80,6 +83,7 @@ def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor,
     """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), of each entry. Built in
     chapter 11."""
     ratio = variance_1 / variance_2
+    _check_variance(ratio)
     return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2) ** 2 / variance_2)
 
 
@@ -98,6 +102,7 @@ def reverse_step(
     """Mean and variance of p(x_s | x_t) from a prediction of the noise. The variance is beta tilde
     at w = 0, beta at w = 1, and linear in its logarithm between (Improved DDPM, Eq. 15). Built in
     chapter 11."""
+    _check_share(w, xt)
     x0 = predict_x0(schedule, xt, t, eps)
     mean, _ = q_posterior(schedule, x0, xt, t, s)
     low, high = variances(schedule, xt, t, s)
@@ -146,7 +151,7 @@ def bound_term(
     Built in chapter 11.
     """
     xt = q_sample(schedule, x0, t, eps)
-    mean, variance = reverse(xt, t, s)
+    mean, variance = _checked_step(reverse(xt, t, s), s)
     posterior, _ = q_posterior(schedule, x0, xt, t, s)
     kl = kl_of_gaussians(posterior, variances(schedule, xt, t, s)[0], mean, variance)
     decoder = -decoder_log_prob(x0, mean, variance, levels)
@@ -170,8 +175,9 @@ def bound(
 
     Built in chapter 11.
     """
+    check_data(x0)
     times = range(schedule.T, -1, -1) if times is None else times
-    _check_times(times[::-1], schedule.T, first=0)
+    _check_times(times, schedule.T, falls=True)
     rows = [torch.full(x0.shape[:1], t, device=x0.device) for t in times]
     a = schedule.alpha_bar[-1]
     prior = kl_of_gaussians(a.sqrt() * x0, 1 - a, 0.0, a.new_ones(()))
@@ -189,6 +195,7 @@ def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.00
 
     Built in chapter 11.
     """
+    check_data(x0)
     t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device)
     eps = torch.randn_like(x0)
     output = net(q_sample(schedule, x0, t, eps), t)
@@ -225,6 +232,7 @@ def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace)
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         eps = model(x, torch.full(x.shape[:1], t, device=x.device))
+        _check(eps.requires_grad, "the model has no gradient; call it without torch.no_grad()")
         v = v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)
         divergence = trace(v, x)
     return v.detach(), divergence
@@ -266,14 +274,36 @@ def _check_halves(output: Tensor, x: Tensor) -> None:
     _check(given == twice, f"the network returns {given}; expected {twice}, the noise and w")
 
 
-def _check_levels(levels: int) -> None:
+def _checked_step(step: tuple[Tensor, Tensor], s: Tensor) -> tuple[Tensor, Tensor]:
+    hint = "expected a mean and a variance: wrap a model, fixed_variance(model, schedule)"
+    _check(isinstance(step, tuple), f"the reverse step returns a {type(step).__name__}; {hint}")
+    _check(isinstance(s, Tensor), f"s is {s}; expected times for each row, (B,)")
+    return step
+
+
+def _check_share(w: Tensor | float, x: Tensor) -> None:
+    each = isinstance(w, Tensor) and w.ndim in (0, x.ndim)
+    hint = f"expected a number in [0, 1], or a tensor with {x.ndim} axes, as x has"
+    _check(each or isinstance(w, (int, float)) and 0 <= w <= 1, f"w is {w}; {hint}"[:200])
+
+
+def _check_variance(variance: Tensor) -> None:
+    well = isinstance(variance, Tensor) and not ((variance <= 0) | variance.isinf()).any()
+    _check(well, "the variance isn't a tensor of numbers above 0; expected one")
+
+
+def _check_levels(levels: int, x0: Tensor) -> None:
     _check(type(levels) is int and levels > 1, f"levels is {levels}; expected 256 for bytes")
+    well = x0.is_floating_point() and (x0.is_cuda or (x0.abs() < 8).all())
+    _check(well, "x0 has values far beyond [-1, 1]; for bytes, use x.float() / 127.5 - 1")
 
 
-def _check_times(times: Sequence[int], T: int, first: int | None = None) -> None:
-    rises = len(times) > 1 and times[0] >= 0 and all(s < t for s, t in pairwise(times))
-    right = rises and times[-1] == T and first in (None, times[0])
-    _check(right, f"times go from {times[0]} to {times[-1]}; expected an order from 0 to T = {T}")
+def _check_times(times: Sequence[int], T: int, falls: bool = False) -> None:
+    whole = isinstance(times, Sequence) and len(times) > 1 and all(type(t) is int for t in times)
+    order = [*times][:: -1 if falls else 1] if whole else [0, 0]
+    rises = order[0] >= 0 and all(s < t for s, t in pairwise(order)) and order[-1] == T
+    _check(rises and not (falls and order[0]), f"times go from {order[0]} to {order[-1]}; "
+           f"expected an order of whole numbers from 0 to T = {T}")  # fmt: skip
 
 
 def _check(well: object, sentence: str) -> None:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .diffusion import check_data
+
 Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
 
@@ -30,6 +32,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
     """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) for two Gaussians with means (D,) and
     covariances A and B (D, D) (Dowson and Landau 1982, Eq. 4). Built in chapter 9."""
+    _check_gaussians(mean_a, cov_a, mean_b, cov_b)
     root = _sqrt(cov_a)
     cross = _sqrt(root @ cov_b @ root).trace()  # tr((A B)^(1/2))
     shift = (mean_a - mean_b).square().sum()
@@ -53,6 +56,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
     (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2).
     Built in chapter 9."""
     _check_pair(real, fake)
+    _check_k(k, min(len(real), len(fake)) - 1)
     return _covered(fake, real, k), _covered(real, fake, k)
 
 
@@ -60,6 +64,11 @@ def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """Distances and indices (N, k) of the k rows of data (M, …) nearest to each row of x (N, …).
     A distance of 0 means a copy: the model has memorised that row.
     Built in chapter 9."""
+    well = all(a.ndim > 1 and a.is_floating_point() and a.isfinite().all() for a in (x, data))
+    given = f"the shapes are {tuple(x.shape)} and {tuple(data.shape)}"
+    hint = "expected floats without NaN, and rows of one shape in both"
+    _check(well and x.shape[1:] == data.shape[1:], f"{given}; {hint}")
+    _check_k(k, len(data))
     distance = torch.cdist(
         x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
     )
@@ -91,6 +100,9 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
+        well = x.ndim == 4 and x.is_floating_point() and len(x)
+        given = f"x is {x.dtype} of shape {tuple(x.shape)}"
+        _check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
         self.eval()
         with torch.no_grad():
             return torch.cat([self.body(part) for part in x.split(500)])
@@ -111,7 +123,7 @@ def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
     to one pixel. On the digits it takes about twenty seconds on one CPU core."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = Classifier(x.shape[1], int(y.max()) + 1, **sizes)
+        net = Classifier(*_sizes(x, y, steps), **sizes)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
         annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
         for _ in range(steps):
@@ -149,8 +161,8 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
         - ``entropy``, ``confidence``: with a classifier, how evenly the classes occur (1: all
           equally often), and how confident it is, from 0 to 1.
     """
-    known = isinstance(features, Classifier)
-    look = features.features if known else features
+    _check_score(samples, train, test, features, halves)
+    look = features.features if isinstance(features, Classifier) else features
     ours, pairs = look(samples), _halves(look(torch.cat([train, test])), halves)
     apart = [(frechet_distance(ours, a), frechet_distance(a, b)) for a, b in pairs]
     fake, real = torch.tensor(apart).unbind(1)
@@ -161,7 +173,7 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
         "real_std": real.std().item(),
         "nearness": (near[:, 0].mean() / usual.mean()).item(),
         "copies": int((near[:, 0] < near[:, 1] / 3).sum()),
-    } | (_classes(features.probabilities(samples)) if known else {})
+    } | (_classes(features.probabilities(samples)) if look is not features else {})
 
 
 def coarse_pixels(x: Tensor) -> Tensor:
@@ -190,7 +202,11 @@ def inception_features() -> Features:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download it from {weights.url}, or use other "
                                 "features")  # fmt: skip
-    net = models.inception_v3(weights=weights).eval()
+    try:
+        net = models.inception_v3(weights=weights).eval()
+    except Exception as error:  # a damaged file can fail in any way
+        raise ValueError(f"{path} is damaged: delete it, and download it again from {weights.url}"
+                         ) from error  # fmt: skip
     net.fc, net.transform_input = nn.Identity(), False
 
     @torch.no_grad()
@@ -231,6 +247,50 @@ def _covered(x: Tensor, data: Tensor, k: int) -> float:
 
 
 def _check_pair(a: Tensor, b: Tensor) -> None:
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
-        raise ValueError(f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
+    tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
+    _check(tensors, "expected two tensors of features, (N, D) and (M, D)")
+    shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+    rows = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] > 0 and min(len(a), len(b)) > 1
+    _check(rows, f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
+    finite = all(x.is_floating_point() and x.isfinite().all() for x in (a, b))
+    _check(finite, "features are whole numbers, NaN or infinite; expected floats: check the images")
+
+
+def _check_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> None:
+    d = len(mean_a)
+    shapes = [tuple(a.shape) for a in (mean_a, cov_a, mean_b, cov_b)]
+    hint = "expected (D,), (D, D), (D,) and (D, D)"
+    _check(shapes == [(d,), (d, d)] * 2, f"the shapes are {shapes}; {hint}")
+    for c in (cov_a, cov_b):
+        symmetric = (c - c.T).abs().max() <= 1e-4 * c.abs().max() and c.diagonal().min() >= 0
+        _check(symmetric, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
+
+
+def _check_k(k: int, most: int) -> None:
+    _check(type(k) is int and 0 < k <= most, f"k is {k}; expected 1 … {most}, fewer than the rows")
+
+
+def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
+    """The channels of the images and the number of classes, if both are as they should be."""
+    check_data(x)
+    labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
+    given = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)} and {y.dtype}"
+    _check(labels, f"{given}; expected images (N, C, H, W) and int64 labels 0, 1, … (N,)")
+    _check(type(steps) is int and steps > 0, f"steps is {steps}; expected a whole number")
+    return x.shape[1], int(y.max()) + 1
+
+
+def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves: int) -> None:
+    for x in (samples, train, test):
+        check_data(x)
+    shapes = [tuple(x.shape) for x in (samples, train, test)]
+    same = len({shape[1:] for shape in shapes}) == 1 and min(len(train), len(samples)) > 1
+    _check(same, f"the shapes are {shapes}; expected images of one size, two or more of each")
+    well = callable(features) and type(halves) is int and halves > 1
+    _check(well, f"features is {features!r:.60}, halves {halves}; expected a function or a "
+           "Classifier, and 2 or more")  # fmt: skip
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -6,6 +6,7 @@ How the shipped weights were made, and how good they are, is on the page "Result
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,7 @@ def load_pretrained(
     ``recipe["target"]`` says what the network predicts. Both predict "v", so that
     ``from_v(net, schedule)`` is the model. Used from chapter 7 on.
     """
-    _file(name)
-    return _assembled(read_run(str(name)), frozen)
+    return _assembled(read_run(_name(name, NAMES)), frozen)
 
 
 def load_run(folder: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
@@ -78,7 +78,7 @@ def read_run(place: str | Path, device: str = "cpu") -> dict[str, Any]:
         FileNotFoundError, CheckpointError: as for ``load_run``.
     """
     if place in NAMES:
-        state = load_checkpoint(_file(place), device)
+        state = _shipped(f"{place}.pt", "recipe", "net", device=device)
         decay, steps = state["recipe"]["ema"], state["recipe"]["steps"]
         ema = {"decay": decay, "n": steps, "model": state["net"]}
         return state | {"ema": ema, "step": steps, "about": {}}
@@ -118,16 +118,15 @@ def load_classifier(name: str = "digits") -> Classifier:
     was fitted by ``fit_classifier(*load_images(name))``. It comes with the package because a second
     fit, with another seed or on another machine, has other features, and scores compare only within
     one set of features. Used from chapter 7 on."""
-    state = load_checkpoint(_file(name, "_classifier"))
+    state = _shipped(f"{_name(name, NAMES)}_classifier.pt", "sizes", "net")
     return _loaded(Classifier(**state["sizes"]), state["net"])
 
 
 def load_flow(name: str = "flow") -> UNet:
     """A network that predicts the velocity of flow matching for the digits, ``net(x, 1000 u, y)``:
     "flow", or "reflow", which has learned from the pairs of the first. Used in chapter 13."""
-    state = load_checkpoint(FOLDER / "flow.pt")
-    if name not in ("flow", "reflow"):
-        raise ValueError(f"there are no weights {name!r}; expected flow or reflow")
+    _name(name, ("flow", "reflow"))
+    state = _shipped("flow.pt", "sizes", name)
     return _loaded(UNet(**state["sizes"]), state[name])
 
 
@@ -135,7 +134,7 @@ def load_latent() -> tuple[VAE, UNet, Schedule]:
     """Latent diffusion on MNIST: the VAE, with its scale, between images (N, 1, 28, 28) and latents
     (N, 4, 7, 7); a network that predicts v of the scaled latents, with labels 0 to 9 or none; and
     the schedule. Used in chapter 15."""
-    state = load_checkpoint(FOLDER / "latent.pt")
+    state = _shipped("latent.pt", "vae_sizes", "vae", "sizes", "net", "T")
     vae = _loaded(conv_vae(**state["vae_sizes"]), state["vae"])
     return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
 
@@ -143,20 +142,20 @@ def load_latent() -> tuple[VAE, UNet, Schedule]:
 def load_gan() -> nn.Module:
     """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
     digits (N, 1, 8, 8). Used in chapter 15."""
-    state = load_checkpoint(FOLDER / "gan.pt")
+    state = _shipped("gan.pt", "sizes", "net")
     return _loaded(small_generator(**state["sizes"]), state["net"])
 
 
 def load_dit() -> DiT:
     """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
     ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
-    state = load_checkpoint(FOLDER / "dit.pt")
+    state = _shipped("dit.pt", "sizes", "net")
     return _loaded(DiT(**state["sizes"]), state["net"])
 def load_control() -> Control:
     """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
     predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
     net = Control(load_pretrained("digits")[0])
-    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["control"], strict=False)
+    net.load_state_dict(_shipped("finetune.pt", "control")["control"], strict=False)
     return net.eval().requires_grad_(False)
 
 
@@ -166,23 +165,22 @@ def load_hearts() -> UNet:
     net = load_pretrained("digits")[0]
     add_lora(net, LORA)
     add_label(net)
-    net.load_state_dict(load_checkpoint(FOLDER / "finetune.pt")["adapter"], strict=False)
+    net.load_state_dict(_shipped("finetune.pt", "adapter")["adapter"], strict=False)
     return plain(net).eval().requires_grad_(False)
 
 
 def load_heart_classifier() -> Classifier:
     """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
     seen the ten drawings of that chapter. Used in chapter 21."""
-    state = load_checkpoint(FOLDER / "finetune.pt")
+    state = _shipped("finetune.pt", "sizes", "judge")
     return _loaded(Classifier(**state["sizes"]), state["judge"])
 def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
     """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
     "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
 
     "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
-    if name not in ("text", "bag"):
-        raise ValueError(f"there are no weights {name!r}; expected text or bag")
-    state = load_checkpoint(FOLDER / "text.pt")
+    _name(name, ("text", "bag"))
+    state = _shipped("text.pt", "sizes", "net")
     net = _loaded(TextUNet(**state["sizes"]), state["net"])
     if name == "bag":
         net.condition.text.positions.zero_()
@@ -191,23 +189,20 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
 
 def load_reader() -> Reader:
     """The network that reads which digits and colours a scene shows. Used in chapter 17."""
-    return _loaded(Reader(), load_checkpoint(FOLDER / "text.pt")["reader"])
+    return _loaded(Reader(), _shipped("text.pt", "reader")["reader"])
 def load_student(name: str = "progressive") -> UNet:
     """A network distilled from `load_pretrained`, for ``distill.consistency``, which turns it into
     f(x, t): "progressive" for digits in one call, "consistency" for digits in one call or more, or
     "mnist" for MNIST with guidance 0.5 in two calls. Used in chapter 19."""
-    if name not in STUDENTS:
-        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(STUDENTS)}")
-    file, teacher = STUDENTS[name]
+    file, teacher = STUDENTS[_name(name, STUDENTS)]
     net, _ = build(read_run(teacher)["recipe"])
-    return _loaded(net, load_checkpoint(FOLDER / file)[name])
+    return _loaded(net, _shipped(file, name)[name])
 def load_tokens(name: str = "digits") -> TokenNet:
     """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
     labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
     and "causal" is its twin that was trained from left to right. Used in chapter 20."""
-    state = load_checkpoint(FOLDER / "tokens.pt")
-    if name not in state["sizes"]:
-        raise ValueError(f"there are no weights {name!r}; expected digits, text or causal")
+    _name(name, ("digits", "text", "causal"))
+    state = _shipped("tokens.pt", "sizes", name)
     return _loaded(TokenNet(**state["sizes"][name]), state[name])
 
 
@@ -215,6 +210,8 @@ def load_prose(train: bool = True) -> Tensor:
     """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece
     is held out, and ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a
     snapshot. Used in chapter 20."""
+    if type(train) is not bool:
+        raise ValueError(f"train is {train!r}; expected True or False")
     x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
     pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
     held_out = torch.arange(len(pieces)) % 10 == 9
@@ -223,23 +220,21 @@ def load_sound(name: str) -> UNet:
     """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
     for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
     images (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
-    if name not in SOUNDS:
-        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
-    return _loaded(UNet(**SOUNDS[name]), load_checkpoint(FOLDER / "sounds.pt")[name])
+    _name(name, SOUNDS)
+    return _loaded(UNet(**SOUNDS[name]), _shipped("sounds.pt", name)[name])
 
 
 def load_sound_classifier(name: str) -> Classifier:
     """The classifier of log-mel images of "drums" or "spoken" digits. Used in chapter 18."""
-    if name not in SOUNDS:
-        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(SOUNDS)}")
-    weights = load_checkpoint(FOLDER / "sounds.pt")[f"{name}_judge"]
+    _name(name, SOUNDS)
+    weights = _shipped("sounds.pt", f"{name}_judge")[f"{name}_judge"]
     return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)
 
 
 def load_recordings() -> tuple[Tensor, Tensor]:
     """Two recordings of each spoken digit (20, 5120), from the test part of the Free Spoken Digit
     Dataset (CC BY-SA 4.0), and their labels. Used in chapter 18."""
-    state = load_checkpoint(FOLDER / "sounds.pt")
+    state = _shipped("sounds.pt", "recordings", "labels")
     return from_mu_law(state["recordings"]), state["labels"]
 
 
@@ -248,10 +243,20 @@ def _assembled(state: dict[str, Any], frozen: bool) -> tuple[UNet, Schedule, dic
     return _loaded(net, state["ema"]["model"], frozen), schedule, state["recipe"]
 
 
-def _file(name: str, kind: str = "") -> Path:
-    if name not in NAMES:
-        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(NAMES)}")
-    return FOLDER / f"{name}{kind}.pt"
+def _name(name: str, names: Collection[str]) -> str:
+    if name not in [*names]:
+        raise ValueError(f"there are no weights {name!r}; expected one of {', '.join(names)}")
+    return name
+
+
+def _shipped(file: str, *parts: str, device: str = "cpu") -> dict[str, Any]:
+    """The weights of a file that comes with the package, which has these parts."""
+    if not (FOLDER / file).is_file():
+        raise FileNotFoundError(f"{FOLDER / file} is missing: install ddpm_lite again")
+    state = load_checkpoint(FOLDER / file, device)
+    if not {*parts} <= {*state}:
+        raise CheckpointError(f"{FOLDER / file} is of another version: install ddpm_lite again")
+    return state
 
 
 def _loaded(net: nn.Module, weights: dict[str, Any], frozen: bool = True) -> Any:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule
+from .diffusion import Model, Schedule, check_data
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
@@ -21,7 +21,13 @@ Score = Callable[[Tensor, Tensor], Tensor]
 def as_score(model: Model, schedule: Schedule) -> Score:
     """The score that a model ``eps(x, t)`` implies: -eps / sqrt(1 - alpha_bar_t) (Song et al. 2021,
     arXiv 2011.13456, section 3). Built in chapter 12."""
-    return lambda x, t: -model(x, t) / (1 - schedule.at(t, x)).sqrt()
+    model = _checked(model)
+
+    def score(x: Tensor, t: Tensor) -> Tensor:
+        _check(x.is_cuda or (schedule.at(t, x) < 1).all(), "t", 0, "1 … T, where there is noise")
+        return -model(x, t) / (1 - schedule.at(t, x)).sqrt()
+
+    return score
 
 
 def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float = 1,
@@ -30,6 +36,7 @@ def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float =
     equal shares, means (K, D) and one standard deviation. ``signal`` and ``noise`` are numbers or
     (B, 1). Built in chapter 12."""
     variance = (signal * std) ** 2 + noise**2
+    _check_mixture(x, means, variance)
     away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
     share = (-away.square().sum(2) / (2 * variance)).softmax(1)
     return (share[..., None] * away).sum(1) / variance
@@ -39,7 +46,9 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
     """Denoising score matching at the noise levels sigma (B,): the mean of
     |sigma score(x0 + sigma eps, sigma) + eps|² (Vincent 2011; Song and Ermon 2019, arXiv
     1907.05600, Eq. 5 and 6). Built in chapter 12."""
-    eps = torch.randn_like(x0)
+    check_data(x0)
+    _check_sigma(sigma, x0)
+    score, eps = _checked(score), torch.randn_like(x0)
     s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
     return (s * score(x0 + s * eps, sigma) + eps).square().mean()
 
@@ -48,6 +57,8 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float,
     """n steps x + step * score(x) + sqrt(2 step) z (arXiv 1907.05600, Eq. 4, with step for
     epsilon / 2). Built in chapter 12."""
     _check(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
+    _check(type(n) is int and n > 0, "n", n, "a whole number of steps")
+    score = _checked(score)
     for _ in range(n):
         x = x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
     return x
@@ -56,6 +67,7 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float,
 def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: float) -> Tensor:
     """n Langevin steps at each of the falling noise levels, of size step * (sigma / sigmas[-1])²
     (arXiv 1907.05600, Algorithm 1). ``x`` is noise of the first level. Built in chapter 12."""
+    _check_falling(sigmas, "sigmas")
     for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
         x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
@@ -75,6 +87,8 @@ class SDE(NamedTuple):
 def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
     """Variance preserving, the limit of DDPM's chain: f = -beta / 2, g² = beta, and beta grows
     linearly (arXiv 2011.13456, Eq. 11 and 33). Built in chapter 12."""
+    _check(0 <= beta_0 <= beta_1 and beta_1 >= 1, "(beta_0, beta_1)", (beta_0, beta_1),
+           "0 <= beta_0 <= beta_1, T times as large as those of a schedule of T steps")  # fmt: skip
 
     def beta(u):
         return beta_0 + u * (beta_1 - beta_0)
@@ -89,6 +103,7 @@ def ve(low: float = 0.01, high: float = 50.0) -> SDE:
     """Variance exploding, the limit of NCSN: x0 stays as it is and sigma grows from low to high by
     equal factors (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
     Built in chapter 12."""
+    _check(0 < low < high, "(low, high)", (low, high), "0 < low < high")
     rate = torch.tensor(high / low).log()
 
     def noise(u):
@@ -102,6 +117,7 @@ def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
     """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
     probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
     al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
+    _check(isinstance(u, Tensor) and u.ndim == 0 and s <= u, "(u, s)", (u, s), "tensors, s <= u")
     pull = (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
     noise = eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
     return x + (s - u) * (sde.f(u) * x - pull) + noise
@@ -119,7 +135,8 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
     """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
     after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
-    _check_falling(times, "times")
+    _check_falling(times, "times", most=1)
+    score = _checked(score, finite=True)
     for u, s in pairwise(times):
         x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
@@ -130,7 +147,9 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
 def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
     """n noise levels (n + 1,) from high to low, evenly spaced in sigma^(1 / rho), and then 0
     (arXiv 2206.00364, Eq. 5). Built in chapter 12."""
-    _check(n > 1 and 0 < low < high, "(n, low, high)", (n, low, high), "n > 1 and 0 < low < high")
+    _check(type(n) is int and n > 1 and 0 < low < high, "(n, low, high)", (n, low, high),
+           "n > 1 and 0 < low < high")  # fmt: skip
+    _check(rho > 0, "rho", rho, "a number above 0, such as 7")
     grid = torch.linspace(high ** (1 / rho), low ** (1 / rho), n, dtype=torch.float64) ** rho
     return torch.cat([grid, grid.new_zeros(1)]).float()
 
@@ -139,6 +158,7 @@ def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Te
     """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
     deviation is data_std. Built in chapter 12."""
     _check(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
+    _check_between(sigma, 0, INF, "sigma", "a tensor of noise levels")
     total = (sigma**2 + data_std**2).sqrt()
     return data_std**2 / total**2, sigma * data_std / total, 1 / total, sigma.log() / 4
 
@@ -147,7 +167,10 @@ def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], T
     """D(x, sigma) = c_skip x + c_out net(c_in x, c_noise), a prediction of x0 from x0 + sigma eps
     (arXiv 2206.00364, Eq. 7). sigma has shape (B,). Built in chapter 12."""
 
+    net = _checked(net)
+
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        _check_sigma(sigma, x)
         sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …)
         skip, out, scale, label = edm_coefficients(sigma, data_std)
         return skip * x + out * net(scale * x, label.flatten())
@@ -159,6 +182,7 @@ def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Ten
     """Samples x0 (B, …) by Heun's method along dx = (x - D) / sigma d sigma, with Euler's for the
     step to 0 (arXiv 2206.00364, Algorithm 1). ``x`` is sigmas[0] * noise. Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
+    denoise = _checked(denoise, finite=True)
     for sigma, end in pairwise(sigmas):
         slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
         new = x + (end - sigma) * slope
@@ -174,7 +198,9 @@ def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. It's a table of levels for training and
     sampling with v or x0. ``Schedule`` refuses it, since eps at T says nothing of x0. Built in
     chapter 12."""
-    _check(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
+    well = isinstance(alpha_bar, Tensor) and len(alpha_bar) > 2 and alpha_bar[0] == 1
+    _check(well and alpha_bar[1] > alpha_bar[-1], "alpha_bar", alpha_bar,
+           "schedule.alpha_bar, which falls from 1, with T + 1 rows")  # fmt: skip
     root = alpha_bar.double().sqrt()
     new = (root - root[-1]) * root[1] / (root[1] - root[-1])
     return torch.cat([root[:1], new[1:]]).square().to(alpha_bar)
@@ -184,6 +210,8 @@ def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tens
     """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
     terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
     _check(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
+    _check(gamma > 0, "gamma", gamma, "a number above 0, such as 5")
+    _check_between(snr, 0, INF, "snr", "ratios of signal and noise, such as schedule.snr")
     if target == "eps":
         return (gamma / snr).clamp(max=1)  # 1 also where the SNR is 0
     return snr.clamp(max=gamma) / (snr + 1 if target == "v" else 1)
@@ -216,17 +244,22 @@ PREDICTIONS = {  # name: to eps, from eps; r and n are the sizes of signal and n
                  lambda e, x, r, n: ((r + n) * e - x) / r),
 }
 # fmt: on
+INF = float("inf")
+LIMITS = {"alpha_bar": (0, 1), "noise": (0, 1), "lambda": (-INF, INF), "edm": (0, INF),
+          "flow": (0, 1), "angle": (0, 1.5708)}  # fmt: skip
 
 
 def convert_level(value: Tensor, of: str, to: str) -> Tensor:
     """A noise level in another convention: the names are the keys of ``LEVELS``."""
     _check_names(LEVELS, of, to)
+    _check_between(value, *LIMITS[of], "value", f"a tensor of levels of the convention {of!r}")
     return LEVELS[to][1](LEVELS[of][0](value))
 
 
 def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
     """The same noisy data (B, …) at another scale: the names are the keys of ``STATES``."""
     _check_names(STATES, of, to)
+    _check_level(alpha_bar, x, x)
     a = alpha_bar.reshape(-1, *[1] * (x.ndim - 1))
     return x * STATES[of](a) / STATES[to](a)
 
@@ -235,6 +268,7 @@ def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: st
     """The same prediction (B, …) as another quantity: the names are the keys of ``PREDICTIONS``.
     ``xt`` is always x_t, so bring it there by ``convert_state``."""
     _check_names(PREDICTIONS, of, to)
+    _check_level(alpha_bar, xt, p)
     a = alpha_bar.reshape(-1, *[1] * (xt.ndim - 1))
     r, n = a.sqrt(), (1 - a).sqrt()
     return PREDICTIONS[to][1](PREDICTIONS[of][0](p, xt, r, n), xt, r, n)
@@ -243,27 +277,78 @@ def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: st
 def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
     """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is joined by lines. For
     u in [0, 1], t is T u."""
+    _check_between(t, 0, schedule.T, "t", f"a tensor in 0 … T = {schedule.T}")
     log, k = schedule.alpha_bar.double().log(), t.long().clamp(0, schedule.T - 1)
     return torch.lerp(log[k], log[k + 1], t.double() - k).exp()
 
 
 def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
     """The time t (float64) of an alpha_bar: the inverse of ``alpha_bar_at``."""
+    _check_between(alpha_bar, 1e-30, 1, "alpha_bar", "a tensor of levels above 0, at most 1")
     log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
     k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
     return k + (y - log[k]) / (log[k + 1] - log[k])
 
 
+def _checked(f: Callable, finite: bool = False) -> Callable:
+    """The same score or denoiser, that has to return a tensor like x."""
+
+    def same(x: Tensor, *rest: Tensor) -> Tensor:
+        a = f(x, *rest)
+        _check(getattr(a, "shape", None) == x.shape, "the prediction", a, f"shape {tuple(x.shape)}")
+        right = not finite or a.is_cuda or a.isfinite().all()
+        _check(right, "the prediction", "nan", "numbers: check the weights, and end times above 0")
+        return a
+
+    return same
+
+
 def _check(well: object, name: str, given: object, expected: str) -> None:
     if not well:
-        raise ValueError(f"{name} is {given}; expected {expected}")
+        if isinstance(given, Tensor):
+            kind = f"{given.dtype} of shape {tuple(given.shape)}"
+            given = kind if given.ndim else f"{given.item():g}"
+        raise ValueError(f"{name} is {' '.join(str(given).split())[:80]}; expected {expected}")
 
 
 def _check_names(table: dict, *names: str) -> None:
     for name in names:
-        _check(name in table, "the convention", repr(name), "one of " + ", ".join(table))
+        known = isinstance(name, str) and name in table
+        _check(known, "the convention", repr(name), "one of " + ", ".join(table))
 
 
-def _check_falling(values: Tensor, name: str) -> None:
-    falls = len(values) > 1 and (values[1:] < values[:-1]).all() and values[-1] >= 0
-    _check(falls, name, [round(v, 4) for v in values[:3].tolist()], "falling values, 0 or more")
+def _check_mixture(x: Tensor, means: Tensor, variance: Tensor | float) -> None:
+    fits = x.ndim == means.ndim == 2 and len(means) and x.shape[1] == means.shape[1]
+    _check(fits, "means", means, f"(K, D) with D as in x {tuple(x.shape)}")
+    variance = torch.as_tensor(variance)
+    well = variance.ndim in (0, 2) and (variance > 0).all()
+    _check(well, "the variance", variance, "a number above 0, or (B, 1) of them")
+
+
+def _check_between(value: Tensor, low: float, high: float, name: str, expected: str) -> None:
+    tensor = isinstance(value, Tensor)
+    _check(tensor, name, value, expected)
+    out = value[~((value >= low) & (value <= high))]
+    _check(not len(out), name, out[:1].tolist(), expected)
+
+
+def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
+    _check_between(alpha_bar, 0, 1, "alpha_bar", "a tensor of levels from 0 to 1")
+    rows = alpha_bar.shape in ((), x.shape[:1]) or alpha_bar.numel() == len(x)
+    shapes = [tuple(a.shape) for a in (x, p, alpha_bar)]
+    hint = "x and p of one shape, and a level for each row"
+    _check(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)
+
+
+def _check_sigma(sigma: Tensor, x: Tensor) -> None:
+    rows = isinstance(sigma, Tensor) and sigma.shape == x.shape[:1]
+    well = rows and (sigma.is_cuda or (sigma > 0).all())
+    _check(well, "sigma", sigma, f"{len(x)} numbers above 0, one for each row")
+
+
+def _check_falling(values: Tensor, name: str, most: float = INF) -> None:
+    falls = isinstance(values, Tensor) and values.ndim == 1 and len(values) > 1
+    falls = falls and (values[1:] < values[:-1]).all() and values[-1] >= 0 and values[0] <= most
+    given = [round(v, 4) for v in values[:3].tolist()] if isinstance(values, Tensor) else values
+    bound = "" if most == INF else f", at most {most}"
+    _check(falls, name, given, f"a tensor of falling values, 0 or more{bound}")

@@ -47,11 +47,12 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
 
     Used in chapter 18.
     """
+    _check_choice(name, train, speaker)
     if name == "drums":
         return drum_hits(n, seed=0 if train else 1)
-    if name != "spoken_digits":
-        raise ValueError(f"there are no sounds {name!r}; expected one of {', '.join(SOUNDS)}")
     paths = [p for p in _recordings(root) if _held_out(p, speaker) != train]
+    _check(paths, f"{root} has no recordings of this part; expected digit_speaker_index.wav, from "
+           f"{SOURCE}", SoundError)  # fmt: skip
     sounds = [fitted(read_wav(path), LENGTH[name]) for path in paths]
     return torch.stack(sounds), torch.tensor([int(path.name[0]) for path in paths])
 
@@ -59,6 +60,7 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
 def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Kick, snare and hat in turn (n, 3200), each with its own random pitch, decay and noise, and
     labels (n,)."""
+    _check(type(n) is int and n > 0, f"n is {n}; expected a whole number of sounds")
     draw = torch.Generator().manual_seed(seed)
     y, t = torch.arange(n) % 3, torch.arange(LENGTH["drums"]) / RATE
     x = torch.stack([kick(n, t, draw), snare(n, t, draw), hat(n, t, draw)])[y, torch.arange(n)]
@@ -94,20 +96,29 @@ def read_wav(path: str | Path) -> Tensor:
     """A mono recording of 16 bits (L,) in [-1, 1).
 
     Raises:
-        SoundError: it isn't mono, of 16 bits, or at 8,000 samples a second.
+        SoundError: it isn't mono, of 16 bits, or at 8,000 samples a second, or it's damaged.
     """
-    with wave.open(str(path)) as file:
-        form = file.getnchannels(), file.getsampwidth(), file.getframerate()
-        data = file.readframes(file.getnframes())
+    try:
+        with wave.open(str(path)) as file:
+            form = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            n, data = file.getnframes(), file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        hint = "download it again, or save it as WAV"
+        raise SoundError(f"{path} is damaged or no WAV file ({error}): {hint}") from None
     if form != (1, 2, RATE):
         given = f"{form[0]} channel(s), {8 * form[1]} bits and {form[2]} samples a second"
         raise SoundError(f"{path} has {given}; expected 1, 16 and {RATE}: resample it first")
+    whole = len(data) == 2 * n > 0
+    _check(whole, f"{path} is empty or cut short: download it again", SoundError)
     return torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
 
 
 def fitted(x: Tensor, length: int) -> Tensor:
     """A recording (L,) with a largest amplitude of 1 and ``length`` samples: the loudest stretch of
     a longer one, and a shorter one in the middle of silence."""
+    well = x.ndim == 1 and x.is_floating_point() and x.isfinite().all() and len(x) and length > 0
+    _check(well, f"x is {x.dtype} {tuple(x.shape)}; expected floats (L,) without NaN, L and length "
+           "1 or more")  # fmt: skip
     x = x / x.abs().max().clamp(min=1e-6)
     if len(x) > length:
         energy = F.pad(x.double().square().cumsum(0), (1, 0))
@@ -133,7 +144,20 @@ def _recordings(root: str | Path) -> list[Path]:
 
 def _held_out(path: Path, speaker: str | None) -> bool:
     """Whether a recording digit_speaker_index.wav is for testing."""
-    if speaker is not None and speaker not in SPEAKERS:
-        raise ValueError(f"there is no speaker {speaker!r}; expected one of {', '.join(SPEAKERS)}")
-    _, who, index = path.stem.split("_")
+    parts = path.stem.split("_")
+    named = len(parts) == 3 and parts[2].isdecimal()
+    _check(named, f"{path.name} isn't called digit_speaker_index.wav: move it away", SoundError)
+    _, who, index = parts
     return int(index) < 5 if speaker is None else who == speaker
+
+
+def _check_choice(name: str, train: bool, speaker: str | None) -> None:
+    _check(name in SOUNDS, f"there are no sounds {name!r}; expected one of {', '.join(SOUNDS)}")
+    _check(type(train) is bool, f"train is {train!r}; expected True or False")
+    known = speaker is None or speaker in SPEAKERS
+    _check(known, f"there is no speaker {speaker!r}; expected one of {', '.join(SPEAKERS)}")
+
+
+def _check(well: object, sentence: str, kind: type[ValueError] = ValueError) -> None:
+    if not well:
+        raise kind(sentence)

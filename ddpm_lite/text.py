@@ -42,6 +42,7 @@ class Tokenizer:
     """
 
     def __init__(self, pieces: Sequence[str], length: int = 16):
+        _check_pieces(pieces, length)
         self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
 
     def split(self, caption: str) -> list[str]:
@@ -49,7 +50,7 @@ class Tokenizer:
         found = ["<start>"]
         for word in caption.lower().split():
             while word:
-                fits = [p for p in self.pieces if word.startswith(p)]
+                fits = [p for p in self.pieces[2:] if word.startswith(p)]
                 if not fits:
                     raise ValueError(f"unknown word {word!r} in {caption!r}; {_known(self.pieces)}")
                 found.append(max(fits, key=len))
@@ -75,6 +76,7 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, heads, N, L), with a sum of 1 over the L keys. Built in chapter 17.
     """
+    _check_mask(q, k, mask)
     score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
     return score.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1)
 
@@ -89,6 +91,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, channels: int, dim: int, heads: int = 4):
         super().__init__()
+        _check_heads(channels, heads)
         self.heads, self.norm = heads, group_norm(channels)
         self.q = nn.Linear(channels, channels)
         self.kv = nn.Linear(dim, 2 * channels)
@@ -113,6 +116,7 @@ class TextLayer(nn.Module):
 
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
+        _check_heads(dim, heads)
         self.heads, self.norm1 = heads, nn.LayerNorm(dim)
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.norm2 = nn.LayerNorm(dim)
@@ -145,6 +149,7 @@ class TextEncoder(nn.Module):
         positions: float = 1.0,
     ):  # fmt: skip
         super().__init__()
+        _check(positions >= 0, f"positions is {positions}; expected 0 or more")
         self.embed = nn.Embedding(tokens, dim)
         start = positions * torch.randn(length, dim)
         self.positions = nn.Parameter(start, requires_grad=positions > 0)
@@ -169,7 +174,9 @@ class TextCondition(Conditioning):
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         y = torch.full((len(t), 1), START, device=t.device) if y is None else y
-        return super().forward(t), self.text(y), y != PAD
+        words = self.text(y)
+        _check(len(y) == len(t), f"y has {len(y)} captions; expected {len(t)}, one for each row")
+        return super().forward(t), words, y != PAD
 
 
 class TextBlock(Block):
@@ -207,6 +214,7 @@ class TextUNet(UNet):
         attention: Ints = (1, 2), dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
         positions: float = 1.0,
     ):  # fmt: skip
+        _check_levels(tokens, mults, attention)
         nn.Module.__init__(self)  # the layers of UNet are built anew, from blocks that read
         self.channels, self.cond_channels, self.dropout = channels, 0, 0.0
         self.factor = 2 ** (len(mults) - 1)
@@ -232,17 +240,27 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
         weights = attention_weights(q, k, mask).mean(1)
         found.append(rearrange(weights, "b (h w) l -> b h w l", h=x.shape[2]))
 
-    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
-    hooks = [layer.register_forward_hook(keep) for layer in layers]
-    net(x, t, y)
-    for hook in hooks:
-        hook.remove()
+    hooks = [layer.register_forward_hook(keep) for layer in _readers(net)]
+    try:
+        net(x, t, y)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return found
+
+
+def _readers(net: nn.Module) -> list[nn.Module]:
+    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
+    _check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
+    return layers
 
 
 def _check_captions(captions: Sequence[str]) -> None:
     if isinstance(captions, str):
         raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
+    well = isinstance(captions, Sequence) and len(captions)
+    texts = well and all(isinstance(caption, str) for caption in captions)
+    _check(texts, f"captions is {captions!r:.60}; expected a list of texts, one at least")
 
 
 def _check_length(captions: Sequence[str], y: list[list[int]], length: int) -> None:
@@ -257,9 +275,47 @@ def _known(pieces: Sequence[str]) -> str:
 
 
 def _check_tokens(y: Tensor, tokens: int, length: int) -> None:
-    if y.ndim != 2 or y.dtype != torch.int64 or y.shape[1] > length:
-        given = f"y is {y.dtype} of shape {tuple(y.shape)}"
+    tensor = isinstance(y, Tensor)
+    if not tensor or y.ndim != 2 or y.dtype != torch.int64 or not 0 < y.shape[1] <= length:
+        given = f"y is {y.dtype} of shape {tuple(y.shape)}" if tensor else f"y is {y!r:.60}"
         raise TypeError(f"{given}; expected int64 (B, L) with L up to {length}")
-    if not 0 <= y.min() <= y.max() < tokens or (y == PAD).all(1).any():
+    if len(y) and (not 0 <= y.min() <= y.max() < tokens or (y == PAD).all(1).any()):
         hint = f"expected 0 … {tokens - 1}, and not only padding: use the network's Tokenizer"
         raise ValueError(f"tokens are {y.min()} … {y.max()}; {hint}")
+
+
+def _check_pieces(pieces: Sequence[str], length: int) -> None:
+    texts = not isinstance(pieces, str) and all(isinstance(p, str) for p in pieces)
+    hint = "expected a list of words in small letters, without blanks and each once"
+    well = texts and all(p and p == "".join(p.lower().split()) for p in pieces)
+    _check(well and len({*pieces}) == len(pieces), f"pieces is {pieces!r:.60}; {hint}")
+    _check(type(length) is int and length > 1, f"length is {length}; expected a number of tokens")
+
+
+def _check_heads(dim: int, heads: int) -> None:
+    well = type(heads) is int and heads > 0 and dim % heads == 0
+    _check(well, f"there are {dim} channels; expected a multiple of heads = {heads}")
+
+
+def _check_levels(tokens: int, mults: Ints, attention: Ints) -> None:
+    _check(type(tokens) is int and tokens > 1, f"tokens is {tokens!r:.60}; expected their number, "
+           "len(tokenizer.pieces)")  # fmt: skip
+    tuples = isinstance(mults, (tuple, list)) and isinstance(attention, (tuple, list))
+    well = tuples and mults and {*attention} <= {*range(len(mults))}
+    hint = "expected tuples such as (1, 2), and attention at levels that there are"
+    _check(well, f"mults is {mults}, attention {attention}; {hint}")
+
+
+def _check_mask(q: Tensor, k: Tensor, mask: Tensor) -> None:
+    fits = q.ndim == k.ndim == 4 and q.shape[:2] == k.shape[:2] and q.shape[3] == k.shape[3]
+    given = f"q and k are {tuple(q.shape)} and {tuple(k.shape)}"
+    _check(fits, f"{given}; expected (B, heads, N, c) and (B, heads, L, c)")
+    rows = isinstance(mask, Tensor) and mask.dtype == torch.bool
+    well = rows and mask.shape == (len(k), k.shape[2]) and (mask.is_cuda or mask.any(1).all())
+    hint = f"expected bool {len(k), k.shape[2]}, with a True at least in each row"
+    _check(well, f"the mask isn't one, or hides a whole row; {hint}")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

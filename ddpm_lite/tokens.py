@@ -33,11 +33,16 @@ def encode(text: str) -> Tensor:
     Used in chapter 20.
     """
     _check_alphabet(text)
-    return torch.tensor([MASK if c == "_" else ALPHABET.index(c) for c in text])
+    tokens = [MASK if c == "_" else ALPHABET.index(c) for c in text]
+    return torch.tensor(tokens, dtype=torch.long)
 
 
 def decode(x: Tensor) -> str:
     """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
+    _check_whole(x)
+    well = x.ndim == 1 and ((x >= MASK) & (x < len(ALPHABET))).all()
+    _check(well, f"x has shape {tuple(x.shape)} and tokens that may be no characters; expected one "
+           f"row (L,) of 0 … {len(ALPHABET) - 1}, or {MASK}")  # fmt: skip
     return "".join("_" if token == MASK else ALPHABET[token] for token in x.tolist())
 
 
@@ -55,6 +60,8 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
     """
     _check_whole(x0)
     r = torch.rand(x0.shape, device=x0.device) if r is None else r
+    _check_shares(u, x0)
+    _check(r.shape == x0.shape, f"r has shape {tuple(r.shape)}; expected {tuple(x0.shape)}")
     return x0.masked_fill(r < u[:, None], MASK)
 
 
@@ -65,6 +72,9 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
     s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
+    well = torch.as_tensor(u).ndim == torch.as_tensor(s).ndim == 0 and 0 <= s < u <= 1
+    _check(well, f"(u, s) is {u, s}; expected numbers, 0 <= s < u <= 1")
+    _check_probabilities(p, xu)
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
     tokens = torch.where(hidden, (1 - s / u) * p, visible)
@@ -73,7 +83,9 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
 
 def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
     """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
-    nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
+    _check_clean(x0)
+    _check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
+    nats = F.cross_entropy(_logits(net, xu).movedim(-1, 1), x0, reduction="none")
     return nats.masked_fill(xu != MASK, 0)
 
 
@@ -94,7 +106,9 @@ def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tens
 
     Built in chapter 20.
     """
+    _check_clean(x0)
     u = times(len(x0)).to(x0.device)
+    _check(u.is_cuda or (u > 0).all(), "a time u is 0, where nothing is hidden; expected u > 0")
     nats = hidden_nats(net, x0, mask_tokens(x0, u))
     return (nats.sum(1) / u).mean() / x0.shape[1]
 
@@ -106,6 +120,8 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
     For small L only. Built in chapter 20.
     """
     L, bound = x0.shape[1], 0
+    few = L <= 20 and type(T) is int and T > 0
+    _check(few, f"L is {L}, T {T}; expected up to 20, as there are 2^L sets, and a whole number")
     t = torch.arange(1, T + 1, dtype=torch.float64)
     choices = [torch.tensor([False, True])] * L
     for hidden in torch.cartesian_prod(*choices).reshape(-1, L):
@@ -120,6 +136,8 @@ def gumbel_max(logits: Tensor) -> Tensor:
     """A sample (…,) of softmax(logits) (…, V): the largest of logits + Gumbel noise, in float64.
     In low precision the noise has no tail, and rare tokens are never drawn (Zheng et al. 2024,
     arXiv 2409.02908, section 4). Built in chapter 20."""
+    well = logits.is_floating_point() and (logits.is_cuda or not logits.isnan().any())
+    _check(well, f"logits are {logits.dtype}, or have a NaN; expected floats: check the network")
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
@@ -139,7 +157,8 @@ def by_confidence(logits: Tensor, drawn: Tensor) -> Tensor:
 def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Tensor:
     """x (B, L) with k of the masks of each row replaced by tokens that are drawn from net(x), each
     without knowing the others. Visible tokens stay. Built in chapter 20."""
-    logits = net(x)
+    _check_steps(k)
+    logits = _logits(net, x)
     drawn = gumbel_max(logits)
     score = order(logits, drawn).masked_fill(x != MASK, -torch.inf)
     chosen = score.topk(min(k, x.shape[1])).indices  # (B, k)
@@ -176,13 +195,17 @@ def shifted(x: Tensor) -> Tensor:
 def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
     """-log p(x0) from left to right, in nats a token: each token given all before it. ``net`` is
     causal. Built in chapter 20."""
-    return F.cross_entropy(net(shifted(x0)).movedim(-1, 1), x0)
+    _check_clean(x0)
+    _check_causal(net)
+    return F.cross_entropy(_logits(net, shifted(x0)).movedim(-1, 1), x0)
 
 
 @torch.no_grad()
 def left_to_right(net: Callable, x: Tensor) -> Tensor:
     """x (B, L) with its masks filled from left to right by a causal network, which doesn't see what
     comes after. Used in chapter 20."""
+    _check_whole(x)
+    _check_causal(net)
     x = x.clone()
     for i in range(x.shape[1]):
         drawn = gumbel_max(net(shifted(x))[:, i])
@@ -207,6 +230,9 @@ class TokenBlock(nn.Module):
 
     def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
         super().__init__()
+        whole = type(heads) is int and heads > 0 and width % (heads * (1 + rotary)) == 0
+        _check(whole, f"width is {width}; expected a multiple of heads = {heads}, with rotary "
+               "an even number for each")  # fmt: skip
         self.heads, self.causal, self.rotary = heads, causal, rotary
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
@@ -243,6 +269,9 @@ class TokenNet(nn.Module):
     def __init__(self, vocab: int, length: int, width: int = 64, depth: int = 4, heads: int = 4,
                  num_classes: int = 0, causal: bool = False, rotary: bool = False):  # fmt: skip
         super().__init__()
+        sizes = vocab, length, depth
+        well = all(type(n) is int and n > 0 for n in sizes)
+        _check(well, f"(vocab, length, depth) is {sizes}; expected whole numbers from 1")
         self.vocab, self.length = vocab, length
         self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
         self.place = nn.Parameter(0.02 * torch.randn(length, width))
@@ -263,34 +292,81 @@ class TokenNet(nn.Module):
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     """Images (B, 1, H, W) in [-1, 1] to tokens (B, H W), from 0 (black) to levels - 1 (white), row
     by row. Used in chapter 20."""
+    well = images.ndim == 4 and images.shape[1] == 1 and type(levels) is int and levels > 1
+    hint = "expected grey images (B, 1, H, W) in [-1, 1], and 17 levels or another number"
+    well = well and images.is_floating_point() and (images.abs() < 1.01).all()
+    _check(well, f"images are {images.dtype} {tuple(images.shape)}, levels {levels}; {hint}")
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
     """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in chapter
     20."""
+    _check_whole(x)
+    well = x.ndim == 2 and levels > 1 and ((x >= MASK) & (x < levels)).all() and height > 0
+    _check(well and x.shape[1] % height == 0, f"x has shape {tuple(x.shape)}; expected (B, H W) "
+           f"with H = height = {height}, and tokens below levels = {levels}")  # fmt: skip
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
     return rearrange(images, "b (h w) -> b 1 h w", h=height)
 
 
+def _logits(net: Callable, x: Tensor) -> Tensor:
+    """What the network gives for x, in the right shape."""
+    logits = net(x)
+    hint = f"expected {(*x.shape, 'V')}: logits for each token"
+    _check(logits.ndim == 3 and logits.shape[:2] == x.shape, f"the network gives "
+           f"{tuple(logits.shape)}; {hint}")  # fmt: skip
+    return logits
+
+
 def _check_whole(x: Tensor) -> None:
-    if x.dtype != torch.long:
-        raise ValueError(f"tokens must be whole numbers (torch.long); got {x.dtype}. "
-                         "For images, use to_levels first")  # fmt: skip
+    kind = x.dtype if isinstance(x, Tensor) else repr(x)[:60]
+    _check(kind == torch.long, f"tokens must be whole numbers (torch.long); got {kind}. "
+           "For images, use to_levels first; for text, encode")  # fmt: skip
+
+
+def _check_clean(x0: Tensor) -> None:
+    _check_whole(x0)
+    well = x0.ndim == 2 and x0.numel() and (x0.is_cuda or x0.min() >= 0)
+    _check(well, f"x0 has shape {tuple(x0.shape)}, or masks; expected (B, L), not empty, without")
+
+
+def _check_shares(u: Tensor, x0: Tensor) -> None:
+    rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x0.shape[:1]
+    well = rows and x0.ndim == 2 and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
+    given = f"{u.dtype} {tuple(u.shape)}" if isinstance(u, Tensor) else repr(u)
+    _check(well, f"u is {given}; expected {len(x0)} floats from 0 to 1, one for each row (B, L)")
+
+
+def _check_probabilities(p: Tensor, xu: Tensor) -> None:
+    _check_whole(xu)
+    fits = p.ndim == 3 and p.shape[:2] == xu.shape and xu.max() < p.shape[2]
+    given = f"p has shape {tuple(p.shape)} for x_u {tuple(xu.shape)}"
+    _check(fits, f"{given}; expected (B, L, V), and tokens below V")
+    well = (p >= 0).all() and (p.sum(-1) - 1).abs().max() < 1e-3
+    _check(well, "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)")
+
+
+def _check_causal(net: Callable) -> None:
+    blocks = net.blocks if isinstance(net, TokenNet) else []
+    _check(all(b.causal for b in blocks), "the network sees what comes after; expected causal=True")
 
 
 def _check_alphabet(text: str) -> None:
+    _check(isinstance(text, str), f"text is {text!r:.60}; expected one text, such as 'a mask'")
     if other := sorted(set(text) - set(ALPHABET) - {"_"}):
         raise ValueError(f"no tokens for {' '.join(map(repr, other))}; expected lower-case text of "
                          f"the characters {ALPHABET!r}, and _ for a mask")  # fmt: skip
 
 
 def _check_steps(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k is {k}; expected at least 1 token a step, or it never ends")
+    whole = type(k) is int and k >= 1
+    _check(whole, f"k is {k}; expected at least 1 token a step, or it never ends")
 
 
 def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
+    _check_whole(x)
+    _check(x.ndim == 2 and x.numel(), f"x has shape {tuple(x.shape)}; expected (B, L), not empty")
     if x.shape[1] > net.length:
         raise ValueError(f"a row has {x.shape[1]} tokens, and this network takes {net.length}")
     if x.max() >= net.vocab or x.min() < MASK:
@@ -298,3 +374,12 @@ def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
                          f"from {x.min().item()} to {x.max().item()}")  # fmt: skip
     if (y is None) != (net.label is None):
         raise ValueError("this network needs labels y" if y is None else "it takes no labels")
+    if y is not None:
+        n, rows = net.label.num_embeddings, isinstance(y, Tensor) and y.shape == x.shape[:1]
+        well = rows and y.dtype == torch.long and (y.is_cuda or 0 <= y.min() <= y.max() < n)
+        _check(well, f"y isn't {len(x)} labels 0 … {n - 1}; expected torch.long, one for each row")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

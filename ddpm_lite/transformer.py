@@ -22,15 +22,17 @@ def patchify(x: Tensor, p: int) -> Tensor:
     Raises:
         ValueError: H or W isn't a multiple of p.
     """
-    if any(side % p for side in x.shape[2:]):
-        given = f"x is {x.shape[2]} x {x.shape[3]} pixels"
-        raise ValueError(f"{given}; expected multiples of the patch size {p}: crop or pad x")
+    _check_patches(x, p)
     return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=p, q=p)
 
 
 def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
     """The inverse of ``patchify``, for an image with this many rows of patches: tokens
     (B, N, p · p · C) to (B, C, H, W). Built in chapter 16."""
+    shape = tuple(tokens.shape)
+    fits = type(p) is type(rows) is int and min(p, rows) > 0 and tokens.ndim == 3
+    hint = f"expected (B, N, D) with N a multiple of rows = {rows} and D of p * p, p = {p}"
+    _check(fits and not (shape[1] % rows or shape[2] % p**2), f"tokens are {shape}; {hint}")
     return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=p, q=p, h=rows)
 
 
@@ -38,6 +40,9 @@ def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
     """(rows · columns, dim): for each patch, sines and cosines of its row, and then of its column,
     in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
     at least 8. Built in chapter 16."""
+    well = type(rows) is type(columns) is int and dim % 4 == 0 and dim >= 8
+    given = f"(rows, columns, dim) is {rows, columns, dim}"
+    _check(well, f"{given}; expected whole numbers, and for dim a multiple of 4, at least 8")
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
     return torch.cat(halves, dim=1)
@@ -46,6 +51,9 @@ def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
 def modulate(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """h (B, N, dim), scaled by 1 + ``scale`` and moved by ``shift``, both (B, 1, dim). With zeros,
     nothing changes. Built in chapter 16."""
+    given = f"scale and shift are {tuple(scale.shape)} and {tuple(shift.shape)}"
+    fits = {scale.ndim, shift.ndim} <= {1, h.ndim}
+    _check(fits, f"{given}; expected (B, 1, {h.shape[-1]}), with an axis for the tokens")
     return h * (1 + scale) + shift
 
 
@@ -56,6 +64,7 @@ class TokenAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
+        _check_heads(dim, heads)
         self.heads = heads
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
 
@@ -128,9 +137,12 @@ class DiT(nn.Module):
         num_classes: int = 0, out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()
-        if dim % 4 or dim % heads or dim < 8:
-            hint = f"expected a multiple of 4 and of heads = {heads}, at least 8"
-            raise ValueError(f"dim is {dim}; {hint}")
+        _check(dim % 4 == 0 and dim >= 8, f"dim is {dim}; expected a multiple of 4, at least 8")
+        _check_heads(dim, heads)
+        whole = all(type(n) is int for n in (patch, depth)) and min(patch, depth) > 0
+        given = f"patch is {patch}, depth {depth}, num_classes {num_classes}"
+        hint = "expected whole numbers from 1, and 0 or more classes"
+        _check(whole and num_classes >= 0, f"{given}; {hint}")
         self.channels, self.patch, self.dim = channels, patch, dim
         self.condition = Conditioning(dim, dim, num_classes)
         self.embed = nn.Linear(patch**2 * channels, dim)
@@ -145,7 +157,7 @@ class DiT(nn.Module):
         return self.embed(patchify(x, self.patch)) + places
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        _check_input(self.channels, x, t)
+        _check_input(self, x, t)
         h, c = self.tokens(x), self.condition(t, y)
         for block in self.blocks:
             h = block(h, c)
@@ -154,12 +166,32 @@ class DiT(nn.Module):
         return unpatchify(h, self.patch, x.shape[2] // self.patch)
 
 
-def _check_input(channels: int, x: Tensor, t: Tensor) -> None:
-    """x has this many channels, and t has one timestep for each row."""
-    if x.ndim != 4 or x.shape[1] != channels:
-        raise ValueError(f"x has shape {tuple(x.shape)}; expected (B, {channels}, H, W)")
-    if t.shape != x.shape[:1]:
-        given = f"t has shape {tuple(t.shape)}"
-        raise ValueError(f"{given}; expected {len(x)} timesteps 1 … T, one for each row of x")
-    if t.is_floating_point() and not t.is_cuda and t.max() <= 1:
-        raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")
+def _check_patches(x: Tensor, p: int) -> None:
+    shape = tuple(x.shape)
+    _check(x.ndim == 4, f"x has shape {shape}; expected images (B, C, H, W)")
+    _check(type(p) is int and p > 0, f"the patch size is {p}; expected a whole number from 1")
+    hint = f"expected multiples of the patch size {p}: crop or pad x"
+    _check(not (shape[2] % p or shape[3] % p), f"x is {shape[2]} x {shape[3]} pixels; {hint}")
+
+
+def _check_heads(dim: int, heads: int) -> None:
+    well = type(dim) is type(heads) is int and heads > 0 and dim % heads == 0
+    _check(well, f"dim is {dim}; expected a multiple of heads = {heads}, both whole numbers")
+
+
+def _check_input(net: DiT, x: Tensor, t: Tensor) -> None:
+    """x fits the first layer, and t has one timestep for each row."""
+    kind, rows = net.embed.weight.dtype, x.shape[:1]
+    fits = isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] == net.channels
+    _check(fits and x.dtype == kind, f"x has shape {tuple(x.shape)} and is {x.dtype}; "
+           f"expected (B, {net.channels}, H, W) and {kind}")  # fmt: skip
+    times = isinstance(t, Tensor) and t.shape == rows and t.dtype != torch.bool
+    given = f"has shape {tuple(t.shape)}, {t.dtype}" if isinstance(t, Tensor) else f"is {t!r}"
+    _check(times, f"t {given}; expected {len(x)} timesteps 1 … T, one for each row of x")
+    scaled = t.is_floating_point() and not t.is_cuda and len(t) and t.max() <= 1
+    _check(not scaled, "t is at most 1; expected timesteps 1 … T, not t / T")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

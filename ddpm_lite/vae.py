@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .diffusion import check_data
 from .nets import Downsample, Upsample, group_norm
 
 
@@ -21,17 +22,21 @@ def reparameterise(mean: Tensor, logvar: Tensor, eps: Tensor | None = None) -> T
     """z = mean + exp(logvar / 2) eps, a sample through which gradients flow (arXiv 1312.6114,
     section 2.4). ``eps`` is noise like mean; None draws it. Built in chapter 15."""
     eps = torch.randn_like(mean) if eps is None else eps
+    _check_alike(mean, logvar, eps)
     return mean + (0.5 * logvar).exp() * eps
 
 
 def kl_to_prior(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL divergence of N(mean, exp(logvar)) from N(0, 1), of each entry, in nats (arXiv 1312.6114,
     appendix B). Built in chapter 15."""
+    _check_alike(mean, logvar)
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
 
 
 def gaussian_nll(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """-log N(x; mean, exp(log_std)²) of each entry, in nats. Built in chapter 15."""
+    _check_image(mean, x)
+    log_std = torch.as_tensor(log_std)
     z = (x - mean) / log_std.exp()
     return 0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)
 
@@ -51,6 +56,7 @@ class VAE(nn.Module):
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, std: float | None = None):
         super().__init__()
+        _check(std is None or std > 0, f"std is {std}; expected a number above 0, or None")
         self.encoder, self.decoder = encoder, decoder
         start = torch.tensor(math.log(std or 1.0))
         self.log_std = nn.Parameter(start, requires_grad=std is None)
@@ -58,12 +64,17 @@ class VAE(nn.Module):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and the log-variance of q(z | x), each (B, c, …)."""
-        mean, logvar = self.encoder(x).chunk(2, 1)
+        both = self.encoder(x)
+        hint = "expected an even number of them, means and log-variances"
+        _check(both.shape[1] % 2 == 0, f"the encoder gives {both.shape[1]} channels; {hint}")
+        mean, logvar = both.chunk(2, 1)
         return mean, logvar
 
     def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
         """The reconstruction of x through one sample of its latent."""
-        return self.decoder(reparameterise(*self.posterior(x), eps))
+        image = self.decoder(reparameterise(*self.posterior(x), eps))
+        _check_image(image, x)
+        return image
 
 
 def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -75,9 +86,9 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 
     Built in chapter 15.
     """
+    check_data(x)
     mean, logvar = vae.posterior(x)
     image = vae.decoder(reparameterise(mean, logvar, eps))
-    _check_image(image, x)
     rebuild = gaussian_nll(x, image, vae.log_std).flatten(1).sum(1)
     return rebuild, kl_to_prior(mean, logvar).flatten(1).sum(1)
 
@@ -85,6 +96,7 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) -> Tensor:
     """The negative bound, with the KL divergence times beta (Higgins et al. 2017, Eq. 4). At beta =
     1 it's a bound on -log p(x). Sums over dimensions, mean over rows. Built in chapter 15."""
+    _check(beta >= 0, f"beta is {beta}; expected 0 or more")
     rebuild, kl = elbo_terms(vae, x, eps)
     return (rebuild + beta * kl).mean()
 
@@ -93,6 +105,8 @@ def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) 
 def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
     """-log of the mean of p(x, z) / q(z | x) over k samples of z, (B,): a bound on -log p(x) that
     gets tighter with k (Burda et al. 2016, arXiv 1509.00519, Eq. 8). Exercise of chapter 15."""
+    check_data(x)
+    _check(type(k) is int and k > 0, f"k is {k}; expected a whole number of samples")
     mean, logvar = vae.posterior(x)
     weights = []
     for _ in range(k):
@@ -108,12 +122,14 @@ def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
 def latent_scale(vae: VAE, x: Tensor) -> Tensor:
     """s = 1 / the standard deviation of the latents of training images x, one number, which makes
     theirs 1 (arXiv 2112.10752, appendix G). Built in chapter 15."""
+    check_data(x)
     return 1 / reparameterise(*vae.posterior(x)).std()
 
 
 @torch.no_grad()
 def to_latent(vae: VAE, x: Tensor) -> Tensor:
     """Images to scaled latents: z s, with a fresh sample of z. Built in chapter 15."""
+    check_data(x)
     return vae.scale * reparameterise(*vae.posterior(x))
 
 
@@ -126,6 +142,7 @@ def from_latent(vae: VAE, z: Tensor) -> Tensor:
 def dense_vae(size: tuple[int, ...] = (1, 8, 8), latent: int = 8, width: int = 128,
               std: float | None = None) -> VAE:  # fmt: skip
     """A VAE of small images (C, H, W), with a vector (B, latent) as latent. Used in chapter 15."""
+    _check(isinstance(size, (tuple, list)), f"size is {size}; expected (C, H, W)")
     dim = math.prod(size)
     inner = lambda a, b: [nn.Linear(a, b), nn.SiLU(), nn.Linear(b, b), nn.SiLU()]  # noqa: E731
     encoder = nn.Sequential(nn.Flatten(), *inner(dim, width), nn.Linear(width, 2 * latent))
@@ -150,7 +167,18 @@ def conv_vae(channels: int = 1, latent: int = 4, width: int = 16, levels: int = 
     return VAE(encoder, decoder, std)
 
 
+def _check_alike(mean: Tensor, *others: Tensor) -> None:
+    given = [tuple(a.shape) if isinstance(a, Tensor) else a for a in (mean, *others)]
+    same = all(shape == given[0] for shape in given) and mean.is_floating_point()
+    _check(same, f"mean, logvar and eps are {given}; expected floats of one shape")
+
+
 def _check_image(image: Tensor, x: Tensor) -> None:
-    if image.shape != x.shape:
-        raise ValueError(f"the decoder gives {tuple(image.shape)} for images {tuple(x.shape)}; "
-                         "expected the same shape: check its last layer, or pad x")  # fmt: skip
+    given = f"the decoder gives {tuple(image.shape)} for images {tuple(x.shape)}"
+    hint = "expected the same shape: check its last layer, or pad x"
+    _check(image.shape == x.shape, f"{given}; {hint}")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

@@ -392,17 +392,17 @@ FAULTS = {
     "a step of 0": (lambda: langevin(lambda x: x, X, 0.0, 1), "step is 0.0; expected a positive"),
     "rising times": (
         lambda: reverse(vp(), score_at_sigma, X, SIGMAS),
-        "times is [1.0, 2.0]; expected falling values",
+        "times is [1.0, 2.0]; expected a tensor of falling values",
     ),
     "rising sigmas": (
-        lambda: edm_heun(denoise, X, SIGMAS), "sigmas is [1.0, 2.0]; expected falling values"),
+        lambda: edm_heun(denoise, X, SIGMAS), "sigmas is [1.0, 2.0]; expected a tensor of fall"),
     "one time": (lambda: reverse(vp(), score_at_sigma, X, SIGMAS[:1]), "times is [1.0]; expected"),
     "a grid of one": (lambda: edm_sigmas(1), "(n, low, high) is (1, 0.002, 80.0); expected n > 1"),
     "a grid upside down": (lambda: edm_sigmas(9, 80, 0.002), "expected n > 1 and 0 < low < high"),
     "data without spread": (
         lambda: edm_coefficients(SIGMAS, 0.0), "data_std is 0.0; expected the standard deviation"),
     "alpha_bar that begins at t = 1": (
-        lambda: zero_terminal_snr(linear_schedule().alpha_bar[1:]), "expected 1, with T + 1 rows"),
+        lambda: zero_terminal_snr(linear_schedule().alpha_bar[1:]), "from 1, with T + 1 rows"),
     "an unknown target": (
         lambda: min_snr_weight(SIGMAS, "x"), "target is x; expected 'eps', 'x0' or 'v'"),
     "an unknown level": (

@@ -168,7 +168,7 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
     "skip_widths": lambda f: f(unet()),
     "Branch": lambda f: shaken(f(unet()))(x(), torch.randn(4, 32), x()),
     "Control": lambda f: shaken(f(unet()))(x(), T, Y.clamp(max=2), x()),
-    "playground_file": lambda f: len(f(ddpm_lite.load_pretrained("digits")[0], S)),
+    "playground_file": lambda f: len(f(*ddpm_lite.load_pretrained("digits")[:2])),
     "Tokenizer": lambda f: f(("red", "seven", "s", "six", "es"), 6)(["red sevens", "", "sixes"]),
     "attention_weights": lambda f: f(x(4, 2, 5, 3), x(4, 2, 4, 3), MASK),
     "CrossAttention": lambda f: network(partial(f, 8, 6), x(4, 8, 6, 5), x(4, 4, 6), MASK),

@@ -1,0 +1,693 @@
+"""The same table as in test_faults.py, for parts III and IV of the book: likelihood, score, flow,
+editing, VAEs, GANs, transformers, captions, sounds, few steps, tokens, fine-tuning and scores.
+
+A row is what is done and the words that it gives, with TypeError between them where it isn't a
+ValueError. The same rows hold for ``python -O``.
+"""
+
+import math
+import tempfile
+import wave
+from pathlib import Path
+
+import pytest
+import torch
+from mutants import load, package
+from test_faults import complaint
+from torch import nn
+
+import ddpm_lite as d
+from ddpm_lite import (
+    audio,
+    distill,
+    editing,
+    finetune,
+    flow,
+    gan,
+    likelihood,
+    metrics,
+    pretrained,
+    scenes,
+    score,
+    sounds,
+    text,
+    tokens,
+    transformer,
+    vae,
+)
+
+S = d.cosine_schedule(100)
+X = torch.linspace(-1, 1, 256).reshape(4, 1, 8, 8)
+POINTS = torch.linspace(-1, 1, 8).reshape(4, 2)
+T = torch.ones(4, dtype=torch.int64)  # a time, or a label, for each row
+U, MEANS = torch.tensor([0.8, 0.5, 0.3, 0.1]), torch.eye(2)
+HIDDEN = torch.full((4, 6), tokens.MASK)
+WAVE = torch.sin(torch.arange(3200) / 3)[None]
+NAN, WHITE = X + math.nan, X + 255  # 255: bytes as floats
+TEMPORARY = tempfile.TemporaryDirectory()
+FOLDER = Path(TEMPORARY.name)
+unet = d.UNet(1, 8, (1, 2), num_classes=3)
+halves = d.UNet(1, 8, (1, 2), out_channels=2)
+encoder = text.TextEncoder(20, 8)
+dit, filler = transformer.DiT(1, 2, 16, 1, 2), tokens.TokenNet(5, 6, 16, 1)
+images = vae.conv_vae(width=8)
+generator, critic = gan.small_generator(8, 4), gan.small_discriminator(4)
+of_generator = torch.optim.SGD(generator.parameters(), 0.1)
+RED = (0, "red", 7)
+
+
+def model(x, t, *rest):
+    return 0.5 * x
+
+
+def one(x, *rest):
+    """A model that gives one row for all, which would broadcast."""
+    return x[:1]
+
+
+@torch.no_grad()
+def blind(x, t):
+    return 0.5 * x
+
+
+student = distill.consistency(model, S)
+
+
+def sampled(step, x=X):
+    return lambda: d.sample(model, S, x, 5, step)
+
+
+def bound(x0=X, times=(100, 50, 0), reverse=None):
+    reverse = reverse or likelihood.fixed_variance(model, S)
+    return lambda: likelihood.bound(reverse, S, x0, 256, times)
+
+
+def ode(times=(0, 50, 100), model=model):
+    return lambda: likelihood.ode_log_prob(model, S, POINTS, times)
+
+
+def dsm(sigma=U, x0=POINTS, net=model):
+    return lambda: score.dsm_loss(net, x0, sigma)
+
+
+def reversed_(times, net=model):
+    return lambda: score.reverse(score.vp(), net, POINTS, times)
+
+
+def drawn(*things):
+    return lambda: scenes.draw_scenes([things], X.repeat(5, 1, 1, 1), torch.arange(20) % 10)
+
+
+def written(name, data=b"\1\2" * 100, cut=0):
+    """The path of a WAV file."""
+    with wave.open(str(FOLDER / name), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(data)
+    (FOLDER / name).write_bytes((FOLDER / name).read_bytes()[: -cut or None])
+    return FOLDER / name
+
+
+def other_weights(loader, file):
+    """A loader of the package where its weights are those of something else."""
+    def do():
+        real = pretrained.FOLDER
+        pretrained.FOLDER = FOLDER
+        try:
+            d.save_checkpoint(FOLDER / file, other=1)
+            return loader()
+        finally:
+            pretrained.FOLDER = real
+            (FOLDER / file).unlink()
+    return do
+
+
+def no_weights(loader):
+    def do():
+        real = pretrained.FOLDER
+        pretrained.FOLDER = FOLDER
+        try:
+            return loader()
+        finally:
+            pretrained.FOLDER = real
+    return do
+
+
+DATA = "x0 is torch.uint8 of shape (4, 1, 8, 8); expected at least one row in a tensor of floats"
+RANGE = "the range of x0 is (254.0, 256.0); expected about -1 … 1"
+LOSSES = {  # each refuses bytes, 0 … 255, NaN and an empty batch in the same way
+    "hybrid_loss": lambda x: likelihood.hybrid_loss(halves, S, x),
+    "bound": lambda x: bound(x)(),
+    "dsm_loss": lambda x: score.dsm_loss(model, x, U[: len(x)]),
+    "flow_loss": lambda x: flow.flow_loss(model, x),
+    "sdedit": lambda x: editing.sdedit(model, S, x, 0.5),
+    "vae_loss": lambda x: vae.vae_loss(images, x),
+    "importance_bound": lambda x: vae.importance_bound(images, x, 2),
+    "latent_scale": lambda x: vae.latent_scale(images, x),
+    "to_latent": lambda x: vae.to_latent(images, x),
+    "discriminator_step": lambda x: gan.discriminator_step(
+        generator, critic, torch.optim.SGD(critic.parameters(), 0.1), x, torch.zeros(4, 8)),
+    "progressive_loss": lambda x: distill.progressive_loss(student, model, S, x, [100, 50, 0]),
+    "consistency_loss": lambda x: distill.consistency_loss(student, student, S, x, [100, 50, 0]),
+    "mean_flow_loss": lambda x: distill.mean_flow_loss(
+        lambda x, u, s: 0 * x, x, U[: len(x)], U[: len(x)] / 2),
+    "edges": finetune.edges,
+    "fit_classifier": lambda x: d.fit_classifier(x, T[: len(x)], 1),
+    "score": lambda x: metrics.score(x, X, X, metrics.coarse_pixels),
+}  # fmt: skip
+
+LIKELIHOOD = {
+    "bits for each of 0 dimensions": (
+        lambda: likelihood.bits_per_dim(U, 0), "dims is 0; expected the numbers in a row"),
+    "256 levels for their width": (
+        lambda: likelihood.bits_per_dim(U, 64, 256), "width is 256; expected 1, or the distance"),
+    "levels of 0 … 255": (
+        lambda: likelihood.dequantise(WHITE, 256), "x0 has values far beyond [-1, 1]; for byte"),
+    "levels of bytes": (
+        lambda: likelihood.dequantise(X.byte(), 256), "use x.float() / 127.5 - 1"),
+    "a decoder without variance": (
+        lambda: likelihood.decoder_log_prob(X, X, 0 * X, None),
+        "the variance isn't a tensor of numbers above 0"),
+    "a divergence from a point": (
+        lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "tensor of numbers above 0"),
+    "w is 2": (
+        lambda: likelihood.fixed_variance(model, S, 2.0)(X, 5 * T, 3 * T),
+        "w is 2.0; expected a number in [0, 1], or a tensor with 4 axes"),
+    "w for each row, which would broadcast over the width": (
+        lambda: likelihood.reverse_step(S, X, 5, 3, X, U), "or a tensor with 4 axes, as x has"),
+    "a model for a reverse step": (
+        bound(reverse=model), "the reverse step returns a Tensor; expected a mean and a variance: "
+        "wrap a model, fixed_variance(model, schedule)"),
+    "one time for a term of the bound": (
+        lambda: likelihood.bound_term(likelihood.fixed_variance(model, S), S, X, 5, 3, X),
+        "s is 3; expected times for each row"),
+    "a number of steps for the times of a bound": (
+        bound(times=10), "expected an order of whole numbers from 0 to T = 100"),
+    "times of a bound as a tensor": (
+        bound(times=torch.tensor([100, 0])), "expected an order of whole numbers from 0 to T"),
+    "no times of a bound": (bound(times=[]), "expected an order of whole numbers from 0 to T"),
+    "times of an ODE between the rows": (
+        ode([0, 0.5, 100]), "expected an order of whole numbers from 0 to T = 100"),
+    "a number of steps for an ODE": (ode(50), "expected an order of whole numbers from 0 to"),
+    "a model under no_grad in an ODE": (
+        ode(model=blind), "the model has no gradient; call it without torch.no_grad()"),
+}  # fmt: skip
+
+SCORE = {
+    "the score of clean data": (
+        lambda: score.as_score(model, S)(POINTS, 0 * T), "t is 0; expected 1 … T, where there is"),
+    "one score for four rows": (
+        lambda: score.as_score(one, S)(POINTS, T),
+        "the prediction is torch.float32 of shape (1, 2); expected shape (4, 2)"),
+    "means without an axis for them": (
+        lambda: score.mixture_score(POINTS, MEANS[0], 0.1),
+        "means is torch.float32 of shape (2,); expected (K, D) with D as in x (4, 2)"),
+    "a mixture of points without noise": (
+        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0.0; expected a number"),
+    "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is 0.5; expected 4 numbers above 0"),
+    "sigma as a number": (dsm(0.5), "sigma is 0.5; expected 4 numbers above 0, one for each row"),
+    "a sigma of one row": (dsm(U[:1]), "sigma is torch.float32 of shape (1,); expected 4 numbers"),
+    "a sigma of 0": (dsm(0 * U), "expected 4 numbers above 0, one for each row"),
+    "one score in a loss": (dsm(net=one), "the prediction is torch.float32 of shape (1, 2)"),
+    "one score in Langevin": (
+        lambda: score.langevin(one, POINTS, 0.1, 3), "the prediction is torch.float32 of shape (1"),
+    "no step of Langevin": (
+        lambda: score.langevin(lambda x: -x, POINTS, 0.1, -1), "n is -1; expected a whole number"),
+    "noise levels that rise": (
+        lambda: score.annealed_langevin(model, POINTS, U.flip(0), 3, 0.1),
+        "sigmas is [0.1, 0.3, 0.5]; expected a tensor of falling values"),
+    "noise levels in a list": (
+        lambda: score.annealed_langevin(model, POINTS, [1.0, 0.5], 3, 0.1),
+        "sigmas is [1.0, 0.5]; expected a tensor of falling values"),
+    "the betas of a schedule for an SDE": (
+        lambda: score.vp(1e-4, 0.02),
+        "(beta_0, beta_1) is (0.0001, 0.02); expected 0 <= beta_0 <= beta_1, T times as large as"),
+    "an SDE whose noise falls": (
+        lambda: score.ve(50.0, 0.01), "(low, high) is (50.0, 0.01); expected 0 < low < high"),
+    "a step of an SDE towards the noise": (
+        lambda: score.sde_step(score.vp(), model, POINTS, U[2], U[0]), "expected tensors, s <= u"),
+    "a step of an SDE at a float": (
+        lambda: score.sde_step(score.vp(), model, POINTS, 0.5, 0.4), "(u, s) is (0.5, 0.4); expec"),
+    "timesteps for the times of an SDE": (
+        reversed_(torch.arange(100.0, -1, -10)), "expected a tensor of falling values, 0 or more, "
+        "at most 1"),
+    "a number of steps for an SDE": (reversed_(50), "times is 50; expected a tensor of falling"),
+    "a score of NaN in sampling": (
+        reversed_(U, lambda x, u: x / 0 * 0),
+        "the prediction is nan; expected numbers: check the weights, and end times above 0"),
+    "half a noise level": (
+        lambda: score.edm_sigmas(2.5), "(n, low, high) is (2.5, 0.002, 80.0); expected n > 1"),
+    "levels of rho 0": (lambda: score.edm_sigmas(5, rho=0), "rho is 0; expected a number above 0"),
+    "sigma as a number for EDM": (
+        lambda: score.edm_coefficients(0.5, 0.5), "sigma is 0.5; expected a tensor of noise"),
+    "one sigma for a denoiser": (
+        lambda: score.edm_denoiser(model, 0.5)(POINTS, U[:1]), "expected 4 numbers above 0"),
+    "a denoiser at sigma 0": (
+        lambda: score.edm_denoiser(model, 0.5)(POINTS, 0 * U), "expected 4 numbers above 0"),
+    "sigmas in a list": (
+        lambda: score.edm_heun(model, POINTS, [2.0, 0.0]), "sigmas is [2.0, 0.0]; expected a tens"),
+    "a schedule for its alpha_bar": (
+        lambda: score.zero_terminal_snr(S), "expected schedule.alpha_bar, which falls from 1"),
+    "alpha_bar that doesn't fall": (
+        lambda: score.zero_terminal_snr(torch.ones(3)), "expected schedule.alpha_bar, which falls"),
+    "a weight with gamma -5": (
+        lambda: score.min_snr_weight(S.snr, gamma=-5), "gamma is -5; expected a number above 0"),
+    "a weight of the logarithm of the SNR": (
+        lambda: score.min_snr_weight(S.snr[1:].log(), "v"), "expected ratios of signal and noise"),
+    "a timestep as a level of flow": (
+        lambda: score.convert_level(torch.tensor([500.0]), "flow", "edm"),
+        "value is [500.0]; expected a tensor of levels of the convention 'flow'"),
+    "a level as a number": (
+        lambda: score.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor of lev"),
+    "alpha_bar of another batch": (
+        lambda: score.convert_state(POINTS, U[:3], "vp", "edm"),
+        "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of one shape"),
+    "one prediction for four rows": (
+        lambda: score.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
+        "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of one shape"),
+    "a time beyond T between the rows": (
+        lambda: score.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a tensor in"),
+    "the time of an alpha_bar above 1": (
+        lambda: score.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a tensor of"),
+}  # fmt: skip
+
+ROWS = "floats from 0 to 1, one for each row"
+FLOW = {
+    "one u for all": (
+        lambda: flow.interpolate(POINTS, 0.5, POINTS), "u is 0.5; expected 4 " + ROWS),
+    "one row of u": (
+        lambda: flow.interpolate(POINTS, U[:1], POINTS), "u is torch.float32 (1,); expected 4 fl"),
+    "timesteps for u": (
+        lambda: flow.interpolate(POINTS, 100 * U, POINTS), "expected 4 " + ROWS),
+    "one end for four paths": (
+        lambda: flow.interpolate(POINTS, U, POINTS[:1]), "x0 has shape (4, 2) and x1 (1, 2); expe"),
+    "one time for the batch": (
+        lambda: flow.flow_loss(model, POINTS, None, lambda n: U[:1]), "expected 4 " + ROWS),
+    "one velocity in a loss": (
+        lambda: flow.flow_loss(one, POINTS), "the velocity has shape (1, 2), or values such as Na"),
+    "a timestep for a velocity": (
+        lambda: flow.velocity_of(d.MLP(2, 16, 1))(POINTS, 100 * U), "expected 4 " + ROWS),
+    "a timestep for a diffusion model's velocity": (
+        lambda: flow.as_flow(model, S)(POINTS, 100 * U), "expected 4 " + ROWS),
+    "times of a flow in a list": (
+        lambda: flow.sample_flow(model, POINTS, [1, 0.5, 0]),
+        "times is [1, 0.5, 0]; expected a number of steps, or a tensor"),
+    "steps of a flow are True": (
+        lambda: flow.sample_flow(model, POINTS, True), "times is True; expected a number of steps"),
+    "-5 steps of a flow": (
+        lambda: flow.sample_flow(model, POINTS, -5), "times is -5; expected a number of steps"),
+    "a velocity of one row": (
+        lambda: flow.sample_flow(one, POINTS), "expected (4, 2) and numbers: check the network"),
+    "a velocity of NaN": (
+        lambda: flow.sample_flow(lambda x, u: x / 0 * 0, POINTS), "values such as NaN; expected ("),
+    "straightness of given times": (
+        lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected numbers fr"),
+}  # fmt: skip
+
+EDITING = {
+    "no step of an edit": (
+        lambda: editing.sdedit(model, S, X, 0.5, 0), "n is 0; expected a whole number of steps"),
+    "a mask of another size": (
+        lambda: editing.replaced(X, X[..., :7] > 0),
+        "mask is torch.bool (4, 1, 8, 7); expected a shape that goes with x0, (4, 1, 8, 8)"),
+    "a mask without its channel, which would make four": (
+        lambda: editing.replaced(X, X[:, 0] > 0), "mask is torch.bool (4, 8, 8); expected a shape"),
+    "no mask": (lambda: editing.replaced(X, None), "mask is None; expected bool: True where a pix"),
+    "known pixels as bytes": (
+        lambda: editing.replaced(X.byte(), X > 0), "x0 is torch.uint8 (4, 1, 8, 8); expected floa"),
+    "one known image for four, and one noise": (
+        sampled(editing.replaced(X[:1], X[:1] > 0)),
+        "x0 is (1, 1, 8, 8); expected (4, 1, 8, 8): use x0.expand"),
+    "half a round": (
+        lambda: editing.repaint(model, X, X > 0, 2.5), "rounds is 2.5; expected 1 (replacement on"),
+    "the matrix of |x|": (
+        lambda: editing.matrix_of(torch.abs, (2,)), "f is not linear; expected f(x) = A x for all"),
+    "the matrix of a mean over the batch": (
+        lambda: editing.matrix_of(lambda x: x.sum(0, True), (2,)), "f(x) is (1, 2); expected a ro"),
+    "the matrix for a number of pixels": (
+        lambda: editing.matrix_of(lambda x: x, 64), "shape is 64; expected that of an image"),
+    "a measurement in float64": (
+        lambda: editing.residual(MEANS.double(), POINTS, POINTS), "x0 as tensors of one kind of f"),
+    "a measurement as a function": (
+        sampled(editing.dps(model, torch.sum, POINTS), POINTS), "A, y and x0 as tensors of one ki"),
+    "a move away from the measurement": (
+        lambda: editing.dps(model, MEANS, POINTS, -1.0), "scale is -1.0; expected a length of at"),
+    "a model under no_grad in DPS": (
+        sampled(editing.dps(blind, MEANS, POINTS), POINTS), "the model is without gradient; expec"),
+    "a standard deviation of -1": (
+        lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, and none"),
+    "a measurement that is a row": (
+        lambda: editing.likelihood(model, S, MEANS[0], POINTS), "A is torch.float32 (2,); expecte"),
+    "a mixture of one mean without an axis": (
+        lambda: editing.mixture_model(S, MEANS[0], 0.1), "means is torch.float32 (2,); expected t"),
+    "points of other dimensions": (
+        lambda: editing.mixture_model(S, MEANS[:, :1], 0.1)(POINTS, T), "expected points (B, 1)"),
+    "measurements of four rows in a posterior": (
+        lambda: editing.mixture_posterior(MEANS, 0.1, MEANS, POINTS),
+        "(A, y) is ((2, 2), (4, 2)); expected A (m, 2) and y (m,)"),
+    "the same measurement twice without noise": (
+        lambda: editing.mixture_posterior(MEANS, 0.1, torch.ones(2, 2), torch.ones(2)),
+        "sigma is 0.0; expected a number above 0, as the rows of A depend on each other"),
+}  # fmt: skip
+
+VAE_GAN = {
+    "one log-variance for four rows": (
+        lambda: vae.kl_to_prior(POINTS, POINTS[:1]), "mean, logvar and eps are [(4, 2), (1, 2)]"),
+    "one noise for four latents": (
+        lambda: vae.reparameterise(POINTS, POINTS, POINTS[:1]), "expected floats of one shape"),
+    "one decoded image for four": (
+        lambda: vae.gaussian_nll(X, X[:1], U[0]), "the decoder gives (1, 1, 8, 8) for images (4, "),
+    "a standard deviation of 0, which was 1": (
+        lambda: vae.VAE(nn.Identity(), nn.Identity(), 0.0), "std is 0.0; expected a number above"),
+    "an encoder without variances": (
+        lambda: vae.VAE(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1))(X), "the encoder gives 1 channels"),
+    "images of 7 x 7 through a VAE": (
+        lambda: images(X[..., :7, :7]), "the decoder gives (4, 1, 8, 8) for images (4, 1, 7, 7)"),
+    "no sample of a bound": (
+        lambda: vae.importance_bound(images, X, 0), "k is 0; expected a whole number of samples"),
+    "beta is -1": (lambda: vae.vae_loss(images, X, -1.0), "beta is -1.0; expected 0 or more"),
+    "a number of pixels for a VAE": (lambda: vae.dense_vae(64), "size is 64; expected (C, H, W)"),
+    "logits that are whole numbers": (
+        lambda: gan.discriminator_loss(T, T), "a row of logits is empty, or not of floats"),
+    "the discriminator's step with the generator's optimiser": (
+        lambda: gan.discriminator_step(generator, critic, of_generator, X, torch.zeros(4, 8)),
+        "the optimiser has weights of another network; expected those of the one that learns"),
+    "the generator's step with an optimiser of both": (
+        lambda: gan.generator_step(generator, critic, torch.optim.SGD(
+            [*generator.parameters(), *critic.parameters()], 0.1), torch.zeros(4, 8)),
+        "the optimiser has weights of another network"),
+    "a step down a loss of NaN": (
+        lambda: gan.learn(of_generator, torch.tensor(math.nan, requires_grad=True)),
+        "the loss is nan; expected one finite number that depends on the weights"),
+    "a step under no_grad": (
+        lambda: gan.learn(of_generator, torch.tensor(1.0)), "the loss is 1.0; expected one finite"),
+    "a spectral norm of zeros": (
+        lambda: gan.spectral_norm(d.UNet(1, 8, (1, 2))), "layers have a weight of zeros, whose no"),
+    "spectral norm twice": (
+        lambda: gan.spectral_norm(gan.small_discriminator(4)), "has spectral norm already"),
+    "spectral norm of nothing": (
+        lambda: gan.spectral_norm(nn.ReLU()), "the network has no nn.Linear or nn.Conv2d"),
+}  # fmt: skip
+
+TRANSFORMER = {
+    "half a pixel, after which whole ones failed, too": (
+        lambda: transformer.patchify(X, 2.0), "the patch size is 2.0; expected a whole number"),
+    "patches of 0": (lambda: transformer.patchify(X, 0), "the patch size is 0; expected a whole"),
+    "patches of one image": (
+        lambda: transformer.patchify(X[0], 2), "x has shape (1, 8, 8); expected images (B, C, H, "),
+    "three rows of 16 patches": (
+        lambda: transformer.unpatchify(torch.zeros(4, 16, 4), 2, 3), "N a multiple of rows = 3"),
+    "positions of 6 numbers, which were NaN": (
+        lambda: transformer.position_embedding(2, 2, 6), "a multiple of 4, at least 8"),
+    "a scale without an axis for tokens": (
+        lambda: transformer.modulate(torch.zeros(4, 4, 8), torch.zeros(4, 8), torch.zeros(4, 8)),
+        "scale and shift are (4, 8) and (4, 8); expected (B, 1, 8), with an axis for the tokens"),
+    "three heads for 16 numbers": (
+        lambda: transformer.TokenAttention(16, 3), "dim is 16; expected a multiple of heads = 3"),
+    "no heads": (lambda: transformer.DiT(heads=0), "expected a multiple of heads = 0, both whole"),
+    "no block": (lambda: transformer.DiT(depth=-1), "patch is 2, depth -1, num_classes 0; expec"),
+    "one t for a transformer": (lambda: dit(X, 5), "t is 5; expected 4 timesteps 1 … T, one for"),
+    "a mask for a transformer's t": (lambda: dit(X, T > 0), "t has shape (4,), torch.bool; expect"),
+    "float64 for a transformer": (
+        lambda: dit(X.double(), T), "(4, 1, 8, 8) and is torch.float64; expected (B, 1, H, W)"),
+}  # fmt: skip
+
+CAPTIONS = {
+    "a list for a caption": (
+        lambda: scenes.layouts(["red seven"]), "the caption is ['red seven']; expected a text"),
+    "a kind of caption that there isn't": (
+        lambda: scenes.random_caption(scenes.Random(0), "four"), "kind is 'four'; expected one of"),
+    "a seed for its generator": (
+        lambda: scenes.random_caption(0), "random is 0; expected random.Random(0)"),
+    "nothing to draw": (drawn(), "there is nothing to draw; expected a list of layouts"),
+    "a place that there isn't, the big one to Python": (
+        drawn((-1, "red", 7)), "a layout is ((-1, 'red', 7),); expected a place 0 … 4"),
+    "a digit -1, a nine to Python": (drawn((0, "red", -1)), "expected a place 0 … 4, a colour and"),
+    "a colour that there isn't": (drawn((0, "mauve", 7)), "expected a place 0 … 4, a colour and"),
+    "captions for layouts": (
+        lambda: scenes.draw_scenes(["red seven"], X, T), "a layout is 'red seven'; expected a pla"),
+    "a digit that there are no drawings of": (
+        lambda: scenes.draw_scenes([(RED,)], X, T), "a digit that y has for each thing"),
+    "no scene": (lambda: scenes.make_scenes(0, X, T), "n is 0; expected a whole number of scenes"),
+    "digits of 0 … 255": (lambda: scenes.draw_scenes([(RED,)], WHITE, T), "the range of x0 is"),
+    "scenes of 8 x 8": (
+        lambda: scenes.Reader(4).read(torch.zeros(2, 3, 8, 8)), "scenes are (2, 3, 8, 8); expect"),
+    "a scene of NaN, which had a red zero": (
+        lambda: scenes.Reader(4).read(torch.full((2, 3, 16, 16), math.nan)), "is (nan, nan); exp"),
+    "no scene to score": (
+        lambda: scenes.score_scenes([], []), "expected a list of layouts, from Reader.read, and"),
+    "a caption that can't be drawn": (
+        lambda: scenes.score_scenes([(RED,)], ["red one above red two above red six"]),
+        "the caption 'red one above red two above red six' can't be drawn"),
+    "no caption": (
+        lambda: text.Tokenizer(["red"])([]), "captions is []; expected a list of texts, one at"),
+    "a number for a caption": (lambda: text.Tokenizer(["red"])([7]), "captions is [7]; expected"),
+    "words in one text, which became letters": (
+        lambda: text.Tokenizer("red seven"), "pieces is 'red seven'; expected a list of words"),
+    "an empty piece, which never ended": (
+        lambda: text.Tokenizer(["red", ""]), "pieces is ['red', '']; expected a list of words"),
+    "a piece in capitals, which no caption has": (
+        lambda: text.Tokenizer(["Red"]), "expected a list of words in small letters"),
+    "a mark of the tokenizer in a caption": (
+        lambda: text.Tokenizer(["red"])(["<pad>"]), "unknown word '<pad>' in '<pad>'; expected"),
+    "a mask that hides every word": (
+        lambda: text.attention_weights(X, X, torch.zeros(4, 8, dtype=torch.bool)),
+        "the mask isn't one, or hides a whole row; expected bool (4, 8)"),
+    "a mask of numbers for words": (
+        lambda: text.attention_weights(X, X, torch.ones(4, 8)), "expected bool (4, 8), with a Tru"),
+    "words without heads": (
+        lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c) and"),
+    "three heads for 8 channels": (
+        lambda: text.CrossAttention(8, 4, 3), "there are 8 channels; expected a multiple of heads"),
+    "captions for tokens": (
+        lambda: encoder(["red"]), TypeError, "y is ['red']; expected int64 (B, L)"),
+    "one caption for four images": (
+        lambda: text.TextCondition(8, 8, encoder)(T, T[:1, None]),
+        "y has 1 captions; expected 4, one for each row"),
+    "a tokenizer for their number": (
+        lambda: text.TextUNet(text.Tokenizer(["red"])), "expected their number, len(tokenizer.pie"),
+    "reading at a level that there isn't": (
+        lambda: text.TextUNet(20, mults=(1, 2), attention=(5,)), "attention at levels that there"),
+    "maps of a network that doesn't read": (
+        lambda: text.attention_maps(unet, X, T, T), "the network has no cross-attention; expected"),
+}  # fmt: skip
+
+SOUNDS = {
+    "no drum": (lambda: sounds.load_audio("drums", n=0), "n is 0; expected a whole number of sou"),
+    "a name for a part of the sounds": (
+        lambda: sounds.load_audio("drums", train="test"), "train is 'test'; expected True or Fals"),
+    "an unknown speaker of drums": (
+        lambda: sounds.load_audio("drums", speaker="bob"), "there is no speaker 'bob'; expected"),
+    "a recording that is cut": (
+        lambda: sounds.read_wav(written("cut.wav", cut=50)), "is empty or cut short: download it"),
+    "a recording cut within a number": (
+        lambda: sounds.read_wav(written("odd.wav", cut=51)), "is empty or cut short: download it"),
+    "a recording without sound": (
+        lambda: sounds.read_wav(written("none.wav", b"")), "is empty or cut short: download it"),
+    "a recording cut in its head": (
+        lambda: sounds.read_wav(written("head.wav", cut=220)), "is damaged or no WAV file ("),
+    "a page for a recording": (
+        lambda: sounds.read_wav(__file__), "is damaged or no WAV file (file does not start with"),
+    "a recording of two channels in one row": (
+        lambda: sounds.fitted(WAVE, 20), "x is torch.float32 (1, 3200); expected floats (L,)"),
+    "a hop of 0": (lambda: audio.frames(WAVE, 512, 0), "n_fft is 512 and hop 0; expected"),
+    "16 bits as they are": (
+        lambda: audio.log_mel(WAVE * 32767), "expected floats in [-1, 1] without NaN; for 16 bits"),
+    "16-bit integers": (lambda: audio.as_blocks(WAVE.short()), "x is torch.int16 with values that"),
+    "one waveform without a batch": (
+        lambda: audio.log_mel(WAVE[0]), "x has shape (3200,); expected waveforms (B, L)"),
+    "waves of NaN as whole numbers": (lambda: audio.to_int16(WAVE * math.nan), "without NaN; for"),
+    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "that are no wa"),
+    "a real spectrum": (
+        lambda: audio.istft(torch.zeros(1, 20, 257)), "X is torch.float32 (1, 20, 257); expected "),
+    "a spectrum of another size": (
+        lambda: audio.istft(torch.zeros(1, 20, 99) * 1j), "expected complex (B, N, 257)"),
+    "no band": (lambda: audio.mel_filters(0), "mels is 0, rate 8000; expected numbers of at"),
+    "the image of a sound on its side": (
+        lambda: audio.magnitudes(torch.zeros(1, 1, 20, 32)), "expected (B, 1, 32, N) as from log_"),
+    "momentum above 1": (
+        lambda: audio.griffin_lim(torch.ones(1, 20, 257), momentum=5.0), "momentum 5.0; expected"),
+    "one phase for two sounds": (
+        lambda: audio.griffin_lim(torch.ones(2, 20, 257), 1, torch.zeros(1, 20, 257)),
+        "the phase isn't of the shape (2, 20, 257)"),
+    "magnitudes of NaN": (
+        lambda: audio.griffin_lim(torch.full((1, 20, 257), math.nan)), "the smallest value nan"),
+}  # fmt: skip
+
+DISTILL = {
+    "one x0 for four rows of a student": (
+        lambda: distill.consistency(one, S)(POINTS, T), "the network gives shape (1, 2), or value"),
+    "an error against one row": (
+        lambda: distill.row_error(POINTS, POINTS[:1]), "the shapes are (4, 2) and (1, 2); expecte"),
+    "a step of a student without length": (
+        lambda: distill.x0_between(S, POINTS, 5, POINTS, 5), "(t, s) is (5, 5); expected s < t"),
+    "a number of steps for their times": (
+        lambda: distill.random_step(4, 9), "times is 4; expected whole numbers that fall to 0"),
+    "hops of one row": (
+        lambda: [*distill.hops(one, S, POINTS, [100, 0])], "expected (4, 2) and numbers"),
+    "hops of NaN": (
+        lambda: [*distill.hops(lambda x, t: x / 0 * 0, S, POINTS, [100, 0])], "values such as NaN"),
+    "a condition without an axis": (
+        lambda: distill.mean_velocity(model, U), "y has shape (4,); expected (B, d)"),
+    "one condition for four rows": (
+        lambda: distill.mean_velocity(model, POINTS[:1])(POINTS, U, 0 * U), "y has 1 rows; expect"),
+    "all rows and as many again are the same": (
+        lambda: distill.mean_flow_times(4, 2.0), "same is 2.0; expected a share from 0 to 1"),
+    "a mean flow upwards": (
+        lambda: distill.mean_flow_loss(lambda x, u, s: x, POINTS, U / 2, U),
+        "expected 4 times each, 0 <= s <= u <= 1, such as mean_flow_times(B)"),
+    "one end for four rows of a mean flow": (
+        lambda: distill.mean_flow_loss(lambda x, u, s: x, POINTS, U, 0 * U, POINTS[:1]),
+        "x1 has shape (1, 2); expected (4, 2)"),
+}  # fmt: skip
+
+TOKENS = {
+    "a list of texts": (lambda: tokens.encode(["a"]), "text is ['a']; expected one text, such as"),
+    "a batch as one text": (lambda: tokens.decode(HIDDEN), "x has shape (4, 6) and tokens that"),
+    "a token of -2, a bracket to Python": (
+        lambda: tokens.decode(torch.tensor([-2])), "expected one row (L,) of 0 … 45, or -1"),
+    "tokens in a list": (lambda: tokens.decode([1, 2]), "whole numbers (torch.long); got [1, 2]"),
+    "timesteps for shares of masks": (
+        lambda: tokens.mask_tokens(HIDDEN + 1, 5 * T), "u is torch.int64 (4,); expected 4 floats"),
+    "a share above 1": (
+        lambda: tokens.mask_tokens(HIDDEN + 1, 500 * U), "expected 4 floats from 0 to 1, one for"),
+    "shares as a column, which made a cube": (
+        lambda: tokens.mask_tokens(HIDDEN + 1, U[:, None]), "u is torch.float32 (4, 1); expected "),
+    "a step towards the masks": (
+        lambda: tokens.token_posterior(torch.ones(4, 6, 1), HIDDEN, 0.3, 0.5),
+        "(u, s) is (0.3, 0.5); expected numbers, 0 <= s < u <= 1"),
+    "logits for probabilities": (
+        lambda: tokens.token_posterior(torch.ones(4, 6, 5), HIDDEN, 0.5, 0.2),
+        "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)"),
+    "masks in the data": (
+        lambda: tokens.masked_loss(filler, HIDDEN), "x0 has shape (4, 6), or masks; expected (B, "),
+    "no tokens to learn": (
+        lambda: tokens.masked_loss(filler, HIDDEN[:0] + 1), "expected (B, L), not empty, without"),
+    "nothing is hidden": (
+        lambda: tokens.masked_loss(filler, HIDDEN + 1, torch.zeros), "a time u is 0, where nothin"),
+    "2^30 sets of masks": (
+        lambda: tokens.steps_bound(filler, torch.zeros(1, 30).long(), 3), "L is 30, T 3; expected"),
+    "logits of NaN": (lambda: tokens.gumbel_max(NAN), "logits are torch.float32, or have a NaN"),
+    "logits of one row": (
+        lambda: tokens.reveal(lambda x: torch.zeros(1, 6, 5), HIDDEN), "gives (1, 6, 5); expected"),
+    "half a token": (
+        lambda: [*tokens.unmask(filler, HIDDEN, 1.5)], "k is 1.5; expected at least 1 token a ste"),
+    "text for tokens": (lambda: [*tokens.unmask(filler, "a_b")], "got 'a_b'. For images, use to_l"),
+    "a network that sees the answer": (
+        lambda: tokens.next_token_loss(filler, HIDDEN + 1), "the network sees what comes after; e"),
+    "three heads for a width of 16": (
+        lambda: tokens.TokenNet(5, 6, 16, 1, 3), "width is 16; expected a multiple of heads = 3"),
+    "one row without a batch": (
+        lambda: filler(HIDDEN[0]), "x has shape (6,); expected (B, L), not empty"),
+    "a label too large for tokens": (
+        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, 3 * T), "y isn't 4 labels 0 …"),
+    "one label for four rows of tokens": (
+        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, T[:1]), "y isn't 4 labels 0 …"),
+    "grey levels of NaN": (lambda: tokens.to_levels(NAN), "expected grey images (B, 1, H, W) in"),
+    "grey levels of 0 … 255": (lambda: tokens.to_levels(WHITE), "expected grey images (B, 1, H, W"),
+    "levels beyond white": (
+        lambda: tokens.from_levels(torch.full((1, 64), 30)), "and tokens below levels = 17"),
+    "an image of 60 pixels": (
+        lambda: tokens.from_levels(torch.zeros(1, 60).long()), "expected (B, H W) with H = height"),
+}  # fmt: skip
+
+FINETUNE = {
+    "a drawing with another sign": (
+        lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of one"),
+    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of one height and width"),
+    "a LoRA of strength 0": (
+        lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "alpha is 0; expected a number above 0"),
+    "one of two layers isn't there": (
+        lambda: finetune.add_lora(unet, ("conv1", "qvk")), "no layer is called qvk; there are"),
+    "images without labels": (
+        lambda: finetune.prior_loss(unet, S, X, (X, T)), "new or old is a Tensor; expected a pair"),
+    "a control of points": (
+        lambda: finetune.Control(d.MLP()), "the network is a MLP; expected a UNet for images"),
+    "a hint of bytes": (
+        lambda: finetune.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
+    "t / T with a hint": (
+        lambda: finetune.Control(unet)(X, U, None, X), "t isn't 4 timesteps 1 … T; expected one"),
+    "one t with a hint": (lambda: finetune.Control(unet)(X, T[:1], None, X), "t isn't 4 timesteps"),
+    "a schedule that the page doesn't have": (
+        lambda: finetune.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
+        "the schedule has T = 100, or isn't cosine; expected cosine_schedule(1000)"),
+}  # fmt: skip
+
+METRICS = {
+    "features of NaN": (
+        lambda: d.mmd(POINTS * math.nan, POINTS), "features are whole numbers, NaN or infinite"),
+    "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "whole numb"),
+    "features of NumPy": (
+        lambda: d.mmd(POINTS.numpy(), POINTS), "expected two tensors of features, (N, D) and (M,"),
+    "a ball to the 20th of four": (
+        lambda: d.precision_recall(POINTS, POINTS, 20), "k is 20; expected 1 … 3, fewer than the"),
+    "variances for a covariance": (
+        lambda: d.frechet_gaussians(U, U, U, U), "expected (D,), (D, D), (D,) and (D, D)"),
+    "a matrix that is no covariance": (
+        lambda: d.frechet_gaussians(U[:2], torch.tensor([[1, 0.9], [0, 1]]), U[:2], MEANS),
+        "a covariance isn't symmetric, or has a NaN"),
+    "neighbours of other images": (
+        lambda: d.nearest(X, torch.zeros(3, 1, 4, 16)), "and rows of one shape in both"),
+    "copies of NaN": (lambda: d.nearest(NAN, X), "expected floats without NaN, and rows of one"),
+    "more neighbours than rows": (lambda: d.nearest(X, X, 20), "k is 20; expected 1 … 4"),
+    "features of bytes": (
+        lambda: d.Classifier().features(X.byte()), "x is torch.uint8 of shape (4, 1, 8, 8); expec"),
+    "a classifier of floats as labels": (
+        lambda: d.fit_classifier(X, U), "y (4,) and torch.float32; expected images (N, C, H, W)"),
+    "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "int64 labels 0, 1, … (N"),
+    "samples of another size": (
+        lambda: metrics.score(X, X[..., :4, :4], X, metrics.coarse_pixels), "images of one size"),
+    "a name for features": (
+        lambda: metrics.score(X, X, X, "inception"), "features is 'inception', halves 20; expecte"),
+}  # fmt: skip
+
+LOADERS = {
+    **{f"a list of names for {load.__name__}": (
+        lambda load=load: load(["digits"]), "there are no weights ['digits']; expected")
+       for load in (d.load_pretrained, d.load_classifier, pretrained.load_flow,
+                    pretrained.load_text, pretrained.load_student, pretrained.load_tokens,
+                    pretrained.load_sound, pretrained.load_sound_classifier)},
+    **{f"{load.__name__} without its file": (
+        no_weights(load), FileNotFoundError, "is missing: install ddpm_lite again")
+       for load in (pretrained.load_gan, pretrained.load_latent, pretrained.load_text,
+                    d.load_pretrained, d.load_classifier)},
+    **{f"{load.__name__} of another file": (
+        other_weights(load, file), d.CheckpointError, "is of another version: install ddpm_lite")
+       for load, file in (
+           (pretrained.load_gan, "gan.pt"), (pretrained.load_dit, "dit.pt"),
+           (pretrained.load_reader, "text.pt"), (pretrained.load_tokens, "tokens.pt"),
+           (pretrained.load_recordings, "sounds.pt"), (d.load_pretrained, "digits.pt"))},
+    "a name for a part of the prose": (
+        lambda: pretrained.load_prose("test"), "train is 'test'; expected True or False"),
+}  # fmt: skip
+
+ROWS_OF = [LIKELIHOOD, SCORE, FLOW, EDITING, VAE_GAN, TRANSFORMER, CAPTIONS, SOUNDS, DISTILL,
+           TOKENS, FINETUNE, METRICS, LOADERS]  # fmt: skip
+FAULTS = {
+    name: (do, kind[0] if kind else ValueError, words)
+    for table in ROWS_OF
+    for name, (do, *kind, words) in table.items()
+}
+for _name, _loss in LOSSES.items():
+    FAULTS |= {
+        f"bytes for {_name}": (lambda f=_loss: f((127 * X + 128).byte()), TypeError, DATA),
+        f"0 … 255 for {_name}": (lambda f=_loss: f(WHITE), ValueError, RANGE),
+        f"NaN for {_name}": (lambda f=_loss: f(NAN), ValueError, "is (nan, nan); expected about"),
+        f"nothing for {_name}": (lambda f=_loss: f(X[:0]), TypeError, "(0, 1, 8, 8); expected at"),
+    }
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_refused_in_one_sentence(fault):
+    """The right exception, in a line that says what was given and what was expected."""
+    assert complaint(fault) is None
+
+
+def test_no_name_is_there_twice():
+    assert len(FAULTS) == sum(map(len, ROWS_OF)) + 4 * len(LOSSES)
+
+
+def test_every_fault_is_refused_without_asserts_as_well():
+    """python -O removes asserts, so no check may be one: the package, compiled as -O does it."""
+    with package({}, optimize=1):
+        faults = load("test_faults_today.py")
+        assert {name: c for name, x in faults.FAULTS.items() if (c := faults.complaint(x))} == {}
