@@ -82,7 +82,7 @@ def test_a_noise_free_measurement_is_kept_by_the_posterior():
 
 
 def test_sdedit_samples_the_data_that_may_have_become_x_t():
-    """From one point, over many noises: the mean of the posterior means, by (14.1)."""
+    """From one point, over many noises: the mean of the posterior means, by (14.2)."""
     x0, a = torch.tensor([0.3, -0.2]), S.alpha_bar[400]
     torch.manual_seed(0)
     x = sdedit(MODEL, S, x0.expand(3000, 2), 0.4, 250, clip=None)

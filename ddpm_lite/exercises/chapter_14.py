@@ -93,7 +93,7 @@ def exercise_4(condition):
     sure = condition(mean, 0.25 * torch.eye(3), A[:1], y[:1], 0.0)
     _, means, cov = mixture_posterior(mean[None], 0.5, A[:1], y[:1])
     if not (sure[0] - means[0]).abs().max() < 1e-4 or not (sure[1] - cov).abs().max() < 1e-4:
-        raise ValueError("without noise (sigma = 0) it isn't (14.1)")
+        raise ValueError("without noise (sigma = 0) it isn't (14.2)")
 
 
 def _given(answer):
