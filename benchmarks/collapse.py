@@ -2,7 +2,7 @@
 
     python benchmarks/collapse.py --steps 1500 --seeds 0 1 2 3 4
 
-Trains the generator and the discriminator of chapter 15's Figure 15.6 with each variant and seed,
+Trains the generator and the discriminator of chapter 15's Figure 15.5 with each variant and seed,
 on one thread. Prints at six moments how many of the eight clusters have at least 2 % of 1,000
 samples, and at the end the share of samples that are within 0.6 of a cluster's centre.
 """

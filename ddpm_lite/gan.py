@@ -27,7 +27,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 def minimax_loss(fake: Tensor) -> Tensor:
     """The generator's log(1 - D(G(z))) (arXiv 1406.2661, Eq. 1). Its gradient vanishes where the
-    discriminator is sure. Built in chapter 15."""
+    discriminator is sure. Built in chapter 15d."""
     _check_logits(fake)
     return -F.softplus(fake).mean()
 
@@ -42,7 +42,7 @@ def nonsaturating_loss(fake: Tensor) -> Tensor:
 class Spectral(nn.Module):
     """W / sigma(W), whose largest singular value is 1. ``u`` follows the left singular vector by
     one step of the power method in each call of training (arXiv 1802.05957, Algorithm 1). Built in
-    chapter 15."""
+    chapter 15d."""
 
     def __init__(self, weight: Tensor):
         super().__init__()
