@@ -208,7 +208,7 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
     Built in chapter 21.
     """
-    for pair in (new, old):
+    for pair in [new, old]:
         two = isinstance(pair, (tuple, list)) and len(pair) == 2
         _check(two, f"new or old is a {type(pair).__name__}; expected a pair, images and labels")
     _check(weight >= 0, f"weight is {weight}; expected 0 or more")

@@ -56,7 +56,7 @@ class VAE(nn.Module):
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, std: float | None = None):
         super().__init__()
-        _check(std is None or std > 0, f"std is {std}; expected a number above 0, or None")
+        _check_std(std)
         self.encoder, self.decoder = encoder, decoder
         start = torch.tensor(math.log(std or 1.0))
         self.log_std = nn.Parameter(start, requires_grad=std is None)
@@ -165,6 +165,11 @@ def conv_vae(channels: int = 1, latent: int = 4, width: int = 16, levels: int = 
     decoder = nn.Sequential(conv(latent, c), *act(c), conv(c, c), *up, *act(width),
                             conv(width, channels))  # fmt: skip
     return VAE(encoder, decoder, std)
+
+
+def _check_std(std: float | None) -> None:
+    well = std is None or std > 0
+    _check(well, f"std is {std}; expected a number above 0, or None to learn it")
 
 
 def _check_alike(mean: Tensor, *others: Tensor) -> None:
