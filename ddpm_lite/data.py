@@ -34,6 +34,8 @@ def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
     of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
     _check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}", ValueError)
+    whole = type(n) is int and n > 0
+    _check(whole, f"n is {n!r}; expected a whole number of points", ValueError)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
         angle = torch.randint(0, 8, (n,), generator=generator) * (math.pi / 4)

@@ -39,6 +39,9 @@ def draw_images(ax: Axes, x, columns: int = 8) -> None:
         raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
     if not x.isfinite().all():
         raise ValueError("x has NaN or infinite values, so there is no image to draw")
+    if 0 <= x.min() and 20 < x.max():
+        hint = "expected about -1 … 1: use x / 127.5 - 1"
+        raise ValueError(f"x has values {x.min():g} … {x.max():g}; {hint}")
     b, c, h, w = x.shape
     rows = -(-b // columns)
     grid = x.new_ones(rows * columns, c, h + 1, w + 1)  # a white line between the images
@@ -209,6 +212,9 @@ def animate(
     Returns:
         A picture that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
     """
+    if not 0 < len(frames) == len(labels):
+        given = f"there are {len(frames)} frames and {len(labels)} labels"
+        raise ValueError(f"{given}; expected a label for each frame")
     rows = -(-len(frames) // columns)
     figure = plt.figure(figsize=(columns * size, rows * size), layout="none")
     for i, (frame, label) in enumerate(zip(frames, labels, strict=True)):
