@@ -202,11 +202,7 @@ def inception_features() -> Features:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download it from {weights.url}, or use other "
                                 "features")  # fmt: skip
-    try:
-        net = models.inception_v3(weights=weights).eval()
-    except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"{path} is damaged: delete it, and download it again from {weights.url}"
-                         ) from error  # fmt: skip
+    net = _inception(path, weights).eval()
     net.fc, net.transform_input = nn.Identity(), False
 
     @torch.no_grad()
@@ -215,6 +211,16 @@ def inception_features() -> Features:
         return torch.cat([net(large(part.expand(-1, 3, -1, -1))) for part in x.split(50)])
 
     return features
+
+
+def _inception(path: Path, weights) -> nn.Module:
+    from torchvision import models
+
+    try:
+        return models.inception_v3(weights=weights)
+    except Exception as error:  # a damaged file can fail in any way
+        hint = f"delete it, and download it again from {weights.url}"
+        raise ValueError(f"{path} is damaged: {hint}") from error
 
 
 def _classes(probabilities: Tensor) -> dict[str, float]:

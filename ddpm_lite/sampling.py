@@ -62,6 +62,7 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
     """
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
+        _check_scale(w, x)
         return (1 + w) * net(x, t, y) - w * net(x, t, null)
 
     return eps
@@ -82,6 +83,8 @@ def classifier_guided(
     Built in chapter 8.
     """
 
+    log_p = _checked(log_p)
+
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = x.detach().requires_grad_()
@@ -94,6 +97,9 @@ def classifier_guided(
 def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
     """Conditions (B, …), each row replaced by ``null`` with probability p. ``null`` is
     ``num_classes`` for labels, and NaN for vectors and images. Built in chapter 8."""
+    whole = y.is_floating_point() or isinstance(null, (int, Tensor))
+    _check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
+           "for no condition, of the kind of y")  # fmt: skip
     drop = torch.rand(len(y), device=y.device) < p
     return torch.where(drop.reshape(-1, *[1] * (y.ndim - 1)), null, y)
 
@@ -167,6 +173,10 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """From a (w = 0) to b (w = 1) along the arc, rows (B, …): a mixture of two noises keeps its
     length, which a straight line would shorten (Shoemake 1985). Equal rows stay as they are.
     Built in chapter 14."""
+    shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+    part = torch.as_tensor(w)
+    fits = a.shape == b.shape and ((part >= 0) & (part <= 1)).all()
+    _check(fits, f"the shapes are {shapes}, w is {w}; expected equal shapes, and w from 0 to 1")
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
     mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b
@@ -193,3 +203,28 @@ def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor)
     """The x_t from which ``ddim_step`` leads to x_s, if its velocity is the one at xt."""
     delta = _angle(schedule, t, xt) - _angle(schedule, s, xt)
     return (xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()
+
+
+def _checked(log_p: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same log-probability, that has to return a number for each row, with a gradient."""
+
+    def same(x: Tensor, t: Tensor) -> Tensor:
+        value = log_p(x, t)
+        given = f"log_p gives {tuple(value.shape)}"
+        hint = "expected one number a row, (B,): pick the class, as in logits[range(B), y]"
+        _check(value.shape == x.shape[:1], f"{given}; {hint}")
+        _check(value.requires_grad, "log_p has no gradient; expected one: without torch.no_grad()")
+        return value
+
+    return same
+
+
+def _check_scale(w: float, x: Tensor) -> None:
+    tensor = isinstance(w, Tensor) and w.ndim in (0, x.ndim)
+    well = tensor or isinstance(w, (int, float))
+    _check(well, f"w is {w!r:.60}; expected a number, or a tensor with {x.ndim} axes as x has")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

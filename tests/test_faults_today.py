@@ -26,6 +26,7 @@ from ddpm_lite import (
     gan,
     likelihood,
     metrics,
+    plot,
     pretrained,
     scenes,
     score,
@@ -48,6 +49,7 @@ TEMPORARY = tempfile.TemporaryDirectory()
 FOLDER = Path(TEMPORARY.name)
 unet = d.UNet(1, 8, (1, 2), num_classes=3)
 halves = d.UNet(1, 8, (1, 2), out_channels=2)
+mlp = d.MLP(2, 16, 1)
 encoder = text.TextEncoder(20, 8)
 dit, filler = transformer.DiT(1, 2, 16, 1, 2), tokens.TokenNet(5, 6, 16, 1)
 images = vae.conv_vae(width=8)
@@ -68,6 +70,10 @@ def one(x, *rest):
 @torch.no_grad()
 def blind(x, t):
     return 0.5 * x
+
+
+def trained(loss, steps=2, **more):
+    return lambda: [*d.train(mlp, [POINTS], loss, steps, **more)]
 
 
 student = distill.consistency(model, S)
@@ -202,7 +208,7 @@ SCORE = {
         lambda: score.mixture_score(POINTS, MEANS[0], 0.1),
         "means is torch.float32 of shape (2,); expected (K, D) with D as in x (4, 2)"),
     "a mixture of points without noise": (
-        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0.0; expected a number"),
+        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0; expected a number ab"),
     "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is 0.5; expected 4 numbers above 0"),
     "sigma as a number": (dsm(0.5), "sigma is 0.5; expected 4 numbers above 0, one for each row"),
     "a sigma of one row": (dsm(U[:1]), "sigma is torch.float32 of shape (1,); expected 4 numbers"),
@@ -640,6 +646,58 @@ METRICS = {
         lambda: metrics.score(X, X, X, "inception"), "features is 'inception', halves 20; expecte"),
 }  # fmt: skip
 
+CORE = {
+    "values of 0 … 255 in a file, which were white": (
+        lambda: d.save_images(FOLDER / "x.png", WHITE), "x has values 254 … 256; expected about -"),
+    "values of 0 … 255 in a figure": (
+        lambda: plot.show_images(WHITE), "x has values 254 … 256; expected about -1 … 1: use x /"),
+    "labels dropped with probability 10": (
+        lambda: d.drop_labels(T, 10, 0.1), "p is 10, null 0.1; expected a probability, then the"),
+    "labels dropped for a fraction": (lambda: d.drop_labels(T, 0.1, 0.5), "of the kind of y"),
+    "between two noises, in percent": (
+        lambda: d.slerp(X, X, 50), "w is 50; expected equal shapes, and w from 0 to 1"),
+    "between four noises and one": (
+        lambda: d.slerp(X, X[:1], 0.5), "the shapes are (4, 1, 8, 8) and (1, 1, 8, 8), w is 0.5"),
+    "a guidance scale as a text": (
+        lambda: d.guided(unet, T, "3")(X, T), "w is '3'; expected a number, or a tensor with 4 ax"),
+    "a guidance scale for each row": (
+        lambda: d.guided(unet, T, U)(X, T), "expected a number, or a tensor with 4 axes as x has"),
+    "all logits for the probability of one class": (
+        lambda: d.classifier_guided(model, S, lambda x, t: x.flatten(1), 1.0)(X, T),
+        "log_p gives (4, 64); expected one number a row, (B,): pick the class"),
+    "a classifier under no_grad": (
+        lambda: d.classifier_guided(model, S, lambda x, t: x.detach().sum((1, 2, 3)), 1.0)(X, T),
+        "log_p has no gradient; expected one: without torch.no_grad()"),
+    "a loss for each row": (
+        trained(lambda n, x, y: n(x, T).mean(1)), "loss_fn gives a tensor (4,); expected one numb"),
+    "a loss as a float": (
+        trained(lambda n, x, y: n(x, T).sum().item()), "and no .item() or .detach()"),
+    "a detached loss": (
+        trained(lambda n, x, y: n(x, T).sum().detach()), "loss_fn gives a tensor (); expected one"),
+    "no loss": (trained(lambda n, x, y: None), "loss_fn gives None; expected one number with a"),
+    "a learning rate as a text": (
+        trained(None, lr="1e-3"), "lr '1e-3', clip 1.0; expected numbers above 0"),
+    "half a step of training": (trained(None, steps=2.5), "steps is 2.5, lr 0.001, clip 1.0; expe"),
+    "batches before the network": (
+        lambda: next(d.train([POINTS], mlp, None, 1)), TypeError, "net is a list; expected a netw"),
+    "an average of another network": (
+        lambda: d.EMA(mlp).update(unet), "net has other weights than the average; expected the sa"),
+    "no points": (
+        lambda: d.load_points("two_moons", 0), "n is 0; expected a whole number of points"),
+    "a text for a number of points": (
+        lambda: d.load_points("gaussians", "100"), "n is '100'; expected a whole number of points"),
+    "an embedding of 2 numbers, which were NaN": (
+        lambda: d.time_embedding(T, 2), "dim 2; expected times (B,), and an even dim from 4"),
+    "an embedding of a number": (
+        lambda: d.time_embedding(0.5, 8), "t is 0.5, dim 8; expected times (B,), and an even dim"),
+    "a width as a text": (lambda: d.UNet(1, "8"), "width is '8'; expected an even number, at leas"),
+    "-1 classes": (
+        lambda: d.UNet(num_classes=-1), "-1 classes, cond_dim 0; expected 0 or more"),
+    "fewer labels than frames": (
+        lambda: plot.animate(plot.draw_points, [POINTS] * 2, ["a"], 1),
+        "there are 2 frames and 1 labels; expected a label for each frame"),
+}  # fmt: skip
+
 LOADERS = {
     **{f"a list of names for {load.__name__}": (
         lambda load=load: load(["digits"]), "there are no weights ['digits']; expected")
@@ -661,7 +719,7 @@ LOADERS = {
 }  # fmt: skip
 
 ROWS_OF = [LIKELIHOOD, SCORE, FLOW, EDITING, VAE_GAN, TRANSFORMER, CAPTIONS, SOUNDS, DISTILL,
-           TOKENS, FINETUNE, METRICS, LOADERS]  # fmt: skip
+           TOKENS, FINETUNE, METRICS, CORE, LOADERS]  # fmt: skip
 FAULTS = {
     name: (do, kind[0] if kind else ValueError, words)
     for table in ROWS_OF
