@@ -137,7 +137,7 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
             with the gradient of the squared norm, divided by the norm.
         step: ``ddpm_step`` or another one.
 
-    Built in chapter 14.
+    Built in chapter 14d.
     """
     _check(scale >= 0, "scale", scale, "a length of at least 0")
 
