@@ -83,8 +83,6 @@ def classifier_guided(
     Built in chapter 8.
     """
 
-    log_p = _checked(log_p)
-
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = x.detach().requires_grad_()
@@ -97,9 +95,7 @@ def classifier_guided(
 def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
     """Conditions (B, …), each row replaced by ``null`` with probability p. ``null`` is
     ``num_classes`` for labels, and NaN for vectors and images. Built in chapter 8."""
-    whole = y.is_floating_point() or isinstance(null, (int, Tensor))
-    _check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
-           "for no condition, of the kind of y")  # fmt: skip
+    _check_drop(y, p, null)
     drop = torch.rand(len(y), device=y.device) < p
     return torch.where(drop.reshape(-1, *[1] * (y.ndim - 1)), null, y)
 
@@ -173,10 +169,6 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """From a (w = 0) to b (w = 1) along the arc, rows (B, …): a mixture of two noises keeps its
     length, which a straight line would shorten (Shoemake 1985). Equal rows stay as they are.
     Built in chapter 14."""
-    shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
-    part = torch.as_tensor(w)
-    fits = a.shape == b.shape and ((part >= 0) & (part <= 1)).all()
-    _check(fits, f"the shapes are {shapes}, w is {w}; expected equal shapes, and w from 0 to 1")
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
     mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b
@@ -205,18 +197,10 @@ def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor)
     return (xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()
 
 
-def _checked(log_p: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same log-probability, that has to return a number for each row, with a gradient."""
-
-    def same(x: Tensor, t: Tensor) -> Tensor:
-        value = log_p(x, t)
-        given = f"log_p gives {tuple(value.shape)}"
-        hint = "expected one number a row, (B,): pick the class, as in logits[range(B), y]"
-        _check(value.shape == x.shape[:1], f"{given}; {hint}")
-        _check(value.requires_grad, "log_p has no gradient; expected one: without torch.no_grad()")
-        return value
-
-    return same
+def _check_drop(y: Tensor, p: float, null: float) -> None:
+    whole = y.is_floating_point() or isinstance(null, (int, Tensor))
+    _check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
+           "for no condition, of the kind of y")  # fmt: skip
 
 
 def _check_scale(w: float, x: Tensor) -> None:

@@ -107,7 +107,8 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
         x, y = _pair(batch)
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            loss = _scalar(loss_fn(net, x, y))
+            loss = loss_fn(net, x, y)
+        _check_loss(loss)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -152,13 +153,11 @@ def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -
         raise ValueError(f"steps is {steps}, lr {lr!r}, clip {clip}; expected numbers above 0")
 
 
-def _scalar(loss: Tensor) -> Tensor:
-    """The loss, if it is one number that has a gradient."""
+def _check_loss(loss: Tensor) -> None:
     if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
         given = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)[:60]
         hint = "expected one number with a gradient: use .mean(), and no .item() or .detach()"
         raise ValueError(f"loss_fn gives {given}; {hint}")
-    return loss
 
 
 def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:
