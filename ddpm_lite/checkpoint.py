@@ -161,6 +161,9 @@ def _check_images(path: Path, x: Tensor) -> None:
         raise ValueError(f"x has shape {tuple(x.shape)}; expected images (N, 1 or 3, H, W)")
     if not x.isfinite().all():
         raise ValueError("x has NaN or infinite values, so there is no image to write")
+    if 0 <= x.min() and 20 < x.max():
+        raise ValueError(f"x has values {x.min():g} … {x.max():g}; expected about -1 … 1: use "
+                         "x / 127.5 - 1")  # fmt: skip
 
 
 def _check_state(value: Any, name: str) -> None:

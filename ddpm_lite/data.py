@@ -21,7 +21,6 @@ from torch.utils.data import Dataset
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
 WHITE = (1, 16, 255, 1023, 4095, 65535)  # in arrays where 0 is black
-PATIENCE = 30  # seconds
 HIDDEN = (".", "__MACOSX")  # how the names of files begin that systems leave behind
 Size = int | tuple[int, int] | None
 
@@ -33,7 +32,7 @@ class DataError(ValueError):
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
     of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
-    _check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}", ValueError)
+    _check_points(name, n)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
         angle = torch.randint(0, 8, (n,), generator=generator) * (math.pi / 4)
@@ -115,7 +114,7 @@ def _download(name: str, root: Path, train: bool):
     kind = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
     folder = root / ("cifar-10-batches-py" if name == "cifar10" else f"{kind}/raw")
     patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(30)
     try:
         for path in folder.glob("*-ubyte"):
             _set_aside_if_damaged(path)
@@ -372,6 +371,11 @@ def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tenso
 
 
 # Checks: one sentence on what was given, what was expected, and what to do
+
+
+def _check_points(name: str, n: int) -> None:
+    _check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}", ValueError)
+    _check(type(n) is int and n > 0, f"n is {n!r}; expected a whole number of points", ValueError)
 
 
 def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> tuple | None:

@@ -112,11 +112,9 @@ def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float
 
     Built in chapter 21.
     """
+    net.requires_grad_(False)
     found = [name for name, _ in net.named_modules() if name.rpartition(".")[2] in names]
     _check_names(net, names, found)
-    for name in found:
-        _check_lora(net.get_submodule(name), rank)
-    net.requires_grad_(False)
     for name in found:
         parent, _, last = name.rpartition(".")
         layer = net.get_submodule(name)
@@ -208,9 +206,6 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
     Built in chapter 21.
     """
-    for pair in [new, old]:
-        two = isinstance(pair, (tuple, list)) and len(pair) == 2
-        _check(two, f"new or old is a {type(pair).__name__}; expected a pair, images and labels")
     _check(weight >= 0, f"weight is {weight}; expected 0 or more")
     subject, prior = (ddpm_loss(partial(net, y=y), schedule, x, target) for x, y in (new, old))
     return subject + weight * prior
@@ -218,9 +213,6 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
 def skip_widths(net: UNet) -> list[int]:
     """Channels of each skip of a U-Net, followed by those of its middle. Built in chapter 21d."""
-    flat = isinstance(net, UNet) and isinstance(net.conv_in, nn.Conv2d) and not net.cond_channels
-    hint = "expected a UNet for images, without cond_channels"
-    _check(flat, f"the network is a {type(net).__name__}; {hint}")
     last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
             for layer in [*net.down, net.mid[-1]]]  # fmt: skip
     return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
@@ -240,8 +232,7 @@ class Branch(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
-        convs = skip_widths(net)
-        width = convs[0]
+        width, convs = net.conv_in.out_channels, skip_widths(net)
         last = zero(nn.Conv2d(width, width, 3, padding=1))
         self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
         parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
@@ -272,19 +263,9 @@ class Control(nn.Module):
         if hint is None:
             return self.net(x, t, y)
         _check_hint(x, hint, self.branch.see[0].in_channels)
-        self.check(x, t)
+        _check_input(self.net, x, t)
         c = self.net.condition(t, y)
         return self.added(x, c, list(self.branch(x, c, hint)))
-
-    def check(self, x: Tensor, t: Tensor) -> None:
-        """Refuse what the U-Net would refuse, which isn't called as a whole."""
-        kind, factor = self.net.conv_in.weight.dtype, self.net.factor
-        times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
-        times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
-        _check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
-        well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
-        expected = f"expected {kind} and sides that are multiples of {factor}"
-        _check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
 
     def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
         """The U-Net, with what the branch adds to its skips and, last, to its middle."""
@@ -363,6 +344,17 @@ def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
     _check(hint.shape == expected, f"{given}; expected {expected}, as x has")
     well = hint.dtype == x.dtype and (hint.is_cuda or hint.isfinite().all())
     _check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
+
+
+def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
+    """What the U-Net would refuse, which isn't called as a whole."""
+    kind, factor = net.conv_in.weight.dtype, net.factor
+    times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
+    times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
+    _check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
+    well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
+    expected = f"expected {kind} and sides that are multiples of {factor}"
+    _check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
 
 
 def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:

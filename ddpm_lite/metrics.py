@@ -64,10 +64,6 @@ def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """Distances and indices (N, k) of the k rows of data (M, …) nearest to each row of x (N, …).
     A distance of 0 means a copy: the model has memorised that row.
     Built in chapter 9."""
-    well = all(a.ndim > 1 and a.is_floating_point() and a.isfinite().all() for a in (x, data))
-    given = f"the shapes are {tuple(x.shape)} and {tuple(data.shape)}"
-    hint = "expected floats without NaN, and rows of one shape in both"
-    _check(well and x.shape[1:] == data.shape[1:], f"{given}; {hint}")
     _check_k(k, len(data))
     distance = torch.cdist(
         x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
@@ -202,11 +198,7 @@ def inception_features() -> Features:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download it from {weights.url}, or use other "
                                 "features")  # fmt: skip
-    try:
-        net = models.inception_v3(weights=weights).eval()
-    except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"{path} is damaged: delete it, and download it again from {weights.url}"
-                         ) from error  # fmt: skip
+    net = _inception(path, weights).eval()
     net.fc, net.transform_input = nn.Identity(), False
 
     @torch.no_grad()
@@ -215,6 +207,16 @@ def inception_features() -> Features:
         return torch.cat([net(large(part.expand(-1, 3, -1, -1))) for part in x.split(50)])
 
     return features
+
+
+def _inception(path: Path, weights) -> nn.Module:
+    from torchvision import models
+
+    try:
+        return models.inception_v3(weights=weights)
+    except Exception as error:  # a damaged file can fail in any way
+        hint = f"delete it, and download it again from {weights.url}"
+        raise ValueError(f"{path} is damaged: {hint}") from error
 
 
 def _classes(probabilities: Tensor) -> dict[str, float]:

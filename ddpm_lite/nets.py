@@ -28,6 +28,8 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
     Pass t = 1 … T as it is. With t / T, all embeddings would be nearly equal. Vaswani et al. 2017,
     section 3.5, as in DDPM. Built in chapter 4.
     """
+    if not isinstance(t, Tensor) or t.ndim != 1 or dim < 4 or dim % 2:
+        raise ValueError(f"t is {_kind(t)}, dim {dim}; expected times (B,), and an even dim from 4")
     half = dim // 2
     frequency = torch.exp(-math.log(10000) * torch.arange(half, device=t.device) / (half - 1))
     angle = t[:, None] * frequency  # (B, half)
@@ -49,8 +51,10 @@ class Conditioning(nn.Module):
 
     def __init__(self, width: int, out: int, num_classes: int = 0, cond_dim: int = 0):
         super().__init__()
-        if width < 4 or width % 2:
-            raise ValueError(f"width is {width}; expected an even number, at least 4")
+        if type(width) is not int or width < 4 or width % 2:
+            raise ValueError(f"width is {width!r}; expected an even number, at least 4")
+        if min(num_classes, cond_dim) < 0:
+            raise ValueError(f"{num_classes} classes, cond_dim {cond_dim}; expected 0 or more")
         self.width, self.num_classes, self.cond_dim = width, num_classes, cond_dim
         self.time = nn.Sequential(nn.Linear(width, out), nn.SiLU(), nn.Linear(out, out))
         self.label = nn.Embedding(num_classes + 1, out) if num_classes else None

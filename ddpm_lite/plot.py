@@ -34,11 +34,7 @@ STYLE = {
 
 def draw_images(ax: Axes, x, columns: int = 8) -> None:
     """Draw images (B, C, H, W) on ``ax`` as a grid with this many columns."""
-    if x.ndim != 4 or x.shape[1] not in (1, 3):
-        shape = tuple(x.shape)
-        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
-    if not x.isfinite().all():
-        raise ValueError("x has NaN or infinite values, so there is no image to draw")
+    _check_images(x)
     b, c, h, w = x.shape
     rows = -(-b // columns)
     grid = x.new_ones(rows * columns, c, h + 1, w + 1)  # a white line between the images
@@ -209,6 +205,7 @@ def animate(
     Returns:
         A picture that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
     """
+    _check_frames(len(frames), len(labels))
     rows = -(-len(frames) // columns)
     figure = plt.figure(figsize=(columns * size, rows * size), layout="none")
     for i, (frame, label) in enumerate(zip(frames, labels, strict=True)):
@@ -305,3 +302,20 @@ def explore_schedules(schedules: Mapping[str, Any]):
         what=ipywidgets.ToggleButtons(options=["beta", "alpha_bar", "snr"], description="show"),
         names=ipywidgets.SelectMultiple(options=list(schedules), value=list(schedules)),
     )
+
+
+def _check_images(x) -> None:
+    if x.ndim != 4 or x.shape[1] not in (1, 3):
+        shape = tuple(x.shape)
+        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
+    if not x.isfinite().all():
+        raise ValueError("x has NaN or infinite values, so there is no image to draw")
+    if 0 <= x.min() and 20 < x.max():
+        hint = "expected about -1 … 1: use x / 127.5 - 1"
+        raise ValueError(f"x has values {x.min():g} … {x.max():g}; {hint}")
+
+
+def _check_frames(frames: int, labels: int) -> None:
+    if not 0 < frames == labels:
+        given = f"there are {frames} frames and {labels} labels"
+        raise ValueError(f"{given}; expected a label for each frame")

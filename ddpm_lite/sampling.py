@@ -62,6 +62,7 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
     """
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
+        _check_scale(w, x)
         return (1 + w) * net(x, t, y) - w * net(x, t, null)
 
     return eps
@@ -94,6 +95,7 @@ def classifier_guided(
 def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
     """Conditions (B, …), each row replaced by ``null`` with probability p. ``null`` is
     ``num_classes`` for labels, and NaN for vectors and images. Built in chapter 8."""
+    _check_drop(y, p, null)
     drop = torch.rand(len(y), device=y.device) < p
     return torch.where(drop.reshape(-1, *[1] * (y.ndim - 1)), null, y)
 
@@ -193,3 +195,20 @@ def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor)
     """The x_t from which ``ddim_step`` leads to x_s, if its velocity is the one at xt."""
     delta = _angle(schedule, t, xt) - _angle(schedule, s, xt)
     return (xs + delta.sin() * _velocity(schedule, xt, t, eps)) / delta.cos()
+
+
+def _check_drop(y: Tensor, p: float, null: float) -> None:
+    whole = y.is_floating_point() or isinstance(null, (int, Tensor))
+    _check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
+           "for no condition, of the kind of y")  # fmt: skip
+
+
+def _check_scale(w: float, x: Tensor) -> None:
+    tensor = isinstance(w, Tensor) and w.ndim in (0, x.ndim)
+    well = tensor or isinstance(w, (int, float))
+    _check(well, f"w is {w!r:.60}; expected a number, or a tensor with {x.ndim} axes as x has")
+
+
+def _check(well: object, sentence: str) -> None:
+    if not well:
+        raise ValueError(sentence)

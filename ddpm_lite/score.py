@@ -21,13 +21,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 def as_score(model: Model, schedule: Schedule) -> Score:
     """The score that a model ``eps(x, t)`` implies: -eps / sqrt(1 - alpha_bar_t) (Song et al. 2021,
     arXiv 2011.13456, section 3). Built in chapter 12."""
-    model = _checked(model)
-
-    def score(x: Tensor, t: Tensor) -> Tensor:
-        _check(x.is_cuda or (schedule.at(t, x) < 1).all(), "t", 0, "1 … T, where there is noise")
-        return -model(x, t) / (1 - schedule.at(t, x)).sqrt()
-
-    return score
+    return lambda x, t: -model(x, t) / (1 - schedule.at(t, x)).sqrt()
 
 
 def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float = 1,
@@ -48,7 +42,7 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
     1907.05600, Eq. 5 and 6). Built in chapter 12."""
     check_data(x0)
     _check_sigma(sigma, x0)
-    score, eps = _checked(score), torch.randn_like(x0)
+    eps = torch.randn_like(x0)
     s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
     return (s * score(x0 + s * eps, sigma) + eps).square().mean()
 
@@ -56,9 +50,8 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
     """n steps x + step * score(x) + sqrt(2 step) z (arXiv 1907.05600, Eq. 4, with step for
     epsilon / 2). Built in chapter 12."""
-    _check(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
     _check(type(n) is int and n > 0, "n", n, "a whole number of steps")
-    score = _checked(score)
+    _check(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
     for _ in range(n):
         x = x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
     return x
@@ -136,7 +129,7 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
     """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
     after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
     _check_falling(times, "times", most=1)
-    score = _checked(score, finite=True)
+    _check_falling(times, "times")
     for u, s in pairwise(times):
         x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
@@ -167,10 +160,7 @@ def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], T
     """D(x, sigma) = c_skip x + c_out net(c_in x, c_noise), a prediction of x0 from x0 + sigma eps
     (arXiv 2206.00364, Eq. 7). sigma has shape (B,). Built in chapter 12."""
 
-    net = _checked(net)
-
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        _check_sigma(sigma, x)
         sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …)
         skip, out, scale, label = edm_coefficients(sigma, data_std)
         return skip * x + out * net(scale * x, label.flatten())
@@ -182,7 +172,6 @@ def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Ten
     """Samples x0 (B, …) by Heun's method along dx = (x - D) / sigma d sigma, with Euler's for the
     step to 0 (arXiv 2206.00364, Algorithm 1). ``x`` is sigmas[0] * noise. Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
-    denoise = _checked(denoise, finite=True)
     for sigma, end in pairwise(sigmas):
         slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
         new = x + (end - sigma) * slope
@@ -198,9 +187,7 @@ def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. It's a table of levels for training and
     sampling with v or x0. ``Schedule`` refuses it, since eps at T says nothing of x0. Built in
     chapter 12."""
-    well = isinstance(alpha_bar, Tensor) and len(alpha_bar) > 2 and alpha_bar[0] == 1
-    _check(well and alpha_bar[1] > alpha_bar[-1], "alpha_bar", alpha_bar,
-           "schedule.alpha_bar, which falls from 1, with T + 1 rows")  # fmt: skip
+    _check(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
     root = alpha_bar.double().sqrt()
     new = (root - root[-1]) * root[1] / (root[1] - root[-1])
     return torch.cat([root[:1], new[1:]]).square().to(alpha_bar)
@@ -288,19 +275,6 @@ def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
     log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
     k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
     return k + (y - log[k]) / (log[k + 1] - log[k])
-
-
-def _checked(f: Callable, finite: bool = False) -> Callable:
-    """The same score or denoiser, that has to return a tensor like x."""
-
-    def same(x: Tensor, *rest: Tensor) -> Tensor:
-        a = f(x, *rest)
-        _check(getattr(a, "shape", None) == x.shape, "the prediction", a, f"shape {tuple(x.shape)}")
-        right = not finite or a.is_cuda or a.isfinite().all()
-        _check(right, "the prediction", "nan", "numbers: check the weights, and end times above 0")
-        return a
-
-    return same
 
 
 def _check(well: object, name: str, given: object, expected: str) -> None:

@@ -50,7 +50,7 @@ class Tokenizer:
         found = ["<start>"]
         for word in caption.lower().split():
             while word:
-                fits = [p for p in self.pieces[2:] if word.startswith(p)]
+                fits = [p for p in self.pieces if word.startswith(p)]
                 if not fits:
                     raise ValueError(f"unknown word {word!r} in {caption!r}; {_known(self.pieces)}")
                 found.append(max(fits, key=len))

@@ -72,8 +72,6 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
     s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
-    well = torch.as_tensor(u).ndim == torch.as_tensor(s).ndim == 0 and 0 <= s < u <= 1
-    _check(well, f"(u, s) is {u, s}; expected numbers, 0 <= s < u <= 1")
     _check_probabilities(p, xu)
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
@@ -85,7 +83,7 @@ def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
     """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
     _check_clean(x0)
     _check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
-    nats = F.cross_entropy(_logits(net, xu).movedim(-1, 1), x0, reduction="none")
+    nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
     return nats.masked_fill(xu != MASK, 0)
 
 
@@ -120,8 +118,6 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
     For small L only. Built in chapter 20.
     """
     L, bound = x0.shape[1], 0
-    few = L <= 20 and type(T) is int and T > 0
-    _check(few, f"L is {L}, T {T}; expected up to 20, as there are 2^L sets, and a whole number")
     t = torch.arange(1, T + 1, dtype=torch.float64)
     choices = [torch.tensor([False, True])] * L
     for hidden in torch.cartesian_prod(*choices).reshape(-1, L):
@@ -136,8 +132,6 @@ def gumbel_max(logits: Tensor) -> Tensor:
     """A sample (…,) of softmax(logits) (…, V): the largest of logits + Gumbel noise, in float64.
     In low precision the noise has no tail, and rare tokens are never drawn (Zheng et al. 2024,
     arXiv 2409.02908, section 4). Built in chapter 20."""
-    well = logits.is_floating_point() and (logits.is_cuda or not logits.isnan().any())
-    _check(well, f"logits are {logits.dtype}, or have a NaN; expected floats: check the network")
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
@@ -158,7 +152,7 @@ def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
     """x (B, L) with k of the masks of each row replaced by tokens that are drawn from net(x), each
     without knowing the others. Visible tokens stay. Built in chapter 20."""
     _check_steps(k)
-    logits = _logits(net, x)
+    logits = net(x)
     drawn = gumbel_max(logits)
     score = order(logits, drawn).masked_fill(x != MASK, -torch.inf)
     chosen = score.topk(min(k, x.shape[1])).indices  # (B, k)
@@ -197,7 +191,7 @@ def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
     causal. Built in chapter 20."""
     _check_clean(x0)
     _check_causal(net)
-    return F.cross_entropy(_logits(net, shifted(x0)).movedim(-1, 1), x0)
+    return F.cross_entropy(net(shifted(x0)).movedim(-1, 1), x0)
 
 
 @torch.no_grad()
@@ -269,9 +263,6 @@ class TokenNet(nn.Module):
     def __init__(self, vocab: int, length: int, width: int = 64, depth: int = 4, heads: int = 4,
                  num_classes: int = 0, causal: bool = False, rotary: bool = False):  # fmt: skip
         super().__init__()
-        sizes = vocab, length, depth
-        well = all(type(n) is int and n > 0 for n in sizes)
-        _check(well, f"(vocab, length, depth) is {sizes}; expected whole numbers from 1")
         self.vocab, self.length = vocab, length
         self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
         self.place = nn.Parameter(0.02 * torch.randn(length, width))
@@ -308,15 +299,6 @@ def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
            f"with H = height = {height}, and tokens below levels = {levels}")  # fmt: skip
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
     return rearrange(images, "b (h w) -> b 1 h w", h=height)
-
-
-def _logits(net: Callable, x: Tensor) -> Tensor:
-    """What the network gives for x, in the right shape."""
-    logits = net(x)
-    hint = f"expected {(*x.shape, 'V')}: logits for each token"
-    _check(logits.ndim == 3 and logits.shape[:2] == x.shape, f"the network gives "
-           f"{tuple(logits.shape)}; {hint}")  # fmt: skip
-    return logits
 
 
 def _check_whole(x: Tensor) -> None:

@@ -42,6 +42,8 @@ class EMA:
         """Move the average towards ``net``. Call it once after each step of the optimiser."""
         decay = min(self.decay, (1 + self.n) / (10 + self.n))
         averages, weights = list(self.model.parameters()), list(net.parameters())
+        if [w.shape for w in averages] != [w.shape for w in weights]:
+            raise ValueError("net has other weights than the average; expected the same network")
         torch._foreach_lerp_(averages, weights, 1 - decay)
         for mine, theirs in zip(self.model.buffers(), net.buffers(), strict=True):
             mine.copy_(theirs)
@@ -106,6 +108,7 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             loss = loss_fn(net, x, y)
+        _check_loss(loss)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -138,12 +141,23 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
 
 
 def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -> None:
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net is a {type(net).__name__}; expected a network, before the batches")
     if not torch.is_grad_enabled():
         raise ValueError("gradients are off: call train outside torch.no_grad()")
     if not any(weight.requires_grad for weight in net.parameters()):
         raise ValueError("every weight of net is frozen: call net.requires_grad_(True) first")
-    if steps < 1 or not (callable(lr) or lr > 0) or not clip > 0:
-        raise ValueError(f"steps is {steps}, lr {lr}, clip {clip}; expected numbers above 0")
+    numbers = type(steps) is int and isinstance(clip, (int, float))
+    numbers = numbers and (callable(lr) or isinstance(lr, (int, float)))
+    if not numbers or steps < 1 or not (callable(lr) or lr > 0) or not clip > 0:
+        raise ValueError(f"steps is {steps}, lr {lr!r}, clip {clip}; expected numbers above 0")
+
+
+def _check_loss(loss: Tensor) -> None:
+    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+        given = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)[:60]
+        hint = "expected one number with a gradient: use .mean(), and no .item() or .detach()"
+        raise ValueError(f"loss_fn gives {given}; {hint}")
 
 
 def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:

@@ -29,10 +29,6 @@ def patchify(x: Tensor, p: int) -> Tensor:
 def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
     """The inverse of ``patchify``, for an image with this many rows of patches: tokens
     (B, N, p · p · C) to (B, C, H, W). Built in chapter 16."""
-    shape = tuple(tokens.shape)
-    fits = type(p) is type(rows) is int and min(p, rows) > 0 and tokens.ndim == 3
-    hint = f"expected (B, N, D) with N a multiple of rows = {rows} and D of p * p, p = {p}"
-    _check(fits and not (shape[1] % rows or shape[2] % p**2), f"tokens are {shape}; {hint}")
     return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=p, q=p, h=rows)
 
 
@@ -40,9 +36,6 @@ def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
     """(rows · columns, dim): for each patch, sines and cosines of its row, and then of its column,
     in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
     at least 8. Built in chapter 16."""
-    well = type(rows) is type(columns) is int and dim % 4 == 0 and dim >= 8
-    given = f"(rows, columns, dim) is {rows, columns, dim}"
-    _check(well, f"{given}; expected whole numbers, and for dim a multiple of 4, at least 8")
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
     return torch.cat(halves, dim=1)
@@ -51,9 +44,6 @@ def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
 def modulate(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """h (B, N, dim), scaled by 1 + ``scale`` and moved by ``shift``, both (B, 1, dim). With zeros,
     nothing changes. Built in chapter 16."""
-    given = f"scale and shift are {tuple(scale.shape)} and {tuple(shift.shape)}"
-    fits = {scale.ndim, shift.ndim} <= {1, h.ndim}
-    _check(fits, f"{given}; expected (B, 1, {h.shape[-1]}), with an axis for the tokens")
     return h * (1 + scale) + shift
 
 
@@ -137,12 +127,9 @@ class DiT(nn.Module):
         num_classes: int = 0, out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()
-        _check(dim % 4 == 0 and dim >= 8, f"dim is {dim}; expected a multiple of 4, at least 8")
-        _check_heads(dim, heads)
-        whole = all(type(n) is int for n in (patch, depth)) and min(patch, depth) > 0
-        given = f"patch is {patch}, depth {depth}, num_classes {num_classes}"
-        hint = "expected whole numbers from 1, and 0 or more classes"
-        _check(whole and num_classes >= 0, f"{given}; {hint}")
+        if dim % 4 or dim % heads or dim < 8:
+            hint = f"expected a multiple of 4 and of heads = {heads}, at least 8"
+            raise ValueError(f"dim is {dim}; {hint}")
         self.channels, self.patch, self.dim = channels, patch, dim
         self.condition = Conditioning(dim, dim, num_classes)
         self.embed = nn.Linear(patch**2 * channels, dim)

@@ -11,5 +11,5 @@ BUGS = {
         "left, bottom = (i // rows / columns, 1 - (i % rows + 1) / rows)", ORDER),
     "figures that stay open": ("_picture", "plt.close(figure)", "None", ORDER),
     "an image with NaN is drawn": (
-        "draw_images", "x.isfinite().all()", "True", "test_an_image_with_a_hole_is_not_drawn"),
+        "_check_images", "x.isfinite().all()", "True", "test_an_image_with_a_hole_is_not_drawn"),
 }  # fmt: skip

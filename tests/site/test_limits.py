@@ -12,24 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.stem[2] == "_"]  # a Deeper one may be long
 TOO_LONG = {  # with folded code: no longer than they are, and shorter if possible
-    "02_denoising": 204,
-    "03_loss": 194,
-    "04_unet": 277,
-    "05_training": 311,
-    "07_ddim": 237,
-    "08_guidance": 226,
-    "09_evaluation": 266,
-    "10_bugs": 284,
-    "11_likelihood": 283,
-    "12_score": 243,
-    "14_editing": 269,
-    "15_latent": 219,
-    "17_text": 196,
-    "18_audio": 187,
     "19_one_step": 235,
     "20_tokens": 229,
-    "21_finetune": 204,
-    "22_scaling": 253,
 }
 NOT_COMMONMARK = re.compile(
     r"\{[a-z:-]+\}`|^\s*(:::|~~~|```)\s*\{|^\([\w-]+\)=$|\{dropdown\}", re.M
