@@ -5,6 +5,7 @@ python -m ddpm_lite sample --run runs/digits --n 64 --out grid.png
 python -m ddpm_lite evaluate --run runs/digits
 python -m ddpm_lite info --run runs/digits
 
+Without training: python -m ddpm_lite sample --pretrained mnist --label 7 --out sevens.png
 Your own images: python -m ddpm_lite train --data path/to/folder
 On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
 For help on one command: python -m ddpm_lite train --help

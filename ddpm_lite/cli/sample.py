@@ -16,7 +16,7 @@ from .run import Run
 def loaded(args: Namespace) -> Run:
     """The run that ``--run`` or ``--pretrained`` names."""
     if bool(args.run) == bool(args.pretrained):
-        raise ValueError("expected either --run or --pretrained")
+        raise ValueError("expected either --run or --pretrained, for example --pretrained digits")
     return Run.load(args.run or args.pretrained, device_named(args.device))
 
 

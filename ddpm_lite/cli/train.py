@@ -27,7 +27,7 @@ def train(args: Namespace) -> int:
 
     This writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png
     at the end. The default settings are a recipe that suits the data. The brackets below show the
-    defaults for the digits. `info` prints all recipes.
+    defaults for the digits. `info` prints all recipes. Then draw with `sample --run OUT`.
 
     The command times a few steps and converts the minutes to a number of steps, so the learning
     rate reaches 0 when the time is up. The same settings, steps and seed give the same weights.
