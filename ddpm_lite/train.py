@@ -108,7 +108,6 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             loss = loss_fn(net, x, y)
-        _check_loss(loss)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -151,13 +150,6 @@ def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -
     numbers = numbers and (callable(lr) or isinstance(lr, (int, float)))
     if not numbers or steps < 1 or not (callable(lr) or lr > 0) or not clip > 0:
         raise ValueError(f"steps is {steps}, lr {lr!r}, clip {clip}; expected numbers above 0")
-
-
-def _check_loss(loss: Tensor) -> None:
-    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
-        given = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)[:60]
-        hint = "expected one number with a gradient: use .mean(), and no .item() or .detach()"
-        raise ValueError(f"loss_fn gives {given}; {hint}")
 
 
 def _check_finite(step: int, loss: Tensor, norm: Tensor) -> None:

@@ -559,13 +559,6 @@ CORE = {
         lambda: d.guided(unet, T, "3")(X, T), "w is '3'; expected a number, or a tensor with 4 ax"),
     "a guidance scale for each row": (
         lambda: d.guided(unet, T, U)(X, T), "expected a number, or a tensor with 4 axes as x has"),
-    "a loss for each row": (
-        trained(lambda n, x, y: n(x, T).mean(1)), "loss_fn gives a tensor (4,); expected one numb"),
-    "a loss as a float": (
-        trained(lambda n, x, y: n(x, T).sum().item()), "and no .item() or .detach()"),
-    "a detached loss": (
-        trained(lambda n, x, y: n(x, T).sum().detach()), "loss_fn gives a tensor (); expected one"),
-    "no loss": (trained(lambda n, x, y: None), "loss_fn gives None; expected one number with a"),
     "a learning rate as a text": (
         trained(None, lr="1e-3"), "lr '1e-3', clip 1.0; expected numbers above 0"),
     "half a step of training": (trained(None, steps=2.5), "steps is 2.5, lr 0.001, clip 1.0; expe"),
