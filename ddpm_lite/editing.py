@@ -103,7 +103,7 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     of each unit image. Built in chapter 14.
 
     Raises:
-        ValueError: f isn't linear: f(0) isn't 0, or f isn't what the matrix says.
+        ValueError: f isn't linear, since f(0) isn't 0.
     """
     _check(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
     _check(not f(torch.zeros(1, *shape)).any(), "f(0)", "not 0", "a linear function")

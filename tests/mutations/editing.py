@@ -42,8 +42,8 @@ BUGS = {
     "rounds without the new noise prediction": (
         "repaint.again", "eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))", "pass",
         ROUNDS),
-    "the matrix is transposed": ("matrix_of", "rows.flatten(1).T",
-        "rows.flatten(1)", MATRIX),
+    "the matrix is transposed": ("matrix_of", "f(torch.eye(d).reshape(d, *shape)).flatten(1).T",
+        "f(torch.eye(d).reshape(d, *shape)).flatten(1)", MATRIX),
     "the residual with the wrong sign": (
         "residual", "y - x0.flatten(1) @ A.T", "y + x0.flatten(1) @ A.T", MATRIX),
     "P20 the gradient doesn't go through the model": (
