@@ -85,14 +85,17 @@ def copied(folder: Path, notebooks: list[Path], changed: bool) -> Path:
 
 
 def change(path: Path) -> None:
-    """Change the last digit that a cell printed."""
+    """Change the last digit that a cell printed, or the last letter where there is no digit."""
     notebook = nbformat.read(path, as_version=4)
     cells = [c for c in notebook.cells if "nbval-ignore-output" not in c.metadata.get("tags", [])]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])
-               if re.search(r"\d", output.get("text", "").partition("took")[0])]  # fmt: skip
-    place = list(re.finditer(r"\d", outputs[-1].text.partition("took")[0]))[-1].start()
-    text, digit = outputs[-1].text, int(outputs[-1].text[place])
-    outputs[-1].text = text[:place] + str((digit + 1) % 10) + text[place + 1 :]
+    outputs = [output for cell in cells for output in cell.get("outputs", []) if "text" in output]
+    for kind in (r"\d", r"\w"):
+        found = [(o, m) for o in outputs for m in re.finditer(kind, o.text.partition("took")[0])]
+        if found:
+            break
+    output, match = found[-1]
+    other = str((int(match[0]) + 1) % 10) if match[0].isdigit() else "x" * (match[0] != "x") or "y"
+    output.text = output.text[: match.start()] + other + output.text[match.end() :]
     nbformat.write(notebook, path)
 
 

@@ -402,7 +402,7 @@ FAULTS = {
     "data without spread": (
         lambda: edm_coefficients(SIGMAS, 0.0), "data_std is 0.0; expected the standard deviation"),
     "alpha_bar that begins at t = 1": (
-        lambda: zero_terminal_snr(linear_schedule().alpha_bar[1:]), "from 1, with T + 1 rows"),
+        lambda: zero_terminal_snr(linear_schedule().alpha_bar[1:]), "expected 1, with T + 1 rows"),
     "an unknown target": (
         lambda: min_snr_weight(SIGMAS, "x"), "target is x; expected 'eps', 'x0' or 'v'"),
     "an unknown level": (

@@ -1,6 +1,7 @@
 """The tools that try the notebooks elsewhere: one digit is changed, and figures are compared."""
 
 import base64
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -27,7 +28,15 @@ def test_one_digit_is_changed(path, tmp_path):
     before, after = ("".join(o.get("text", "") for o in cell.outputs) for cell in differ[0])
     assert "nbval-ignore-output" not in differ[0][0].metadata.get("tags", [])
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
-    assert len(changed) == 1 and (int(changed[0][0]) + 1) % 10 == int(changed[0][1])
+    assert len(changed) == 1
+    assert changed[0][0].isdigit() or not re.search(r"\d", printed(path))
+
+
+def printed(path):
+    """All that nbval compares."""
+    cells = nbformat.read(path, 4).cells
+    cells = [c for c in cells if "nbval-ignore-output" not in c.metadata.get("tags", [])]
+    return "".join(o.get("text", "") for c in cells for o in c.get("outputs", []))
 
 
 def book(*images):

@@ -102,3 +102,9 @@ def test_the_glossary_leads_from_ema_to_its_chapter():
     text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
     entry = re.search(r"\nEMA\n(.*?)\n\n", text, re.S)[1]
     assert "../notebooks/05_training.ipynb" in entry
+
+
+@test_book.needs_browser
+def test_the_other_half_of_the_pages_opens_offline(html, browser, serve):
+    names = test_book.half_of_the_pages(html, 1)
+    assert test_book.complaints(browser, serve(html), names) == []
