@@ -58,14 +58,65 @@ def draw_curves(ax: Axes, curves: Mapping[str, Sequence], **settings: Any) -> No
     """Draw curves on ``ax``, each with its name beside it instead of a legend.
 
     Args:
-        curves: for each name (x, y, color, place) and, if it isn't a plain line, how it's drawn,
-            such as "o-". The name is written at ``place``, (x, y) in the units of the data.
+        curves: for each name (x, y, color), then, if needed, the place of the name, (x, y) in the
+            units of the data (None or nothing: at the end of the curve), and how it's drawn, such
+            as "o-" or "o". Where y is one number, it's a horizontal line, and x isn't used.
         settings: for ``ax.set``: labels, limits, scales, a title.
     """
-    for name, (x, y, color, place, *how) in curves.items():
-        ax.plot(x, y, *how, color=color)
-        ax.text(*place, name, color=color)
+    for name, curve in curves.items():
+        _draw_curve(ax, name, *curve)
     ax.set(**settings)
+
+
+def _draw_curve(ax: Axes, name: str, x, y, color: str, place=None, how: str = "-") -> None:
+    level = isinstance(y, (int, float)) or getattr(y, "ndim", 1) == 0
+    if level:
+        ax.axhline(float(y), color=color, linestyle=how, linewidth=1)
+    else:
+        ax.plot(x, y, how, color=color)
+    end = (0.02, float(y)) if level else (x[-1], y[-1])
+    units = ax.get_yaxis_transform() if level and not place else ax.transData
+    ax.annotate(name, place or end, (0, 0) if place else (4, 3), units, "offset points",
+                color=color, annotation_clip=False)  # fmt: skip
+
+
+def show_curves(*panels: Mapping[str, Sequence], height: float = 2.9, **settings: Any) -> None:
+    """Show one panel or several side by side, each with curves as ``draw_curves`` takes them.
+
+    Args:
+        panels: the curves of each panel.
+        height: in inches; the figure is 8 inches wide.
+        settings: for ``ax.set`` of all panels. A list has one value for each panel, as in
+            ``title=["left", "right"]``.
+    """
+    _, axes = plt.subplots(1, len(panels), figsize=(8, height), squeeze=False)
+    for i, (ax, curves) in enumerate(zip(axes[0], panels, strict=True)):
+        own = {name: v[i] if isinstance(v, list) else v for name, v in settings.items()}
+        draw_curves(ax, curves, **own)
+    plt.show()
+
+
+def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, height: float = 2.3,
+              **style: Any) -> None:  # fmt: skip
+    """Show matrices (H, W) as maps of colours, each under its name.
+
+    Args:
+        maps: what to show, by name.
+        marks: a (row, column) for each map, drawn as a dot, if there are any.
+        across: how many maps are side by side (0: all).
+        height: of a row of maps in inches; the figure is 8 inches wide.
+        style: for ``imshow``: ``cmap``, ``vmin``, ``vmax``, ``origin``, ``extent``, ``aspect``.
+    """
+    across = across or len(maps)
+    rows = -(-len(maps) // across)
+    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    for ax, (name, x) in zip(axes.flat, maps.items(), strict=True):
+        ax.imshow(x.detach().cpu().numpy(), **{"cmap": "Blues"} | style)
+        ax.set(title=name, xticks=[], yticks=[])
+        ax.grid(False)
+    for ax, (row, column) in zip(axes.flat, marks, strict=False):
+        ax.plot(column, row, "o", color=NOISE)
+    plt.show()
 
 
 def draw_runs(ax: Axes, x: Sequence[float], runs: Sequence, color: str = MODEL) -> None:

@@ -186,8 +186,36 @@ def test_each_curve_has_its_name_in_its_colour():
     assert [line.get_color() for line in ax.lines] == [plot.DATA, plot.MODEL]
     assert [line.get_marker() for line in ax.lines] == ["None", "o"]
     assert [text.get_text() for text in ax.texts] == ["up", "dots"]
-    assert ax.texts[0].get_position() == (1.5, 3.2) and ax.texts[1].get_color() == plot.MODEL
+    assert ax.texts[0].xy == (1.5, 3.2) and ax.texts[1].get_color() == plot.MODEL
     assert ax.get_xlabel() == "t" and ax.get_xscale() == "log"
+
+
+def test_a_curve_without_a_place_is_named_at_its_end_and_a_number_is_a_level():
+    curves = {"up": ([1, 2], [3, 4], plot.DATA), "floor": ((), torch.tensor(3.5), plot.EXACT),
+              "dashed": ((), 2, plot.NOISE, (1.5, 2.1), "--")}  # fmt: skip
+    ax = axes_of(plot.draw_curves, curves)
+    assert [text.xy for text in ax.texts] == [(2, 4), (0.02, 3.5), (1.5, 2.1)]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[3, 4], [3.5] * 2, [2] * 2]
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "--"]
+
+
+def test_panels_share_settings_but_those_that_are_a_list(figures):
+    curves = {"up": ([1, 2], [3, 4], plot.DATA)}
+    plot.show_curves(curves, curves, title=["left", "right"], xlim=(0, 3), height=2)
+    left, right = figures[0].axes
+    assert (left.get_title(), right.get_title()) == ("left", "right")
+    assert left.get_xlim() == right.get_xlim() == (0, 3)
+    assert tuple(figures[0].get_size_inches()) == (8, 2)
+
+
+def test_maps_have_their_names_and_marks(figures):
+    maps = {name: torch.rand(3, 4) for name in "abcd"}
+    plot.show_maps(maps, [(1, 2)], across=2, cmap="magma", vmin=0)
+    axes = figures[0].axes
+    assert [ax.get_title() for ax in axes] == list("abcd")
+    assert torch.equal(torch.from_numpy(axes[3].images[0].get_array().data), maps["d"])
+    assert axes[0].images[0].get_cmap().name == "magma" and axes[0].images[0].get_clim()[0] == 0
+    assert [[*line.get_xydata()[0]] for ax in axes for line in ax.lines] == [[2, 1]]
 
 
 def test_runs_are_dashes_around_a_line_through_their_means():
