@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from .diffusion import check
+
 RATE = 8000
 """Samples in a second."""
 N_FFT, HOP, MELS = 512, 160, 32
@@ -43,7 +45,7 @@ def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
 def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
     """Add frames (B, N, n_fft) where they overlap: waveforms (B, N hop). Built in chapter 18."""
-    _check(pieces.ndim == 3, f"frames have shape {tuple(pieces.shape)}; expected (B, N, n_fft)")
+    check(pieces.ndim == 3, f"frames have shape {tuple(pieces.shape)}; expected (B, N, n_fft)")
     n, n_fft = pieces.shape[-2:]
     _check_frames(n * hop, n_fft, hop)
     size, pad = (1, (n - 1) * hop + n_fft), (n_fft - hop) // 2
@@ -102,7 +104,7 @@ def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tenso
 def log_mel(x: Tensor) -> Tensor:
     """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]: the mean magnitude in each mel
     band in dB, from ``LOW`` to ``HIGH``. Built in chapter 18."""
-    _check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
+    check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
     filters = mel_filters()
     mean = filters / filters.sum(1, keepdim=True)
     bands = stft(x).abs() @ mean.T  # (B, N, MELS)
@@ -160,14 +162,14 @@ def as_blocks(x: Tensor, size: int = 8) -> Tensor:
     Built in chapter 18.
     """
     _check_wave(x)
-    _check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
+    check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
     _check_length(x.shape[-1], size)
     return rearrange(GAIN * x, "b (n c) -> b c n", c=size)
 
 
 def from_blocks(x: Tensor) -> Tensor:
     """The inverse of ``as_blocks``: (B, size, n) to (B, n size). Built in chapter 18."""
-    _check(x.ndim == 3, f"x has shape {tuple(x.shape)}; expected blocks (B, size, n)")
+    check(x.ndim == 3, f"x has shape {tuple(x.shape)}; expected blocks (B, size, n)")
     return rearrange(x / GAIN, "b c n -> b (n c)")
 
 
@@ -187,7 +189,7 @@ def mu_law(x: Tensor) -> Tensor:
 
 def from_mu_law(codes: Tensor) -> Tensor:
     """The inverse of ``mu_law``, up to rounding."""
-    _check(codes.dtype != torch.uint8, "codes are torch.uint8; expected int8, as mu_law gives")
+    check(codes.dtype != torch.uint8, "codes are torch.uint8; expected int8, as mu_law gives")
     x = codes / 127
     return x.sign() * (256 ** x.abs() - 1) / 255
 
@@ -196,20 +198,20 @@ def _check_wave(x: Tensor, most: float = 100.0) -> None:
     """Louder than 1 is possible, but not as loud as 16-bit integers."""
     well = x.is_floating_point() and x.numel() and (x.abs() <= most).all()
     hint = "floats in [-1, 1] without NaN; for 16 bits, x.float() / 32768"
-    _check(well, f"x is {x.dtype} with values that are no waveform; expected {hint}")
+    check(well, f"x is {x.dtype} with values that are no waveform; expected {hint}")
 
 
 def _check_frames(length: int, n_fft: int, hop: int) -> None:
     whole = type(n_fft) is type(hop) is int and 0 < hop <= n_fft and (n_fft - hop) % 2 == 0
     hint = "expected n_fft - hop to be even and at least 0"
-    _check(whole, f"n_fft is {n_fft} and hop {hop}; {hint}")
+    check(whole, f"n_fft is {n_fft} and hop {hop}; {hint}")
     _check_length(length, hop)
 
 
 def _check_length(length: int, size: int) -> None:
     well = type(size) is int and size > 0 and length and length % size == 0
     hint = "pad the waveform with zeros, or crop it"
-    _check(well, f"there are {length} samples; expected a multiple of {size}: {hint}")
+    check(well, f"there are {length} samples; expected a multiple of {size}: {hint}")
 
 
 def _check_bands(filters: Tensor) -> None:
@@ -230,11 +232,6 @@ def _check_magnitude(magnitude: Tensor) -> None:
 
 def _check_way(magnitude: Tensor, steps: int, phase: Tensor | None, momentum: float) -> None:
     well = type(steps) is int and steps >= 0 and 0 <= momentum <= 1
-    _check(well, f"steps is {steps}, momentum {momentum}; expected a number, and 0 … 1")
+    check(well, f"steps is {steps}, momentum {momentum}; expected a number, and 0 … 1")
     same = phase is None or phase.shape == magnitude.shape
-    _check(same, f"the phase isn't of the shape {tuple(magnitude.shape)}; expected an angle each")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(same, f"the phase isn't of the shape {tuple(magnitude.shape)}; expected an angle each")

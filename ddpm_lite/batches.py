@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .diffusion import check_data
+from .diffusion import check, check_data
 
 
 def batches(data: Tensor | Dataset, y: Tensor | None = None, size: int = 64, seed: int = 0,
@@ -75,32 +75,27 @@ def _check_data(data: Tensor | Dataset, y: Tensor | None) -> None:
         mapped = isinstance(data, Dataset) and hasattr(data, "__len__") and len(data) and y is None
         item = data[0] if mapped else None
         pair = isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], Tensor)
-        _check(pair, f"data is a {type(data).__name__}; expected a tensor, or a dataset of pairs "
+        check(pair, f"data is a {type(data).__name__}; expected a tensor, or a dataset of pairs "
                "(tensor, label): for the result of load_images, write batches(*load_images(…))",
                TypeError)  # fmt: skip
         x = item[0][None]
     check_data(x)
-    _check(x.dtype == torch.float32, f"data is {x.dtype}; expected float32: x.float()", TypeError)
+    check(x.dtype == torch.float32, f"data is {x.dtype}; expected float32: x.float()", TypeError)
     if y is not None:
         _check_conditions(y, len(data))
 
 
 def _check_sizes(n: int, size: int, start: int, rank: int, world: int) -> None:
-    _check(type(size) is int and 1 <= size <= n,
+    check(type(size) is int and 1 <= size <= n,
            f"size is {size!r}; expected 1 … {n}, the number of rows")  # fmt: skip
-    _check(start >= 0 and 0 <= rank < world and size % world == 0, f"start is {start}, rank {rank}"
+    check(start >= 0 and 0 <= rank < world and size % world == 0, f"start is {start}, rank {rank}"
            f" and world {world}; expected 0 or more, 0 … world - 1, and a divisor of {size}")
 
 
 def _check_conditions(y: Tensor, n: int) -> None:
     given = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
     kind = (y.dtype, min(y.ndim, 2)) if isinstance(y, Tensor) else None
-    _check(kind in [(torch.int64, 1), (torch.float32, 2)] and len(y) == n,
+    check(kind in [(torch.int64, 1), (torch.float32, 2)] and len(y) == n,
            f"y is {given}; expected {n} labels, int64 (N,), as one_hot.argmax(1) or "
            "y.flatten().long() gives; or conditions, float32 (N, d), as value[:, None] gives")
-    _check(y.is_floating_point() or y.min() >= 0, f"y has the label {y.min()}; expected 0, 1, …")
-
-
-def _check(well: object, sentence: str, kind: type[Exception] = ValueError) -> None:
-    if not well:
-        raise kind(sentence)
+    check(y.is_floating_point() or y.min() >= 0, f"y has the label {y.min()}; expected 0, 1, …")

@@ -11,12 +11,15 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from .diffusion import check
 
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
@@ -27,6 +30,9 @@ Size = int | tuple[int, int] | None
 
 class DataError(ValueError):
     """The data can't be downloaded or read, or it isn't what it should be."""
+
+
+_check = partial(check, kind=DataError)
 
 
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
@@ -166,7 +172,7 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     size = _check_choice(path, "", train, 32 if size is None else size, channels)
     folder = Path(path).expanduser()
     sentence = f"there is no folder {str(folder)!r}; expected one with images"
-    _check(folder.is_dir(), sentence, ValueError)
+    check(folder.is_dir(), sentence)
     files, classes = _part(folder, train)
     grey = [*_each(_is_grey, [path for path, _ in files])]  # of all, to find damaged files now
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
@@ -315,9 +321,8 @@ def _arrays(path: Path) -> dict:
     """All arrays of a file, by name."""
     import numpy as np
 
-    _check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
-           f"{str(path)!r}; expected {', '.join(IMAGES)}, or a folder, .npy or .npz file",
-           ValueError)  # fmt: skip
+    check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
+           f"{str(path)!r}; expected {', '.join(IMAGES)}, or a folder, .npy or .npz file")
     try:
         file = np.load(path, allow_pickle=False)
         return {"x": file} if isinstance(file, np.ndarray) else dict(file)
@@ -374,8 +379,8 @@ def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tenso
 
 
 def _check_points(name: str, n: int) -> None:
-    _check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}", ValueError)
-    _check(type(n) is int and n > 0, f"n is {n!r}; expected a whole number of points", ValueError)
+    check(name in POINTS, f"there is no data set {name!r}; expected one of {POINTS}")
+    check(type(n) is int and n > 0, f"n is {n!r}; expected a whole number of points")
 
 
 def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> tuple | None:
@@ -383,15 +388,10 @@ def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> 
     paths = isinstance(name, (str, os.PathLike)) and isinstance(root, (str, os.PathLike))
     sides = (size, size) if type(size) is int else size
     pair = isinstance(sides, (tuple, list)) and [type(side) for side in sides] == [int, int]
-    _check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
-           "; expected a name or a path, a folder, and train=True or False", ValueError)
-    _check(size is None or pair and min(sides) > 0,
-           f"size is {size!r}; expected pixels such as 32, or (height, width)", ValueError)
-    _check(channels in (None, 1, 3),
-           f"channels is {channels!r}; expected 1 for grey or 3 for colour", ValueError)
+    check(paths and type(train) is bool, f"the data is {name!r}, root {root!r} and train {train!r}"
+           "; expected a name or a path, a folder, and train=True or False")
+    check(size is None or pair and min(sides) > 0,
+           f"size is {size!r}; expected pixels such as 32, or (height, width)")
+    check(channels in (None, 1, 3),
+           f"channels is {channels!r}; expected 1 for grey or 3 for colour")
     return sides and tuple(sides)
-
-
-def _check(well: object, sentence: str, kind: type[Exception] = DataError) -> None:
-    if not well:
-        raise kind(sentence)

@@ -35,7 +35,7 @@ class Schedule(nn.Module):
     def __init__(self, beta: Tensor):
         super().__init__()
         beta = torch.as_tensor(beta, dtype=torch.float64)
-        _check(beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
+        expect(beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
                and (1 - beta).prod().float() > 0, "beta[:3]", beta.flatten()[:3].tolist(),
                "T numbers in (0, 1), so few and small that alpha_bar stays above 0")
         beta = torch.cat([beta.new_zeros(1), beta])
@@ -62,7 +62,7 @@ class Schedule(nn.Module):
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
     """beta grows linearly (DDPM, section 4). The end points suit T = 1000. With fewer steps some
     signal is left at T, so sampling would start from the wrong noise. Built in chapter 1."""
-    _check(type(T) is int and beta_1 <= beta_T, "T", T, "a whole number, and beta_1 <= beta_T")
+    expect(type(T) is int and beta_1 <= beta_T, "T", T, "a whole number, and beta_1 <= beta_T")
     return Schedule(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
@@ -76,13 +76,10 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
 
     Built in chapter 1.
     """
-    _check(type(T) is int and T > 0, "T", T, "a whole number of steps, 1 or more")
+    expect(type(T) is int and T > 0, "T", T, "a whole number of steps, 1 or more")
     t = torch.arange(T + 1, dtype=torch.float64)
     f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
     return Schedule((1 - f[1:] / f[:-1]).clamp(max=max_beta))
-
-
-SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 
 
 def q_sample(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
@@ -175,7 +172,7 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
 def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
     """The same model, but its prediction of x0 is clipped to [-limit, limit], the range of the
     data. It returns the eps that the clipped x0 implies. Built in chapter 6."""
-    _check(limit > 0, "clip", limit, "the largest value of the data, such as 1")
+    expect(limit > 0, "clip", limit, "the largest value of the data, such as 1")
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
         x0 = predict_x0(schedule, x, t, model(x, t, *args, **kwargs))
@@ -202,7 +199,7 @@ def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
     """A sampling step from x_t to x_s (DDIM, Eq. 12 and 16). It's deterministic at eta = 0, and at
     eta = 1 it is ``ddpm_step``.
     Built in chapter 7."""
-    _check(0 <= eta <= 1, "eta", eta, "0 (deterministic) to 1 (as random as DDPM)")
+    expect(0 <= eta <= 1, "eta", eta, "0 (deterministic) to 1 (as random as DDPM)")
     x0, alpha_bar_s = predict_x0(schedule, xt, t, eps), schedule.at(s, xt)
     sigma = eta * posterior_variance(schedule, xt, t, s).sqrt()
     mean = alpha_bar_s.sqrt() * x0 + (1 - alpha_bar_s - sigma**2).clamp(min=0).sqrt() * eps
@@ -235,7 +232,7 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
     for t, s in pairwise(times):
         eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
         _check_like(eps, xt)
-        _check(eps.is_cuda or eps.isfinite().all(), "eps", math.nan, "numbers: check the weights")
+        expect(eps.is_cuda or eps.isfinite().all(), "eps", math.nan, "numbers: check the weights")
         xt = step(schedule, xt, t, s, eps)
         yield s, xt
 
@@ -253,8 +250,8 @@ def spaced(T: int, n: int, power: float = 1.0) -> list[int]:
     """n + 1 decreasing timesteps from T to 0, close to T (i / n)^power. Power 1 spaces them evenly,
     and power 2 is quadratic, with short steps near the data (DDIM, appendix D.2). If rounding makes
     two of them equal, one is left out. Built in chapter 7."""
-    _check(type(n) is int and 1 <= n <= T, "steps", n, f"a whole number from 1 to T = {T}")
-    _check(power > 0, "power", power, "a number above 0, such as 1 (even) or 2 (quadratic)")
+    expect(type(n) is int and 1 <= n <= T, "steps", n, f"a whole number from 1 to T = {T}")
+    expect(power > 0, "power", power, "a number above 0, such as 1 (even) or 2 (quadratic)")
     return sorted({round(T * (i / n) ** power) for i in range(n)} | {T}, reverse=True)
 
 
@@ -264,7 +261,7 @@ def _times(T: int, steps: Steps) -> list[int]:
         return spaced(T, T if steps is None else steps)
     whole = isinstance(steps, Sequence) and all(type(t) is int for t in steps) and len(steps) > 1
     falls = whole and [*steps] == sorted({*steps, 0}, reverse=True)
-    _check(falls, "steps", steps, f"a number up to T = {T}, or whole numbers that fall to 0")
+    expect(falls, "steps", steps, f"a number up to T = {T}, or whole numbers that fall to 0")
     return [*steps]
 
 
@@ -281,10 +278,10 @@ def check_data(x0: Tensor) -> None:
         ValueError: it has a NaN or values such as 0 … 255.
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
-    _check(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
+    expect(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
     low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
-    _check(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
+    expect(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
            "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
     if unscaled:
         warnings.warn(f"x0 has values {low:g} … {high:g}: scale [0, 1] by 2 * x - 1", stacklevel=3)
@@ -292,25 +289,29 @@ def check_data(x0: Tensor) -> None:
 
 def _check_time(T: int, t: Time, x: Tensor) -> None:
     """All timesteps are checked here."""
-    _check(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
+    expect(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
-    _check(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
+    expect(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
     if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue
         low, high = map(int, t.aminmax()) if rows else (t, t)
-        _check(0 <= low <= high <= T, "t", low if low < 0 else high, f"0 … T = {T}")
+        expect(0 <= low <= high <= T, "t", low if low < 0 else high, f"0 … T = {T}")
 
 
 def _check_later(t: Time, s: Time) -> None:
-    well = getattr(t, "is_cuda", False) or torch.as_tensor(s < t).all()
-    _check(well, "(t, s)", (t, s), "s < t in every row: sampling goes from t back to s")
+    expect(getattr(t, "is_cuda", 0) or torch.as_tensor(s < t).all(), "(t, s)", (t, s), "s < t")
 
 
 def _check_like(a: Tensor, x: Tensor) -> None:
-    _check(getattr(a, "shape", None) == x.shape, "eps or x0", a, f"the shape {tuple(x.shape)}")
+    expect(getattr(a, "shape", None) == x.shape, "eps or x0", a, f"the shape {tuple(x.shape)}")
 
 
-def _check(well: object, name: str, given: object, expected: str, kind=ValueError) -> None:
+def expect(well: object, name: str, given: object, expected: str, kind=ValueError) -> None:
+    """Refuse what isn't well, in one sentence: what was given, and what is expected."""
     if not well:
         tensor = isinstance(given, Tensor) and f"{given.dtype} of shape {tuple(given.shape)}"
-        given = tensor or " ".join(repr(given).split())[:60]
-        raise kind(f"{name} is {given}; expected {expected}")
+        raise kind(f"{name} is {tensor or ' '.join(repr(given).split())[:80]}; expected {expected}")
+
+
+def check(well: object, sentence: str, kind: type[Exception] = ValueError) -> None:
+    if not well:
+        raise kind(sentence)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule, Time, check_data, ddim_step, q_sample
+from .diffusion import Model, Schedule, Time, check, check_data, ddim_step, q_sample
 
 Student = Callable[[Tensor, Tensor], Tensor]  # f(x, t)
 
@@ -63,8 +63,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
     """The x0 with which one step of DDIM leads from x_t to x_s (Salimans and Ho 2022,
     arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
-    _check(torch.as_tensor(s < t).all(), f"(t, s) is {t, s}"[:80] + "; expected s < t")
-    _check(xs.shape == xt.shape, f"x_s has shape {tuple(xs.shape)}; expected {tuple(xt.shape)}")
+    check(torch.as_tensor(s < t).all(), f"(t, s) is {t, s}"[:80] + "; expected s < t")
+    check(xs.shape == xt.shape, f"x_s has shape {tuple(xs.shape)}; expected {tuple(xt.shape)}")
     r = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
     return (xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())
 
@@ -146,14 +146,14 @@ def mean_velocity(net: Callable, y: Tensor) -> Callable:
     derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives. Built in chapter
     19.
     """
-    _check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
+    check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
     return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
 
 
 def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:
     """u and s <= u for each of n rows, both logit-normal, and equal for about the share ``same`` of
     the rows (arXiv 2505.13447, section 4.3). Built in chapter 19."""
-    _check(0 <= same <= 1, f"same is {same}; expected a share from 0 to 1")
+    check(0 <= same <= 1, f"same is {same}; expected a share from 0 to 1")
     u, s = torch.sigmoid(torch.randn(2, n) - 0.4).sort(0, descending=True).values
     return u, torch.where(torch.rand(n) < same, u, s)
 
@@ -187,8 +187,8 @@ def mean_flow_loss(
 def _check_pair(x0: Tensor, x1: Tensor, u: Tensor, s: Tensor) -> None:
     rows = isinstance(u, Tensor) and isinstance(s, Tensor) and u.shape == s.shape == x0.shape[:1]
     well = rows and (u.is_cuda or ((s >= 0) & (s <= u) & (u <= 1)).all())
-    _check(well, f"expected {len(x0)} times each, 0 <= s <= u <= 1, such as mean_flow_times(B)")
-    _check(x1.shape == x0.shape, f"x1 has shape {tuple(x1.shape)}; expected {tuple(x0.shape)}")
+    check(well, f"expected {len(x0)} times each, 0 <= s <= u <= 1, such as mean_flow_times(B)")
+    check(x1.shape == x0.shape, f"x1 has shape {tuple(x1.shape)}; expected {tuple(x0.shape)}")
 
 
 def _check_times(times: Sequence[int]) -> None:
@@ -196,9 +196,4 @@ def _check_times(times: Sequence[int]) -> None:
     falls = whole and times[-1] == 0 and [*times] == sorted({*times, 0}, reverse=True)
     given = [*times] if isinstance(times, range) else times
     hint = "expected whole numbers that fall to 0, such as spaced(1000, 4)"
-    _check(falls, f"times is {given!r:.80}; {hint}")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(falls, f"times is {given!r:.80}; {hint}")

@@ -17,8 +17,10 @@ from torch import Tensor
 from .diffusion import (
     Model,
     Schedule,
+    check,
     check_data,
     ddpm_step,
+    expect,
     predict_x0,
     q_sample,
     sample,
@@ -42,8 +44,8 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
 
     Built in chapter 14.
     """
-    _check(0 <= strength <= 1, "strength", strength, "0 (keep the image) to 1 (ignore it)")
-    _check(type(n) is int and n > 0, "n", n, "a whole number of steps")
+    expect(0 <= strength <= 1, "strength", strength, "0 (keep the image) to 1 (ignore it)")
+    expect(type(n) is int and n > 0, "n", n, "a whole number of steps")
     check_data(x0)
     t = round(strength * schedule.T)
     if t == 0:
@@ -67,7 +69,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
     _check_mask(mask, x0)
 
     def paste(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
-        _check(x0.shape == xt.shape, "x0", tuple(x0.shape), f"{tuple(xt.shape)}: use x0.expand")
+        expect(x0.shape == xt.shape, "x0", tuple(x0.shape), f"{tuple(xt.shape)}: use x0.expand")
         kept = q_sample(schedule, x0, s, torch.randn_like(x0))
         return torch.where(mask, kept, step(schedule, xt, t, s, eps))
 
@@ -76,7 +78,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
 def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
     """x_t from x_s (B, …) for t > s: the forward process, from x_s on. Built in chapter 14."""
-    _check(torch.as_tensor(s < t).all(), "(s, t)", (s, t), "s < t: noise is added from s up to t")
+    expect(torch.as_tensor(s < t).all(), "(s, t)", (s, t), "s < t: noise is added from s up to t")
     alpha = schedule.at(t, xs) / schedule.at(s, xs)
     return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
 
@@ -86,7 +88,7 @@ def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
     """``replaced``, but each step is taken ``rounds`` times, with noise added again in between, so
     that the rest adapts to the kept pixels (RePaint, Algorithm 1, with jumps of one step). Each
     step calls the model ``rounds`` times. Built in chapter 14."""
-    _check(type(rounds) is int and rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
+    expect(type(rounds) is int and rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
     paste = replaced(x0, mask, step)
 
     def again(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
@@ -105,15 +107,15 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: f isn't linear, since f(0) isn't 0.
     """
-    _check(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
-    _check(not f(torch.zeros(1, *shape)).any(), "f(0)", "not 0", "a linear function")
+    expect(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
+    check(not f(torch.zeros(1, *shape)).any(), "f(0) is not 0; expected a linear function")
     d = torch.Size(shape).numel()
     return f(torch.eye(d).reshape(d, *shape)).flatten(1).T
 
 
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
     """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
-    _check(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
+    expect(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
            (tuple(A.shape), tuple(y.shape)),
            f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
     return y - x0.flatten(1) @ A.T  # (B, m)
@@ -133,7 +135,7 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
 
     Built in chapter 14d.
     """
-    _check(scale >= 0, "scale", scale, "a length of at least 0")
+    expect(scale >= 0, "scale", scale, "a length of at least 0")
     def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = xt.detach().requires_grad_()
@@ -162,9 +164,9 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 
     Built in chapter 14.
     """
-    _check(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
+    expect(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
            "one of them above 0, and none below")  # fmt: skip
-    _check(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
+    expect(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
     U, size, _ = torch.linalg.svd(A, full_matrices=False)
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0
 
@@ -184,7 +186,7 @@ def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
     _check_mixture(means, std)
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
-        _check(x.shape[1:] == means.shape[1:], "x", _shape(x), f"points (B, {means.shape[1]})")
+        expect(x.shape[1:] == means.shape[1:], "x", x, f"points (B, {means.shape[1]})")
         alpha_bar = schedule.at(t, x)  # (B, 1)
         variance = alpha_bar * std**2 + 1 - alpha_bar
         z = x[:, None] - alpha_bar.sqrt()[..., None] * means  # (B, K, d)
@@ -201,10 +203,10 @@ def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
     """
     _check_mixture(means, std)
     fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
-    _check(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")
+    expect(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")
     S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
     well = sigma >= 0 and torch.linalg.matrix_rank(S) == len(S)
-    _check(well, "sigma", sigma, "a number above 0, as the rows of A depend on each other")
+    expect(well, "sigma", sigma, "a number above 0, as the rows of A depend on each other")
     gain = std**2 * A.T @ S.inverse()  # (d, m)
     r = y - means @ A.T  # (K, m)
     share = (-(r @ S.inverse() * r).sum(1) / 2).softmax(0)
@@ -213,22 +215,13 @@ def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
 
 def _check_mask(mask: Tensor, x0: Tensor) -> None:
     kind = getattr(mask, "dtype", mask)
-    _check(kind == torch.bool, "mask", kind, "bool: True where a pixel is kept")
+    expect(kind == torch.bool, "mask", kind, "bool: True where a pixel is kept")
     pairs = zip(mask.shape[::-1], x0.shape[::-1], strict=False)
     fits = mask.ndim <= x0.ndim and all(m in (1, n) for m, n in pairs)
-    _check(fits, "mask", _shape(mask), f"a shape that goes with x0, {tuple(x0.shape)}")
-    _check(x0.is_floating_point(), "x0", _shape(x0), "floats; for bytes, use x.float() / 127.5 - 1")
+    expect(fits, "mask", mask, f"a shape that goes with x0, {tuple(x0.shape)}")
+    expect(x0.is_floating_point(), "x0", x0, "floats; for bytes, use x.float() / 127.5 - 1")
 
 
 def _check_mixture(means: Tensor, std: float) -> None:
-    _check(means.ndim == 2 and len(means), "means", _shape(means), "the means (K, d)")
-    _check(std > 0, "std", std, "a number above 0")
-
-
-def _shape(a: Tensor) -> str:
-    return f"{a.dtype} {tuple(a.shape)}" if isinstance(a, Tensor) else repr(a)[:60]
-
-
-def _check(well: object, name: str, given: object, expected: str) -> None:
-    if not well:
-        raise ValueError(f"{name} is {given}; expected {expected}")
+    expect(means.ndim == 2 and len(means), "means", means, "the means (K, d)")
+    expect(std > 0, "std", std, "a number above 0")

@@ -18,7 +18,7 @@ from einops import einsum
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .diffusion import Schedule, check_data, cosine_schedule, ddpm_loss, v_target
+from .diffusion import Schedule, check, check_data, cosine_schedule, ddpm_loss, v_target
 from .nets import Block, UNet, zero
 
 Batch = tuple[Tensor, Tensor]  # images (B, …) and labels (B,)
@@ -47,14 +47,14 @@ HEARTS = """
 def drawings(text: str) -> Tensor:
     """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
     separate images side by side, and an empty line separates strips. Used in chapter 21."""
-    _check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
+    check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
     beside = [{len(line.split()) for line in strip} for strip in strips]
-    _check(max(map(len, beside)) == 1, "expected as many images in each line of a strip")
+    check(max(map(len, beside)) == 1, "expected as many images in each line of a strip")
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
     lengths = {len(row) for image in images for row in image}
     well = {*text} <= {*".+# \n"} and len(lengths) == 1 and len({len(i) for i in images}) == 1
-    _check(well, "expected drawings of the signs . + and #, all of one height and width")
+    check(well, "expected drawings of the signs . + and #, all of one height and width")
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 
@@ -79,7 +79,7 @@ class LoRA(nn.Module):
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
         _check_lora(layer, rank)
-        _check(0 < alpha < float("inf"), f"alpha is {alpha}; expected a number above 0")
+        check(0 < alpha < float("inf"), f"alpha is {alpha}; expected a number above 0")
         self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
@@ -206,7 +206,7 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
     Built in chapter 21.
     """
-    _check(weight >= 0, f"weight is {weight}; expected 0 or more")
+    check(weight >= 0, f"weight is {weight}; expected 0 or more")
     subject, prior = (ddpm_loss(partial(net, y=y), schedule, x, target) for x, y in (new, old))
     return subject + weight * prior
 
@@ -341,9 +341,9 @@ def _check_label(net: nn.Module) -> None:
 def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
     expected = (len(x), channels, *x.shape[2:])
     given = f"the hint has shape {tuple(hint.shape)}"
-    _check(hint.shape == expected, f"{given}; expected {expected}, as x has")
+    check(hint.shape == expected, f"{given}; expected {expected}, as x has")
     well = hint.dtype == x.dtype and (hint.is_cuda or hint.isfinite().all())
-    _check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
+    check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
 
 
 def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
@@ -351,10 +351,10 @@ def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
     kind, factor = net.conv_in.weight.dtype, net.factor
     times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
     times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
-    _check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
+    check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
     well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
     expected = f"expected {kind} and sides that are multiples of {factor}"
-    _check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
+    check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
 
 
 def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
@@ -364,17 +364,12 @@ def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
         raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
                          "expected grey digits and a name for each label after 9")  # fmt: skip
     finite = all(value.isfinite().all() for value in state.values())
-    _check(finite, "the weights are NaN or infinite; expected a network that has learned")
+    check(finite, "the weights are NaN or infinite; expected a network that has learned")
 
 
 def _check_schedule(schedule: Schedule) -> None:
     same = schedule.T == 1000 and torch.allclose(
         schedule.alpha_bar.cpu().float(), cosine_schedule(1000).alpha_bar, atol=1e-4
     )
-    _check(same, f"the schedule has T = {schedule.T}, or isn't cosine; expected "
+    check(same, f"the schedule has T = {schedule.T}, or isn't cosine; expected "
            "cosine_schedule(1000), the only one that the page has")  # fmt: skip
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from .diffusion import check_data
+from .diffusion import check, check_data
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -122,24 +122,19 @@ def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = Tru
 
 def _check_logits(*logits: Tensor) -> None:
     well = all(a.is_floating_point() and a.numel() for a in logits)
-    _check(well, "a row of logits is empty, or not of floats; expected (B,) from the discriminator")
+    check(well, "a row of logits is empty, or not of floats; expected (B,) from the discriminator")
 
 
 def _check_layers(layers: list[nn.Module]) -> None:
-    _check(layers, "the network has no nn.Linear or nn.Conv2d; expected one at least")
+    check(layers, "the network has no nn.Linear or nn.Conv2d; expected one at least")
     twice = any(parametrize.is_parametrized(layer) for layer in layers)
-    _check(not twice, "the network has spectral norm already; expected one without")
+    check(not twice, "the network has spectral norm already; expected one without")
     zeros = sum(not layer.weight.any() for layer in layers)
-    _check(not zeros, f"{zeros} layers have a weight of zeros, whose norm is 0; expected others")
+    check(not zeros, f"{zeros} layers have a weight of zeros, whose norm is 0; expected others")
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module) -> None:
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     right = held <= {id(p) for p in net.parameters()}
-    _check(right, "the optimiser has weights of another network; expected those of the one that "
+    check(right, "the optimiser has weights of another network; expected those of the one that "
            "learns in this step")  # fmt: skip
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .diffusion import check_data
+from .diffusion import check, check_data
 
 Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
@@ -98,7 +98,7 @@ class Classifier(nn.Module):
         """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
         well = x.ndim == 4 and x.is_floating_point() and len(x)
         given = f"x is {x.dtype} of shape {tuple(x.shape)}"
-        _check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
+        check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
         self.eval()
         with torch.no_grad():
             return torch.cat([self.body(part) for part in x.split(500)])
@@ -250,26 +250,26 @@ def _covered(x: Tensor, data: Tensor, k: int) -> float:
 
 def _check_pair(a: Tensor, b: Tensor) -> None:
     tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
-    _check(tensors, "expected two tensors of features, (N, D) and (M, D)")
+    check(tensors, "expected two tensors of features, (N, D) and (M, D)")
     shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
     rows = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] > 0 and min(len(a), len(b)) > 1
-    _check(rows, f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
+    check(rows, f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
     finite = all(x.is_floating_point() and x.isfinite().all() for x in (a, b))
-    _check(finite, "features are whole numbers, NaN or infinite; expected floats: check the images")
+    check(finite, "features are whole numbers, NaN or infinite; expected floats: check the images")
 
 
 def _check_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> None:
     d = len(mean_a)
     shapes = [tuple(a.shape) for a in (mean_a, cov_a, mean_b, cov_b)]
     hint = "expected (D,), (D, D), (D,) and (D, D)"
-    _check(shapes == [(d,), (d, d)] * 2, f"the shapes are {shapes}; {hint}")
+    check(shapes == [(d,), (d, d)] * 2, f"the shapes are {shapes}; {hint}")
     for c in (cov_a, cov_b):
         symmetric = (c - c.T).abs().max() <= 1e-4 * c.abs().max() and c.diagonal().min() >= 0
-        _check(symmetric, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
+        check(symmetric, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
 
 
 def _check_k(k: int, most: int) -> None:
-    _check(type(k) is int and 0 < k <= most, f"k is {k}; expected 1 … {most}, fewer than the rows")
+    check(type(k) is int and 0 < k <= most, f"k is {k}; expected 1 … {most}, fewer than the rows")
 
 
 def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
@@ -277,8 +277,8 @@ def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
     check_data(x)
     labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
     given = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)} and {y.dtype}"
-    _check(labels, f"{given}; expected images (N, C, H, W) and int64 labels 0, 1, … (N,)")
-    _check(type(steps) is int and steps > 0, f"steps is {steps}; expected a whole number")
+    check(labels, f"{given}; expected images (N, C, H, W) and int64 labels 0, 1, … (N,)")
+    check(type(steps) is int and steps > 0, f"steps is {steps}; expected a whole number")
     return x.shape[1], int(y.max()) + 1
 
 
@@ -287,12 +287,7 @@ def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves:
         check_data(x)
     shapes = [tuple(x.shape) for x in (samples, train, test)]
     same = len({shape[1:] for shape in shapes}) == 1 and min(len(train), len(samples)) > 1
-    _check(same, f"the shapes are {shapes}; expected images of one size, two or more of each")
+    check(same, f"the shapes are {shapes}; expected images of one size, two or more of each")
     well = callable(features) and type(halves) is int and halves > 1
-    _check(well, f"features is {features!r:.60}, halves {halves}; expected a function or a "
+    check(well, f"features is {features!r:.60}, halves {halves}; expected a function or a "
            "Classifier, and 2 or more")  # fmt: skip
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)

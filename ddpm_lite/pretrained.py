@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
-from .diffusion import SCHEDULES, Schedule
+from .diffusion import Schedule, cosine_schedule, linear_schedule
 from .finetune import Control, add_label, add_lora, plain
 from .gan import small_generator
 from .metrics import Classifier
@@ -28,6 +28,7 @@ from .vae import VAE, conv_vae
 
 FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
+SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
 STUDENTS = {  # the file, and the teacher, which has the same sizes
     "progressive": ("students.pt", "digits"),

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .diffusion import Model, Schedule, ddim_step, predict_eps, predict_x0, v_target
+from .diffusion import Model, Schedule, check, ddim_step, predict_eps, predict_x0, v_target
 
 Step = Callable[..., Tensor]  # step(schedule, xt, t, s, eps), as ddim_step
 
@@ -199,16 +199,11 @@ def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor)
 
 def _check_drop(y: Tensor, p: float, null: float) -> None:
     whole = y.is_floating_point() or isinstance(null, (int, Tensor))
-    _check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
+    check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
            "for no condition, of the kind of y")  # fmt: skip
 
 
 def _check_scale(w: float, x: Tensor) -> None:
     tensor = isinstance(w, Tensor) and w.ndim in (0, x.ndim)
     well = tensor or isinstance(w, (int, float))
-    _check(well, f"w is {w!r:.60}; expected a number, or a tensor with {x.ndim} axes as x has")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(well, f"w is {w!r:.60}; expected a number, or a tensor with {x.ndim} axes as x has")

@@ -17,7 +17,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .diffusion import check_data
+from .diffusion import check, check_data
 
 COLOURS = {
     "red": (255, 60, 60), "green": (60, 220, 60), "blue": (70, 120, 255),
@@ -48,7 +48,7 @@ def layouts(caption: str) -> list[Layout]:
     Explained in chapter 17.
     """
     hint = "expected a text such as 'red seven'"
-    _check(isinstance(caption, str), f"the caption is {caption!r:.60}; {hint}")
+    check(isinstance(caption, str), f"the caption is {caption!r:.60}; {hint}")
     first, *rest = re.split(f" ({'|'.join(STEPS)}) ", caption)
     if not rest:
         return _alone(first)
@@ -104,8 +104,8 @@ def random_caption(random: Random, kind: str | None = None, held_out: bool = Fal
 
     Explained in chapter 17.
     """
-    _check(hasattr(random, "choices"), f"random is {random!r:.60}; expected random.Random(0)")
-    _check(kind in (None, *KINDS), f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    check(hasattr(random, "choices"), f"random is {random!r:.60}; expected random.Random(0)")
+    check(kind in (None, *KINDS), f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
     kind = kind or random.choices([*KINDS], [*KINDS.values()])[0]
     n = {"two": 2, "three": 3}.get(kind, 1)
     things = [_draw(random, False) for _ in range(n)]
@@ -175,7 +175,7 @@ def make_scenes(
 ) -> tuple[Tensor, list[str]]:
     """n images (n, 3, 16, 16) and their captions; see ``draw_scenes`` and ``random_caption``. The
     same seed gives the same scenes. Used in chapter 17."""
-    _check(type(n) is int and n > 0, f"n is {n}; expected a whole number of scenes")
+    check(type(n) is int and n > 0, f"n is {n}; expected a whole number of scenes")
     random = Random(seed)
     captions = [random_caption(random, held_out=held_out) for _ in range(n)]
     return draw_scenes([random.choice(layouts(c)) for c in captions], x, y, seed), captions
@@ -200,7 +200,7 @@ class Reader(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         expected = "expected (B, 3, 16, 16), floats"
-        _check(x.shape[1:] == (3, 16, 16), f"scenes are {tuple(x.shape)}; {expected}")
+        check(x.shape[1:] == (3, 16, 16), f"scenes are {tuple(x.shape)}; {expected}")
         return self.layers(x).view(len(x), 5, 17).split([11, 6], dim=2)
 
     @torch.no_grad()
@@ -277,28 +277,23 @@ def _check_digits(x: Tensor, y: Tensor) -> None:
         given = f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}, {y.dtype}"
         raise ValueError(f"{given}; expected digits (M, 1, 8, 8) and labels (M,), int64")
     check_data(x)
-    _check(x.dtype == torch.float32, f"x is {x.dtype}; expected float32: x.float()")
+    check(x.dtype == torch.float32, f"x is {x.dtype}; expected float32: x.float()")
 
 
 def _check_layouts(many: Sequence[Layout], known: set[int]) -> None:
-    _check(any(many), "there is nothing to draw; expected a list of layouts with a thing at least")
+    check(any(many), "there is nothing to draw; expected a list of layouts with a thing at least")
     for layout in many:
         things = isinstance(layout, tuple) and all(isinstance(a, tuple) for a in layout)
         well = things and all(
             len(a) == 3 and a[0] in range(5) and a[1] in COLOURS and a[2] in known for a in layout
         )
         hint = "expected a place 0 … 4, a colour and a digit that y has for each thing: see layouts"
-        _check(well, f"a layout is {layout!r:.60}; {hint}")
+        check(well, f"a layout is {layout!r:.60}; {hint}")
 
 
 def _check_captions(read: Sequence[Layout], captions: Sequence[str]) -> None:
     lists = isinstance(read, (list, tuple)) and isinstance(captions, (list, tuple))
     well = lists and len(read) == len(captions) > 0
-    _check(well, "expected a list of layouts, from Reader.read, and as many captions, 1 or more")
+    check(well, "expected a list of layouts, from Reader.read, and as many captions, 1 or more")
     for caption in captions:
-        _check(layouts(caption), f"the caption {caption!r} can't be drawn; expected one that can")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+        check(layouts(caption), f"the caption {caption!r} can't be drawn; expected one that can")

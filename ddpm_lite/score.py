@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .diffusion import Model, Schedule, check_data
+from .diffusion import Model, Schedule, check_data, expect
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
@@ -50,8 +50,8 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
     """n steps x + step * score(x) + sqrt(2 step) z (arXiv 1907.05600, Eq. 4, with step for
     epsilon / 2). Built in chapter 12."""
-    _check(type(n) is int and n > 0, "n", n, "a whole number of steps")
-    _check(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
+    expect(type(n) is int and n > 0, "n", n, "a whole number of steps")
+    expect(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
     for _ in range(n):
         x = x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
     return x
@@ -80,7 +80,7 @@ class SDE(NamedTuple):
 def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
     """Variance preserving, the limit of DDPM's chain: f = -beta / 2, g² = beta, and beta grows
     linearly (arXiv 2011.13456, Eq. 11 and 33). Built in chapter 12."""
-    _check(0 <= beta_0 <= beta_1 and beta_1 >= 1, "(beta_0, beta_1)", (beta_0, beta_1),
+    expect(0 <= beta_0 <= beta_1 and beta_1 >= 1, "(beta_0, beta_1)", (beta_0, beta_1),
            "0 <= beta_0 <= beta_1, T times as large as those of a schedule of T steps")  # fmt: skip
 
     def beta(u):
@@ -96,7 +96,7 @@ def ve(low: float = 0.01, high: float = 50.0) -> SDE:
     """Variance exploding, the limit of NCSN: x0 stays as it is and sigma grows from low to high by
     equal factors (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
     Built in chapter 12."""
-    _check(0 < low < high, "(low, high)", (low, high), "0 < low < high")
+    expect(0 < low < high, "(low, high)", (low, high), "0 < low < high")
     rate = torch.tensor(high / low).log()
 
     def noise(u):
@@ -110,7 +110,7 @@ def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
     """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
     probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
     al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
-    _check(isinstance(u, Tensor) and u.ndim == 0 and s <= u, "(u, s)", (u, s), "tensors, s <= u")
+    expect(isinstance(u, Tensor) and u.ndim == 0 and s <= u, "(u, s)", (u, s), "tensors, s <= u")
     pull = (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
     noise = eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
     return x + (s - u) * (sde.f(u) * x - pull) + noise
@@ -140,9 +140,9 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
 def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
     """n noise levels (n + 1,) from high to low, evenly spaced in sigma^(1 / rho), and then 0
     (arXiv 2206.00364, Eq. 5). Built in chapter 12."""
-    _check(type(n) is int and n > 1 and 0 < low < high, "(n, low, high)", (n, low, high),
+    expect(type(n) is int and n > 1 and 0 < low < high, "(n, low, high)", (n, low, high),
            "n > 1 and 0 < low < high")  # fmt: skip
-    _check(rho > 0, "rho", rho, "a number above 0, such as 7")
+    expect(rho > 0, "rho", rho, "a number above 0, such as 7")
     grid = torch.linspace(high ** (1 / rho), low ** (1 / rho), n, dtype=torch.float64) ** rho
     return torch.cat([grid, grid.new_zeros(1)]).float()
 
@@ -150,7 +150,7 @@ def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0)
 def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
     deviation is data_std. Built in chapter 12."""
-    _check(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
+    expect(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
     _check_between(sigma, 0, INF, "sigma", "a tensor of noise levels")
     total = (sigma**2 + data_std**2).sqrt()
     return data_std**2 / total**2, sigma * data_std / total, 1 / total, sigma.log() / 4
@@ -187,7 +187,7 @@ def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. It's a table of levels for training and
     sampling with v or x0. ``Schedule`` refuses it, since eps at T says nothing of x0. Built in
     chapter 12."""
-    _check(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
+    expect(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
     root = alpha_bar.double().sqrt()
     new = (root - root[-1]) * root[1] / (root[1] - root[-1])
     return torch.cat([root[:1], new[1:]]).square().to(alpha_bar)
@@ -196,8 +196,8 @@ def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
 def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tensor:
     """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
     terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
-    _check(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
-    _check(gamma > 0, "gamma", gamma, "a number above 0, such as 5")
+    expect(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
+    expect(gamma > 0, "gamma", gamma, "a number above 0, such as 5")
     _check_between(snr, 0, INF, "snr", "ratios of signal and noise, such as schedule.snr")
     if target == "eps":
         return (gamma / snr).clamp(max=1)  # 1 also where the SNR is 0
@@ -277,33 +277,26 @@ def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
     return k + (y - log[k]) / (log[k + 1] - log[k])
 
 
-def _check(well: object, name: str, given: object, expected: str) -> None:
-    if not well:
-        if isinstance(given, Tensor):
-            kind = f"{given.dtype} of shape {tuple(given.shape)}"
-            given = kind if given.ndim else f"{given.item():g}"
-        raise ValueError(f"{name} is {' '.join(str(given).split())[:80]}; expected {expected}")
-
 
 def _check_names(table: dict, *names: str) -> None:
     for name in names:
         known = isinstance(name, str) and name in table
-        _check(known, "the convention", repr(name), "one of " + ", ".join(table))
+        expect(known, "the convention", name, "one of " + ", ".join(table))
 
 
 def _check_mixture(x: Tensor, means: Tensor, variance: Tensor | float) -> None:
     fits = x.ndim == means.ndim == 2 and len(means) and x.shape[1] == means.shape[1]
-    _check(fits, "means", means, f"(K, D) with D as in x {tuple(x.shape)}")
+    expect(fits, "means", means, f"(K, D) with D as in x {tuple(x.shape)}")
     variance = torch.as_tensor(variance)
     well = variance.ndim in (0, 2) and (variance > 0).all()
-    _check(well, "the variance", variance, "a number above 0, or (B, 1) of them")
+    expect(well, "the variance", variance, "a number above 0, or (B, 1) of them")
 
 
 def _check_between(value: Tensor, low: float, high: float, name: str, expected: str) -> None:
     tensor = isinstance(value, Tensor)
-    _check(tensor, name, value, expected)
+    expect(tensor, name, value, expected)
     out = value[~((value >= low) & (value <= high))]
-    _check(not len(out), name, out[:1].tolist(), expected)
+    expect(not len(out), name, out[:1].tolist(), expected)
 
 
 def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
@@ -311,13 +304,13 @@ def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
     rows = alpha_bar.shape in ((), x.shape[:1]) or alpha_bar.numel() == len(x)
     shapes = [tuple(a.shape) for a in (x, p, alpha_bar)]
     hint = "x and p of one shape, and a level for each row"
-    _check(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)
+    expect(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)
 
 
 def _check_sigma(sigma: Tensor, x: Tensor) -> None:
     rows = isinstance(sigma, Tensor) and sigma.shape == x.shape[:1]
     well = rows and (sigma.is_cuda or (sigma > 0).all())
-    _check(well, "sigma", sigma, f"{len(x)} numbers above 0, one for each row")
+    expect(well, "sigma", sigma, f"{len(x)} numbers above 0, one for each row")
 
 
 def _check_falling(values: Tensor, name: str, most: float = INF) -> None:
@@ -325,4 +318,4 @@ def _check_falling(values: Tensor, name: str, most: float = INF) -> None:
     falls = falls and (values[1:] < values[:-1]).all() and values[-1] >= 0 and values[0] <= most
     given = [round(v, 4) for v in values[:3].tolist()] if isinstance(values, Tensor) else values
     bound = "" if most == INF else f", at most {most}"
-    _check(falls, name, given, f"a tensor of falling values, 0 or more{bound}")
+    expect(falls, name, given, f"a tensor of falling values, 0 or more{bound}")

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .diffusion import check
+
 SOUNDS = ("drums", "spoken_digits")
 DRUMS = ("kick", "snare", "hat")
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -51,7 +53,7 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
     if name == "drums":
         return drum_hits(n, seed=0 if train else 1)
     paths = [p for p in _recordings(root) if _held_out(p, speaker) != train]
-    _check(paths, f"{root} has no recordings of this part; expected digit_speaker_index.wav, from "
+    check(paths, f"{root} has no recordings of this part; expected digit_speaker_index.wav, from "
            f"{SOURCE}", SoundError)  # fmt: skip
     sounds = [fitted(read_wav(path), LENGTH[name]) for path in paths]
     return torch.stack(sounds), torch.tensor([int(path.name[0]) for path in paths])
@@ -60,7 +62,7 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
 def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Kick, snare and hat in turn (n, 3200), each with its own random pitch, decay and noise, and
     labels (n,)."""
-    _check(type(n) is int and n > 0, f"n is {n}; expected a whole number of sounds")
+    check(type(n) is int and n > 0, f"n is {n}; expected a whole number of sounds")
     draw = torch.Generator().manual_seed(seed)
     y, t = torch.arange(n) % 3, torch.arange(LENGTH["drums"]) / RATE
     x = torch.stack([kick(n, t, draw), snare(n, t, draw), hat(n, t, draw)])[y, torch.arange(n)]
@@ -109,7 +111,7 @@ def read_wav(path: str | Path) -> Tensor:
         given = f"{form[0]} channel(s), {8 * form[1]} bits and {form[2]} samples a second"
         raise SoundError(f"{path} has {given}; expected 1, 16 and {RATE}: resample it first")
     whole = len(data) == 2 * n > 0
-    _check(whole, f"{path} is empty or cut short: download it again", SoundError)
+    check(whole, f"{path} is empty or cut short: download it again", SoundError)
     return torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
 
 
@@ -117,7 +119,7 @@ def fitted(x: Tensor, length: int) -> Tensor:
     """A recording (L,) with a largest amplitude of 1 and ``length`` samples: the loudest stretch of
     a longer one, and a shorter one in the middle of silence."""
     well = x.ndim == 1 and x.is_floating_point() and x.isfinite().all() and len(x) and length > 0
-    _check(well, f"x is {x.dtype} {tuple(x.shape)}; expected floats (L,) without NaN, L and length "
+    check(well, f"x is {x.dtype} {tuple(x.shape)}; expected floats (L,) without NaN, L and length "
            "1 or more")  # fmt: skip
     x = x / x.abs().max().clamp(min=1e-6)
     if len(x) > length:
@@ -146,18 +148,13 @@ def _held_out(path: Path, speaker: str | None) -> bool:
     """Whether a recording digit_speaker_index.wav is for testing."""
     parts = path.stem.split("_")
     named = len(parts) == 3 and parts[2].isdecimal()
-    _check(named, f"{path.name} isn't called digit_speaker_index.wav: move it away", SoundError)
+    check(named, f"{path.name} isn't called digit_speaker_index.wav: move it away", SoundError)
     _, who, index = parts
     return int(index) < 5 if speaker is None else who == speaker
 
 
 def _check_choice(name: str, train: bool, speaker: str | None) -> None:
-    _check(name in SOUNDS, f"there are no sounds {name!r}; expected one of {', '.join(SOUNDS)}")
-    _check(type(train) is bool, f"train is {train!r}; expected True or False")
+    check(name in SOUNDS, f"there are no sounds {name!r}; expected one of {', '.join(SOUNDS)}")
+    check(type(train) is bool, f"train is {train!r}; expected True or False")
     known = speaker is None or speaker in SPEAKERS
-    _check(known, f"there is no speaker {speaker!r}; expected one of {', '.join(SPEAKERS)}")
-
-
-def _check(well: object, sentence: str, kind: type[ValueError] = ValueError) -> None:
-    if not well:
-        raise kind(sentence)
+    check(known, f"there is no speaker {speaker!r}; expected one of {', '.join(SPEAKERS)}")

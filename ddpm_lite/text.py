@@ -14,6 +14,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from .diffusion import check
 from .nets import (
     Block,
     Conditioning,
@@ -149,7 +150,7 @@ class TextEncoder(nn.Module):
         positions: float = 1.0,
     ):  # fmt: skip
         super().__init__()
-        _check(positions >= 0, f"positions is {positions}; expected 0 or more")
+        check(positions >= 0, f"positions is {positions}; expected 0 or more")
         self.embed = nn.Embedding(tokens, dim)
         start = positions * torch.randn(length, dim)
         self.positions = nn.Parameter(start, requires_grad=positions > 0)
@@ -175,7 +176,7 @@ class TextCondition(Conditioning):
     def forward(self, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         y = torch.full((len(t), 1), START, device=t.device) if y is None else y
         words = self.text(y)
-        _check(len(y) == len(t), f"y has {len(y)} captions; expected {len(t)}, one for each row")
+        check(len(y) == len(t), f"y has {len(y)} captions; expected {len(t)}, one for each row")
         return super().forward(t), words, y != PAD
 
 
@@ -251,7 +252,7 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
 
 def _readers(net: nn.Module) -> list[nn.Module]:
     layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
-    _check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
+    check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
     return layers
 
 
@@ -260,7 +261,7 @@ def _check_captions(captions: Sequence[str]) -> None:
         raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
     well = isinstance(captions, Sequence) and len(captions)
     texts = well and all(isinstance(caption, str) for caption in captions)
-    _check(texts, f"captions is {captions!r:.60}; expected a list of texts, one at least")
+    check(texts, f"captions is {captions!r:.60}; expected a list of texts, one at least")
 
 
 def _check_length(captions: Sequence[str], y: list[list[int]], length: int) -> None:
@@ -288,34 +289,29 @@ def _check_pieces(pieces: Sequence[str], length: int) -> None:
     texts = not isinstance(pieces, str) and all(isinstance(p, str) for p in pieces)
     hint = "expected a list of words in small letters, without blanks and each once"
     well = texts and all(p and p == "".join(p.lower().split()) for p in pieces)
-    _check(well and len({*pieces}) == len(pieces), f"pieces is {pieces!r:.60}; {hint}")
-    _check(type(length) is int and length > 1, f"length is {length}; expected a number of tokens")
+    check(well and len({*pieces}) == len(pieces), f"pieces is {pieces!r:.60}; {hint}")
+    check(type(length) is int and length > 1, f"length is {length}; expected a number of tokens")
 
 
 def _check_heads(dim: int, heads: int) -> None:
     well = type(heads) is int and heads > 0 and dim % heads == 0
-    _check(well, f"there are {dim} channels; expected a multiple of heads = {heads}")
+    check(well, f"there are {dim} channels; expected a multiple of heads = {heads}")
 
 
 def _check_levels(tokens: int, mults: Ints, attention: Ints) -> None:
-    _check(type(tokens) is int and tokens > 1, f"tokens is {tokens!r:.60}; expected their number, "
+    check(type(tokens) is int and tokens > 1, f"tokens is {tokens!r:.60}; expected their number, "
            "len(tokenizer.pieces)")  # fmt: skip
     tuples = isinstance(mults, (tuple, list)) and isinstance(attention, (tuple, list))
     well = tuples and mults and {*attention} <= {*range(len(mults))}
     hint = "expected tuples such as (1, 2), and attention at levels that there are"
-    _check(well, f"mults is {mults}, attention {attention}; {hint}")
+    check(well, f"mults is {mults}, attention {attention}; {hint}")
 
 
 def _check_mask(q: Tensor, k: Tensor, mask: Tensor) -> None:
     fits = q.ndim == k.ndim == 4 and q.shape[:2] == k.shape[:2] and q.shape[3] == k.shape[3]
     given = f"q and k are {tuple(q.shape)} and {tuple(k.shape)}"
-    _check(fits, f"{given}; expected (B, heads, N, c) and (B, heads, L, c)")
+    check(fits, f"{given}; expected (B, heads, N, c) and (B, heads, L, c)")
     rows = isinstance(mask, Tensor) and mask.dtype == torch.bool
     well = rows and mask.shape == (len(k), k.shape[2]) and (mask.is_cuda or mask.any(1).all())
     hint = f"expected bool {len(k), k.shape[2]}, with a True at least in each row"
-    _check(well, f"the mask isn't one, or hides a whole row; {hint}")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(well, f"the mask isn't one, or hides a whole row; {hint}")

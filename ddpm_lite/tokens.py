@@ -14,6 +14,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .diffusion import check
+
 MASK = -1
 """The token that hides another one. No network predicts it, so it isn't in the vocabulary."""
 
@@ -41,7 +43,7 @@ def decode(x: Tensor) -> str:
     """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
     _check_whole(x)
     well = x.ndim == 1 and ((x >= MASK) & (x < len(ALPHABET))).all()
-    _check(well, f"x has shape {tuple(x.shape)} and tokens that may be no characters; expected one "
+    check(well, f"x has shape {tuple(x.shape)} and tokens that may be no characters; expected one "
            f"row (L,) of 0 … {len(ALPHABET) - 1}, or {MASK}")  # fmt: skip
     return "".join("_" if token == MASK else ALPHABET[token] for token in x.tolist())
 
@@ -61,7 +63,7 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
     _check_whole(x0)
     r = torch.rand(x0.shape, device=x0.device) if r is None else r
     _check_shares(u, x0)
-    _check(r.shape == x0.shape, f"r has shape {tuple(r.shape)}; expected {tuple(x0.shape)}")
+    check(r.shape == x0.shape, f"r has shape {tuple(r.shape)}; expected {tuple(x0.shape)}")
     return x0.masked_fill(r < u[:, None], MASK)
 
 
@@ -82,7 +84,7 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
 def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
     """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
     _check_clean(x0)
-    _check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
+    check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
     nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
     return nats.masked_fill(xu != MASK, 0)
 
@@ -106,7 +108,7 @@ def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tens
     """
     _check_clean(x0)
     u = times(len(x0)).to(x0.device)
-    _check(u.is_cuda or (u > 0).all(), "a time u is 0, where nothing is hidden; expected u > 0")
+    check(u.is_cuda or (u > 0).all(), "a time u is 0, where nothing is hidden; expected u > 0")
     nats = hidden_nats(net, x0, mask_tokens(x0, u))
     return (nats.sum(1) / u).mean() / x0.shape[1]
 
@@ -225,7 +227,7 @@ class TokenBlock(nn.Module):
     def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
         super().__init__()
         whole = type(heads) is int and heads > 0 and width % (heads * (1 + rotary)) == 0
-        _check(whole, f"width is {width}; expected a multiple of heads = {heads}, with rotary "
+        check(whole, f"width is {width}; expected a multiple of heads = {heads}, with rotary "
                "an even number for each")  # fmt: skip
         self.heads, self.causal, self.rotary = heads, causal, rotary
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -286,7 +288,7 @@ def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     well = images.ndim == 4 and images.shape[1] == 1 and type(levels) is int and levels > 1
     hint = "expected grey images (B, 1, H, W) in [-1, 1], and 17 levels or another number"
     well = well and images.is_floating_point() and (images.abs() < 1.01).all()
-    _check(well, f"images are {images.dtype} {tuple(images.shape)}, levels {levels}; {hint}")
+    check(well, f"images are {images.dtype} {tuple(images.shape)}, levels {levels}; {hint}")
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
@@ -295,7 +297,7 @@ def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
     20."""
     _check_whole(x)
     well = x.ndim == 2 and levels > 1 and ((x >= MASK) & (x < levels)).all() and height > 0
-    _check(well and x.shape[1] % height == 0, f"x has shape {tuple(x.shape)}; expected (B, H W) "
+    check(well and x.shape[1] % height == 0, f"x has shape {tuple(x.shape)}; expected (B, H W) "
            f"with H = height = {height}, and tokens below levels = {levels}")  # fmt: skip
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
     return rearrange(images, "b (h w) -> b 1 h w", h=height)
@@ -303,39 +305,39 @@ def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
 
 def _check_whole(x: Tensor) -> None:
     kind = x.dtype if isinstance(x, Tensor) else repr(x)[:60]
-    _check(kind == torch.long, f"tokens must be whole numbers (torch.long); got {kind}. "
+    check(kind == torch.long, f"tokens must be whole numbers (torch.long); got {kind}. "
            "For images, use to_levels first; for text, encode")  # fmt: skip
 
 
 def _check_clean(x0: Tensor) -> None:
     _check_whole(x0)
     well = x0.ndim == 2 and x0.numel() and (x0.is_cuda or x0.min() >= 0)
-    _check(well, f"x0 has shape {tuple(x0.shape)}, or masks; expected (B, L), not empty, without")
+    check(well, f"x0 has shape {tuple(x0.shape)}, or masks; expected (B, L), not empty, without")
 
 
 def _check_shares(u: Tensor, x0: Tensor) -> None:
     rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x0.shape[:1]
     well = rows and x0.ndim == 2 and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
     given = f"{u.dtype} {tuple(u.shape)}" if isinstance(u, Tensor) else repr(u)
-    _check(well, f"u is {given}; expected {len(x0)} floats from 0 to 1, one for each row (B, L)")
+    check(well, f"u is {given}; expected {len(x0)} floats from 0 to 1, one for each row (B, L)")
 
 
 def _check_probabilities(p: Tensor, xu: Tensor) -> None:
     _check_whole(xu)
     fits = p.ndim == 3 and p.shape[:2] == xu.shape and xu.max() < p.shape[2]
     given = f"p has shape {tuple(p.shape)} for x_u {tuple(xu.shape)}"
-    _check(fits, f"{given}; expected (B, L, V), and tokens below V")
+    check(fits, f"{given}; expected (B, L, V), and tokens below V")
     well = (p >= 0).all() and (p.sum(-1) - 1).abs().max() < 1e-3
-    _check(well, "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)")
+    check(well, "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)")
 
 
 def _check_causal(net: Callable) -> None:
     blocks = net.blocks if isinstance(net, TokenNet) else []
-    _check(all(b.causal for b in blocks), "the network sees what comes after; expected causal=True")
+    check(all(b.causal for b in blocks), "the network sees what comes after; expected causal=True")
 
 
 def _check_alphabet(text: str) -> None:
-    _check(isinstance(text, str), f"text is {text!r:.60}; expected one text, such as 'a mask'")
+    check(isinstance(text, str), f"text is {text!r:.60}; expected one text, such as 'a mask'")
     if other := sorted(set(text) - set(ALPHABET) - {"_"}):
         raise ValueError(f"no tokens for {' '.join(map(repr, other))}; expected lower-case text of "
                          f"the characters {ALPHABET!r}, and _ for a mask")  # fmt: skip
@@ -343,12 +345,12 @@ def _check_alphabet(text: str) -> None:
 
 def _check_steps(k: int) -> None:
     whole = type(k) is int and k >= 1
-    _check(whole, f"k is {k}; expected at least 1 token a step, or it never ends")
+    check(whole, f"k is {k}; expected at least 1 token a step, or it never ends")
 
 
 def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
     _check_whole(x)
-    _check(x.ndim == 2 and x.numel(), f"x has shape {tuple(x.shape)}; expected (B, L), not empty")
+    check(x.ndim == 2 and x.numel(), f"x has shape {tuple(x.shape)}; expected (B, L), not empty")
     if x.shape[1] > net.length:
         raise ValueError(f"a row has {x.shape[1]} tokens, and this network takes {net.length}")
     if x.max() >= net.vocab or x.min() < MASK:
@@ -359,9 +361,4 @@ def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
     if y is not None:
         n, rows = net.label.num_embeddings, isinstance(y, Tensor) and y.shape == x.shape[:1]
         well = rows and y.dtype == torch.long and (y.is_cuda or 0 <= y.min() <= y.max() < n)
-        _check(well, f"y isn't {len(x)} labels 0 … {n - 1}; expected torch.long, one for each row")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+        check(well, f"y isn't {len(x)} labels 0 … {n - 1}; expected torch.long, one for each row")

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .diffusion import check
 from .nets import Conditioning, time_embedding, zero
 
 
@@ -155,30 +156,25 @@ class DiT(nn.Module):
 
 def _check_patches(x: Tensor, p: int) -> None:
     shape = tuple(x.shape)
-    _check(x.ndim == 4, f"x has shape {shape}; expected images (B, C, H, W)")
-    _check(type(p) is int and p > 0, f"the patch size is {p}; expected a whole number from 1")
+    check(x.ndim == 4, f"x has shape {shape}; expected images (B, C, H, W)")
+    check(type(p) is int and p > 0, f"the patch size is {p}; expected a whole number from 1")
     hint = f"expected multiples of the patch size {p}: crop or pad x"
-    _check(not (shape[2] % p or shape[3] % p), f"x is {shape[2]} x {shape[3]} pixels; {hint}")
+    check(not (shape[2] % p or shape[3] % p), f"x is {shape[2]} x {shape[3]} pixels; {hint}")
 
 
 def _check_heads(dim: int, heads: int) -> None:
     well = type(dim) is type(heads) is int and heads > 0 and dim % heads == 0
-    _check(well, f"dim is {dim}; expected a multiple of heads = {heads}, both whole numbers")
+    check(well, f"dim is {dim}; expected a multiple of heads = {heads}, both whole numbers")
 
 
 def _check_input(net: DiT, x: Tensor, t: Tensor) -> None:
     """x fits the first layer, and t has one timestep for each row."""
     kind, rows = net.embed.weight.dtype, x.shape[:1]
     fits = isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] == net.channels
-    _check(fits and x.dtype == kind, f"x has shape {tuple(x.shape)} and is {x.dtype}; "
+    check(fits and x.dtype == kind, f"x has shape {tuple(x.shape)} and is {x.dtype}; "
            f"expected (B, {net.channels}, H, W) and {kind}")  # fmt: skip
     times = isinstance(t, Tensor) and t.shape == rows and t.dtype != torch.bool
     given = f"has shape {tuple(t.shape)}, {t.dtype}" if isinstance(t, Tensor) else f"is {t!r}"
-    _check(times, f"t {given}; expected {len(x)} timesteps 1 … T, one for each row of x")
+    check(times, f"t {given}; expected {len(x)} timesteps 1 … T, one for each row of x")
     scaled = t.is_floating_point() and not t.is_cuda and len(t) and t.max() <= 1
-    _check(not scaled, "t is at most 1; expected timesteps 1 … T, not t / T")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(not scaled, "t is at most 1; expected timesteps 1 … T, not t / T")

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .diffusion import check_data
+from .diffusion import check, check_data
 from .nets import Downsample, Upsample, group_norm
 
 
@@ -90,7 +90,7 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) -> Tensor:
     """The negative bound, with the KL divergence times beta (Higgins et al. 2017, Eq. 4). At beta =
     1 it's a bound on -log p(x). Sums over dimensions, mean over rows. Built in chapter 15."""
-    _check(beta >= 0, f"beta is {beta}; expected 0 or more")
+    check(beta >= 0, f"beta is {beta}; expected 0 or more")
     rebuild, kl = elbo_terms(vae, x, eps)
     return (rebuild + beta * kl).mean()
 
@@ -100,7 +100,7 @@ def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
     """-log of the mean of p(x, z) / q(z | x) over k samples of z, (B,): a bound on -log p(x) that
     gets tighter with k (Burda et al. 2016, arXiv 1509.00519, Eq. 8). Exercise of chapter 15."""
     check_data(x)
-    _check(type(k) is int and k > 0, f"k is {k}; expected a whole number of samples")
+    check(type(k) is int and k > 0, f"k is {k}; expected a whole number of samples")
     mean, logvar = vae.posterior(x)
     weights = []
     for _ in range(k):
@@ -136,7 +136,7 @@ def from_latent(vae: VAE, z: Tensor) -> Tensor:
 def dense_vae(size: tuple[int, ...] = (1, 8, 8), latent: int = 8, width: int = 128,
               std: float | None = None) -> VAE:  # fmt: skip
     """A VAE of small images (C, H, W), with a vector (B, latent) as latent. Used in chapter 15."""
-    _check(isinstance(size, (tuple, list)), f"size is {size}; expected (C, H, W)")
+    check(isinstance(size, (tuple, list)), f"size is {size}; expected (C, H, W)")
     dim = math.prod(size)
     inner = lambda a, b: [nn.Linear(a, b), nn.SiLU(), nn.Linear(b, b), nn.SiLU()]  # noqa: E731
     encoder = nn.Sequential(nn.Flatten(), *inner(dim, width), nn.Linear(width, 2 * latent))
@@ -163,21 +163,16 @@ def conv_vae(channels: int = 1, latent: int = 4, width: int = 16, levels: int = 
 
 def _check_std(std: float | None) -> None:
     well = std is None or std > 0
-    _check(well, f"std is {std}; expected a number above 0, or None to learn it")
+    check(well, f"std is {std}; expected a number above 0, or None to learn it")
 
 
 def _check_alike(mean: Tensor, *others: Tensor) -> None:
     given = [tuple(a.shape) if isinstance(a, Tensor) else a for a in (mean, *others)]
     same = all(shape == given[0] for shape in given) and mean.is_floating_point()
-    _check(same, f"mean, logvar and eps are {given}; expected floats of one shape")
+    check(same, f"mean, logvar and eps are {given}; expected floats of one shape")
 
 
 def _check_image(image: Tensor, x: Tensor) -> None:
     given = f"the decoder gives {tuple(image.shape)} for images {tuple(x.shape)}"
     hint = "expected the same shape: check its last layer, or pad x"
-    _check(image.shape == x.shape, f"{given}; {hint}")
-
-
-def _check(well: object, sentence: str) -> None:
-    if not well:
-        raise ValueError(sentence)
+    check(image.shape == x.shape, f"{given}; {hint}")

@@ -119,7 +119,7 @@ FAULTS = {
         lambda: d.ddpm_step(S, POINTS, 1, -1, POINTS), ValueError, "t is -1; " + IN_0_T),
     "s after t in a step": (
         lambda: d.ddpm_step(S, POINTS, 5, 9, POINTS), ValueError,
-        "(t, s) is (5, 9); expected s < t in every row: sampling goes from t back to s"),
+        "(t, s) is (5, 9); expected s < t"),
     "s after t in a step of DDIM": (
         lambda: d.ddim_step(S, POINTS, 5, 9, POINTS), ValueError,
         "(t, s) is (5, 9); expected s < t"),

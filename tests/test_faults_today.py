@@ -197,8 +197,8 @@ SCORE = {
         lambda: score.mixture_score(POINTS, MEANS[0], 0.1),
         "means is torch.float32 of shape (2,); expected (K, D) with D as in x (4, 2)"),
     "a mixture of points without noise": (
-        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0; expected a number ab"),
-    "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is 0.5; expected 4 numbers above 0"),
+        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is torch.float32 of shape"),
+    "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is torch.float32 of shape (); expected 4"),
     "sigma as a number": (dsm(0.5), "sigma is 0.5; expected 4 numbers above 0, one for each row"),
     "a sigma of one row": (dsm(U[:1]), "sigma is torch.float32 of shape (1,); expected 4 numbers"),
     "a sigma of 0": (dsm(0 * U), "expected 4 numbers above 0, one for each row"),
@@ -279,12 +279,12 @@ EDITING = {
         lambda: editing.sdedit(model, S, X, 0.5, 0), "n is 0; expected a whole number of steps"),
     "a mask of another size": (
         lambda: editing.replaced(X, X[..., :7] > 0),
-        "mask is torch.bool (4, 1, 8, 7); expected a shape that goes with x0, (4, 1, 8, 8)"),
+        "mask is torch.bool of shape (4, 1, 8, 7); expected a shape that goes with x0"),
     "a mask without its channel, which would make four": (
-        lambda: editing.replaced(X, X[:, 0] > 0), "mask is torch.bool (4, 8, 8); expected a shape"),
+        lambda: editing.replaced(X, X[:, 0] > 0), "mask is torch.bool of shape (4, 8, 8); exp"),
     "no mask": (lambda: editing.replaced(X, None), "mask is None; expected bool: True where a pix"),
     "known pixels as bytes": (
-        lambda: editing.replaced(X.byte(), X > 0), "x0 is torch.uint8 (4, 1, 8, 8); expected floa"),
+        lambda: editing.replaced(X.byte(), X > 0), "x0 is torch.uint8 of shape (4, 1, 8, 8); "),
     "one known image for four, and one noise": (
         sampled(editing.replaced(X[:1], X[:1] > 0)),
         "x0 is (1, 1, 8, 8); expected (4, 1, 8, 8): use x0.expand"),
@@ -297,7 +297,7 @@ EDITING = {
     "a standard deviation of -1": (
         lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, and none"),
     "a mixture of one mean without an axis": (
-        lambda: editing.mixture_model(S, MEANS[0], 0.1), "means is torch.float32 (2,); expected t"),
+        lambda: editing.mixture_model(S, MEANS[0], 0.1), "means is torch.float32 of shape (2,); "),
     "points of other dimensions": (
         lambda: editing.mixture_model(S, MEANS[:, :1], 0.1)(POINTS, T), "expected points (B, 1)"),
     "measurements of four rows in a posterior": (

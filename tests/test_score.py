@@ -404,7 +404,7 @@ FAULTS = {
     "alpha_bar that begins at t = 1": (
         lambda: zero_terminal_snr(linear_schedule().alpha_bar[1:]), "expected 1, with T + 1 rows"),
     "an unknown target": (
-        lambda: min_snr_weight(SIGMAS, "x"), "target is x; expected 'eps', 'x0' or 'v'"),
+        lambda: min_snr_weight(SIGMAS, "x"), "target is 'x'; expected 'eps', 'x0' or 'v'"),
     "an unknown level": (
         lambda: convert_level(SIGMAS, "edm", "sigma"),
         "the convention is 'sigma'; expected one of alpha_bar, noise, lambda, edm, flow, angle"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import IMAGES
-from ..diffusion import SCHEDULES, TARGETS
+from ..diffusion import TARGETS
+from ..pretrained import SCHEDULES
 
 CLOTHES = "t-shirt trouser pullover dress coat sandal shirt sneaker bag boot"
 THINGS = "airplane automobile bird cat deer dog frog horse ship truck"
