@@ -38,7 +38,8 @@ from ddpm_lite import (
     v_target,
     warmup_cosine,
 )
-from ddpm_lite.finetune import HEARTS, Control, add_label, add_lora, drawings, edges, prior_loss
+from ddpm_lite.control import Control, edges
+from ddpm_lite.finetune import HEARTS, add_label, add_lora, drawings, prior_loss
 from ddpm_lite.pretrained import LORA, load_heart_classifier
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "finetune.pt"

@@ -19,6 +19,7 @@ from torch import nn
 import ddpm_lite as d
 from ddpm_lite import (
     audio,
+    control,
     distill,
     editing,
     finetune,
@@ -156,7 +157,7 @@ LOSSES = {  # each refuses bytes, 0 … 255, NaN and an empty batch in the same 
     "consistency_loss": lambda x: distill.consistency_loss(student, student, S, x, [100, 50, 0]),
     "mean_flow_loss": lambda x: distill.mean_flow_loss(
         lambda x, u, s: 0 * x, x, U[: len(x)], U[: len(x)] / 2),
-    "edges": finetune.edges,
+    "edges": control.edges,
     "fit_classifier": lambda x: d.fit_classifier(x, T[: len(x)], 1),
     "score": lambda x: metrics.score(x, X, X, metrics.coarse_pixels),
 }  # fmt: skip
@@ -513,10 +514,10 @@ FINETUNE = {
     "one of two layers isn't there": (
         lambda: finetune.add_lora(unet, ("conv1", "qvk")), "no layer is called qvk; there are"),
     "a hint of bytes": (
-        lambda: finetune.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
+        lambda: control.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
     "t / T with a hint": (
-        lambda: finetune.Control(unet)(X, U, None, X), "t isn't 4 timesteps 1 … T; expected one"),
-    "one t with a hint": (lambda: finetune.Control(unet)(X, T[:1], None, X), "t isn't 4 timesteps"),
+        lambda: control.Control(unet)(X, U, None, X), "t isn't 4 timesteps 1 … T; expected one"),
+    "one t with a hint": (lambda: control.Control(unet)(X, T[:1], None, X), "t isn't 4 timesteps"),
     "a schedule that the page doesn't have": (
         lambda: finetune.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
         "the schedule has T = 100, or isn't cosine; expected cosine_schedule(1000)"),

@@ -8,18 +8,15 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ddpm_lite import MLP, UNet, cosine_schedule, ddpm_loss, load_pretrained, v_target
 from ddpm_lite.finetune import (
     HEARTS,
-    Control,
     LoRA,
     NewLabel,
     add_label,
     add_lora,
     drawings,
-    edges,
     plain,
     playground_file,
     prior_loss,
@@ -248,83 +245,6 @@ def test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels():
     assert prior_loss(net, S, new, old, 0.0) == parts[0]
 
 
-# The control branch
-
-
-def test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns():
-    """S17: control(x, hint) = base(x) at the start, and every zero convolution has a gradient."""
-    net, (x, t, y) = small(), inputs()
-    right, control = net(x, t, y), Control(net)
-    hint = edges(x)
-    out = control(x, t, y, hint)
-    assert torch.equal(out, right)
-    out.square().mean().backward()
-    for zeros in control.branch.zeros:
-        assert zeros.weight.grad.abs().max() > 0
-    assert all(p.grad is None for p in control.net.parameters())
-    assert (
-        control.branch.see[2].weight.grad.abs().max() == 0
-    )  # behind a zero: it waits for one step
-
-
-def test_two_zeros_in_series_learn_after_a_step():
-    """S17: the last convolution of the hint is zero and behind another zero."""
-    control, (x, t, y) = Control(small()), inputs()
-    optimizer = torch.optim.SGD([p for p in control.parameters() if p.requires_grad], lr=0.1)
-    for _ in range(2):
-        optimizer.zero_grad()
-        control(x, t, y, edges(x)).square().mean().backward()
-        optimizer.step()
-    assert control.branch.see[2].weight.abs().max() > 0
-
-
-def test_every_connection_of_the_branch_reaches_the_output():
-    """One for each skip, and one for the middle. The hint reaches all of them."""
-    net, (x, t, y) = small(), inputs()
-    right = net(x, t, y)
-    for i in range(len(Control(net).branch.zeros)):
-        control = Control(net)
-        nn.init.normal_(control.branch.zeros[i].weight)
-        first = control(x, t, y, edges(x))
-        assert (first - right).abs().max() > 1e-3
-        nn.init.normal_(control.branch.see[2].weight)
-        assert (control(x, t, y, edges(x)) - first).abs().max() > 1e-4
-    assert len(control.branch.zeros) == len(net.down) + 2
-
-
-def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
-    net = small()
-    control = Control(net)
-    assert all(p.requires_grad for name, p in control.named_parameters() if name[:4] != "net.")
-    assert not any(p.requires_grad for p in control.net.parameters())
-    assert torch.equal(control.branch.down[0].res.conv1.weight, net.down[0].res.conv1.weight)
-    assert control.branch.down[0] is not net.down[0]
-
-
-def test_without_a_hint_it_is_the_network():
-    net, (x, t, y) = small(), inputs()
-    right, control = net(x, t, y), shaken_branch(Control(net))
-    assert torch.equal(control(x, t, y), right)
-    assert not torch.allclose(control(x, t, y, edges(x)), right)
-
-
-def shaken_branch(control):
-    for name, weight in control.named_parameters():
-        if not name.startswith("net."):
-            nn.init.normal_(weight, std=0.2)
-    return control
-
-
-def test_edges_are_the_outline():
-    """A white square of 2 × 2 has the 12 pixels around it, and a hint is in [0, 1]."""
-    x = torch.full((1, 1, 6, 6), -1.0)
-    x[..., 2:4, 2:4] = 1
-    hint = edges(x)
-    assert hint.sum() == 12 and hint[..., 2:4, 2:4].sum() == 0 and hint[0, 0, 1, 1] == 1
-    assert 0 <= edges(torch.rand(5, 1, 8, 8) * 2 - 1).min()
-    assert edges(torch.zeros(1, 1, 4, 4)).abs().max() == 0
-
-
 # Drawings, and the file for the page
 
 
@@ -403,12 +323,6 @@ def test_a_network_without_labels_gets_no_new_one():
     add_label(net)
     with pytest.raises(ValueError, match="without a new label"):
         add_label(net)
-
-
-def test_a_hint_of_another_size_is_refused():
-    x, t, y = inputs()
-    with pytest.raises(ValueError, match=r"shape \(4, 1, 4, 4\); expected \(4, 1, 8, 8\)"):
-        Control(small())(x, t, y, F.avg_pool2d(edges(x), 2))
 
 
 def test_a_file_needs_a_name_for_each_new_label():

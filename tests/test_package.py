@@ -158,7 +158,13 @@ from mine.finetune import *
 net, x, t = UNet(1, 8, (1, 2), num_classes=3), drawings(HEARTS), torch.arange(1, 11)
 assert add_lora(net, ("conv1",), 2) and add_label(net) == 3
 assert (plain(net)(x, t) - net(x, t)).abs().max() < 1e-5
-assert Control(plain(net))(x, t, None, edges(x)).shape == x.shape
+""",
+    "control": """
+import torch
+from mine.nets import UNet
+from mine.control import *
+net, x, t = UNet(1, 8, (1, 2), num_classes=3), torch.rand(2, 1, 8, 8), torch.tensor([1, 9])
+assert Control(net)(x, t, None, edges(x)).shape == x.shape
 """,
     "text": """
 import torch

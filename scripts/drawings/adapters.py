@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ddpm_lite.finetune import edges
+from ddpm_lite.control import edges
 
 from .images import digit, noised
 from .kit import Drawing, drawing

@@ -1,4 +1,4 @@
-"""Bugs of finetune.py: name: (function, code, what it becomes, the test that must fail). S17 to S21
+"""Bugs of finetune.py: name: (function, code, what it becomes, the test that must fail). S18 to S21
 are mistakes that published code really made."""
 
 BUGS = {
@@ -52,29 +52,6 @@ BUGS = {
     "the weight of the prior is forgotten": (
         "prior_loss", "subject + weight * prior", "subject + prior",
         "test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels"),
-    "S17: a connection that isn't zero": (
-        "Branch.__init__", "zero(nn.Conv2d(c, c, 1))", "nn.Conv2d(c, c, 1)",
-        "test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns"),
-    "S17: the copy starts at zero": (
-        "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
-        "zero(copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid])))",
-        "test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns"),
-    "the branch isn't a copy": (
-        "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
-        "nn.ModuleList([net.conv_in, net.down, net.mid])",
-        "test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen"),
-    "the hint isn't seen": (
-        "Branch.forward", "self.conv_in(x) + self.see(hint)", "self.conv_in(x)",
-        "test_every_connection_of_the_branch_reaches_the_output"),
-    "the middle isn't connected": (
-        "Control.added", "h = h + extra.pop()", "extra.pop()",
-        "test_every_connection_of_the_branch_reaches_the_output"),
-    "the skips aren't connected": (
-        "Control.added", "skips.pop() + extra.pop()", "skips.pop()",
-        "test_every_connection_of_the_branch_reaches_the_output"),
-    "S17: hints are scaled like images": (
-        "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",
-        "F.max_pool2d(x, 3, stride=1, padding=1) - x - 1", "test_edges_are_the_outline"),
     "the high byte comes first": (
         "playground_file", "torch.cat(numbers).view(torch.uint8).tolist()",
         "torch.cat(numbers).view(torch.uint8).flip(0).tolist()",

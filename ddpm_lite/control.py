@@ -1,0 +1,110 @@
+"""A branch that steers a trained U-Net with a second image (ControlNet: Zhang et al. 2023,
+arXiv 2302.05543)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .diffusion import check, check_data
+from .nets import Block, UNet, zero
+
+
+def skip_widths(net: UNet) -> list[int]:
+    """Channels of each skip of a U-Net, followed by those of its middle. Built in chapter 21d."""
+    last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
+            for layer in [*net.down, net.mid[-1]]]  # fmt: skip
+    return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
+
+
+class Branch(nn.Module):
+    """A trainable copy of a U-Net's way down and middle that also sees a hint (ControlNet, Eq. 2).
+
+    Args:
+        net: a ``UNet``.
+        channels: of the hint.
+
+    From x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W), it
+    makes a list of what is added at each skip and, as the last entry, in the middle. Each entry
+    goes through a 1 × 1 convolution that starts at zero. Built in chapter 21d.
+    """
+
+    def __init__(self, net: UNet, channels: int = 1):
+        super().__init__()
+        width, convs = net.conv_in.out_channels, skip_widths(net)
+        last = zero(nn.Conv2d(width, width, 3, padding=1))
+        self.see = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
+        parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
+        self.conv_in, self.down, self.mid = parts.requires_grad_(True)
+        self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in convs])
+
+    def forward(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
+        seen = [h := self.conv_in(x) + self.see(hint)]
+        for layer in self.down:
+            seen.append(h := layer(h, c))
+        for layer in self.mid:
+            h = layer(h, c)
+        return [zeros(h) for zeros, h in zip(self.zeros, [*seen, h], strict=True)]
+
+
+class Control(nn.Module):
+    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint it's the U-Net, and
+    before training also with one. Built in chapter 21d."""
+
+    def __init__(self, net: UNet, channels: int = 1):
+        super().__init__()
+        self.net = net.requires_grad_(False)
+        self.branch = Branch(net, channels)
+
+    def forward(
+        self, x: Tensor, t: Tensor, y: Tensor | None = None, hint: Tensor | None = None
+    ) -> Tensor:
+        if hint is None:
+            return self.net(x, t, y)
+        _check_hint(x, hint, self.branch.see[0].in_channels)
+        _check_input(self.net, x, t)
+        c = self.net.condition(t, y)
+        return self.added(x, c, list(self.branch(x, c, hint)))
+
+    def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
+        """The U-Net, with what the branch adds to its skips and, last, to its middle."""
+        skips = [h := self.net.conv_in(x)]
+        for layer in self.net.down:
+            skips.append(h := layer(h, c))
+        for layer in self.net.mid:
+            h = layer(h, c)
+        h = h + extra.pop()
+        for layer in self.net.up:
+            if isinstance(layer, Block):
+                h = torch.cat([h, skips.pop() + extra.pop()], 1)
+            h = layer(h, c)
+        return self.net.conv_out(h)
+
+
+def edges(x: Tensor) -> Tensor:
+    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. A pixel is
+    bright where a pixel beside it is brighter than itself. Built in chapter 21."""
+    check_data(x)
+    return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
+
+
+def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
+    expected = (len(x), channels, *x.shape[2:])
+    given = f"the hint has shape {tuple(hint.shape)}"
+    check(hint.shape == expected, f"{given}; expected {expected}, as x has")
+    well = hint.dtype == x.dtype and (hint.is_cuda or hint.isfinite().all())
+    check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
+
+
+def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
+    """What the U-Net would refuse, which isn't called as a whole."""
+    kind, factor = net.conv_in.weight.dtype, net.factor
+    times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
+    times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
+    check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
+    well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
+    expected = f"expected {kind} and sides that are multiples of {factor}"
+    check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")
