@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import axe_playwright_python
 import pytest
 from bs4 import BeautifulSoup
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
@@ -25,15 +26,17 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(enc
 RUN_AXE = "() => axe.run(document, {resultTypes: ['violations'], preload: false})"
 
 
-BUILT = []  # once in a process
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def html(tmp_path_factory):
-    """The built book, which no test changes."""
-    if not BUILT:
-        BUILT.append(built(tmp_path_factory.mktemp("book")))
-    return BUILT[0]
+    """The built book, which no test changes: the first process builds it, the others wait."""
+    worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if worker else folder) / "the_book"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            built(folder)
+            (folder / "done").touch()
+    return folder / "_build" / "html"
 
 
 def built(out):
