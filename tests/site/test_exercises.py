@@ -114,7 +114,7 @@ class Bare(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         """Leave out a docstring, or a call of a check."""
         called = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
-        checks = called.split(".")[-1].lstrip("_").startswith("check")
+        checks = called.split(".")[-1].lstrip("_").startswith(("check", "expect"))
         return None if checks or isinstance(node.value, ast.Constant) else node
 
     def visit_If(self, node: ast.If) -> ast.If | None:
