@@ -135,6 +135,20 @@ def draw_density(ax: Axes, x, limits: tuple[float, float], color: str = MODEL, b
     ax.plot(*exact, color=EXACT)
 
 
+def show_densities(
+    xs: Mapping[str, Any], limits: tuple[float, float], color: str | Sequence[str] = MODEL,
+    bins: int = 50, exact: Sequence = (), height: float = 2.5, **settings: Any,
+) -> None:  # fmt: skip
+    """Show histograms side by side, each under its name, as ``draw_density`` draws them, in one
+    colour or one for each. ``settings`` is for ``ax.set`` of all."""
+    colors = [color] * len(xs) if isinstance(color, str) else color
+    _, axes = plt.subplots(1, len(xs), figsize=(8, height), squeeze=False, sharey=True)
+    for ax, (name, x), c in zip(axes[0], xs.items(), colors, strict=True):
+        draw_density(ax, x, limits, c, bins, exact)
+        ax.set(title=name, **settings)
+    plt.show()
+
+
 def set_ticks(ax: Axes, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
     """Label these numbers on the axes of ``ax`` as they are, also where a scale is logarithmic."""
     ax.minorticks_off()

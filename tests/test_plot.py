@@ -235,6 +235,15 @@ def test_a_density_has_area_1_within_its_limits():
     assert not axes_of(plot.draw_density, x, (0, 1)).lines
 
 
+def test_densities_stand_side_by_side_each_in_its_colour(figures):
+    plot.show_densities({"a": POINTS, "b": POINTS}, (-2, 2), [plot.DATA, plot.NOISE], 3, xlabel="x")
+    axes = figures[0].axes
+    assert [(ax.get_title(), ax.get_xlabel(), len(ax.patches)) for ax in axes] == [
+        ("a", "x", 3), ("b", "x", 3)]  # fmt: skip
+    colors = [matplotlib.colors.to_hex(ax.patches[0].get_facecolor()).upper() for ax in axes]
+    assert colors == [plot.DATA, plot.NOISE]
+
+
 def test_ticks_are_written_as_they_are():
     ax = axes_of(lambda ax: (ax.loglog([1, 100], [1, 100]), plot.set_ticks(ax, [5, 50], [0.03])))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "50"]
