@@ -37,25 +37,25 @@ def path(text: str) -> Path:
 
 
 RUN = [("--run", path, None, "the run folder that train wrote")]
-DATA = [("--data", place, None, "images: a name, a folder, or a .npy or .npz file")]
+DATA = [("--data", place, None, "images: the name of a data set, a folder, or a .npy or .npz file")]
 ROOT = [("--root", path, Path("data"), "the folder for downloaded data sets")]
-DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "where to compute")]
+DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "the device to compute on")]
 DRAWING = RUN + DEVICE + [
     ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
     ("--steps", count, None, "sampling steps per image; by default 50"),
-    ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "how to sample"),
-    ("--eta", number(0, 1, float), 0.0, "fresh noise that ddim adds: 0 none, 1 as much as ddpm"),
+    ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "which sampler to use"),
+    ("--eta", number(0, 1, float), 0.0, "fresh noise that ddim adds, from 0 (none) to 1 (as ddpm)"),
     ("--label", str, (), "labels to draw in turn, by name or number; by default all"),
     ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
     ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
 ]  # fmt: skip
 OPTIONS = {
     train: ROOT + DEVICE + [
-        ("--out", path, None, "run folder; by default runs/NAME, with the name of the data"),
+        ("--out", path, None, "run folder; by default runs/NAME, named after the data"),
         ("--resume", bool, False, "continue the run in --out; a larger --steps extends it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, including the final one"),
-        ("--workers", number(0, 99), None, "processes that read the images; 0 loads all first"),
+        ("--workers", number(0, 99), None, "processes that read images; 0 loads all images first"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),
@@ -71,7 +71,7 @@ OPTIONS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """One that says what is wrong in a sentence, without the usage."""
+    """A parser that says what is wrong in one sentence, without the usage."""
 
     def __init__(self, **how: Any):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **how)
@@ -110,7 +110,8 @@ def add_recipe(p: Parser) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command line; 0, or 2 for bad arguments, 1 for a failure, 128 + the signal."""
+    """Run a command line and return its exit status: 0 for success, 1 for a failure, 2 for bad
+    arguments, 128 + the signal if it was stopped."""
     args = parser().parse_args(argv)
     args.line = sys.argv[1:] if argv is None else argv
     try:

@@ -131,12 +131,12 @@ def griffin_lim(
 
     Args:
         magnitude: of ``stft``, not in dB and not in mel bands.
-        steps: how often to do this.
+        steps: how many times to do this.
         phase: angles (B, N, F) to start from; None: random ones.
         momentum: 0 … 1.
 
     Raises:
-        ValueError: the magnitudes have another number of frequencies, or are negative.
+        ValueError: the magnitudes have the wrong number of frequencies, or are negative.
 
     Built in chapter 18.
     """

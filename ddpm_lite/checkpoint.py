@@ -67,7 +67,7 @@ def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, A
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is cut, changed, or not one of ours.
+        CheckpointError: the file is truncated, changed, or not one of ours.
         ValueError: there is no such device here.
 
     Built in chapter 5.

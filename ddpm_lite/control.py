@@ -51,8 +51,8 @@ class Branch(nn.Module):
 
 
 class Control(nn.Module):
-    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint it's the U-Net, and
-    before training also with one. Built in chapter 21d."""
+    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, it equals the
+    U-Net. Before training, it does so with a hint, too. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
@@ -85,8 +85,8 @@ class Control(nn.Module):
 
 
 def edges(x: Tensor) -> Tensor:
-    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. A pixel is
-    bright where a pixel beside it is brighter than itself. Built in chapter 21."""
+    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. The hint
+    is bright at each pixel that has a brighter neighbour. Built in chapter 21."""
     check_data(x)
     return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
 

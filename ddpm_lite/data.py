@@ -67,7 +67,7 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
         root: where torchvision keeps its files.
         train: the training part, or the held-out part.
         size: pixels of a side, or (height, width). The images are cropped at the centre to this
-            shape and resized. None means 32 for a folder, and the size they have for the others.
+            shape and resized. None means 32 for a folder, and the original size for the others.
         channels: 1 for grey, 3 for colour. None keeps what the images have.
 
     An array is (N, H, W), (N, H, W, C) or (N, C, H, W), of any kind of number. Its range is

@@ -105,9 +105,9 @@ def consistency_loss(
     teacher: Model | None = None,
 ) -> Tensor:  # fmt: skip
     """How far f is from the same answer at both ends of a step, t and s < t. With a teacher, its
-    DDIM step leads from x_t to x_s: consistency distillation. Without, x_s has the same image and
-    noise: consistency training (arXiv 2303.01469, Eq. 7 and 10). As in ``progressive_loss``, the
-    error is that of v, so that what is learned at low noise is exact.
+    DDIM step leads from x_t to x_s: consistency distillation. Without a teacher, x_s has the same
+    image and noise: consistency training (arXiv 2303.01469, Eq. 7 and 10). As in
+    ``progressive_loss``, the error is that of v, so that what is learned at low noise is exact.
 
     Args:
         f: the student. f_target: f itself, or a slow average of it; it gets no gradient.
@@ -128,7 +128,7 @@ def consistency_loss(
 
 @torch.no_grad()
 def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> Iterator[tuple]:
-    """Yield (t, x_t, f(x_t, t)): predict x0, add fresh noise up to the next time, and again (arXiv
+    """Yield (t, x_t, f(x_t, t)): predict x0, add fresh noise up to the next time, and repeat (arXiv
     2303.01469, Algorithm 1). ``times`` falls to 0. Built in chapter 19."""
     _check_times(times)
     xt = xT

@@ -61,7 +61,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
     Args:
         x0: (B, …) images of which some pixels are known. The others aren't used.
-        mask: bool, in a shape that goes with x0: True where a pixel is kept.
+        mask: bool, in a shape that broadcasts to x0: True where a pixel is kept.
         step: ``ddpm_step`` or another one.
 
     Built in chapter 14.

@@ -147,7 +147,7 @@ class NewLabel(nn.Module):
 
 
 def add_label(net: nn.Module) -> int:
-    """Give a network of labels 0 … n - 1 the new label n, which is returned (``NewLabel``).
+    """Give a network with labels 0 … n - 1 the new label n, and return n (``NewLabel``).
 
     From now on "no label" is n + 1, or y = None. The rest of the network keeps its setting: freeze
     it to learn the row alone.

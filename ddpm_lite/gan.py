@@ -69,8 +69,7 @@ def spectral_norm(net: nn.Module) -> nn.Module:
 
 
 def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
-    """One step of the optimiser down the gradient of the loss, and its value. Built in chapter
-    15."""
+    """Take one optimiser step on the loss, and return the loss before it. Built in chapter 15."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -80,8 +79,8 @@ def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
 def discriminator_step(
     g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, z: Tensor
 ) -> float:
-    """One step of the discriminator on real x (B, …) and on G(z), and its loss. Only ``d`` learns:
-    the fakes are detached. Built in chapter 15."""
+    """Take one discriminator step on real x (B, …) and on G(z), and return the loss. Only ``d``
+    learns: the fakes are detached. Built in chapter 15."""
     check_data(x)
     _check_optimizer(optimizer, d)
     return learn(optimizer, discriminator_loss(d(x), d(g(z).detach())))
@@ -91,8 +90,8 @@ def generator_step(
     g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, z: Tensor,
     loss_of: Callable[[Tensor], Tensor] = nonsaturating_loss,
 ) -> float:  # fmt: skip
-    """One step of the generator, and its loss. The gradient flows through ``d``, but the optimiser
-    has the weights of ``g`` alone. Built in chapter 15."""
+    """Take one generator step, and return the loss. The gradient flows through ``d``, but the
+    optimiser has only the weights of ``g``. Built in chapter 15."""
     _check_optimizer(optimizer, g)
     return learn(optimizer, loss_of(d(g(z))))
 

@@ -58,9 +58,9 @@ def draw_curves(ax: Axes, curves: Mapping[str, Sequence], **settings: Any) -> No
     """Draw curves on ``ax``, each with its name beside it instead of a legend.
 
     Args:
-        curves: for each name (x, y, color), then, if needed, the place of the name, (x, y) in the
-            units of the data (None or nothing: at the end of the curve), and how it's drawn, such
-            as "o-" or "o". Where y is one number, it's a horizontal line, and x isn't used.
+        curves: (x, y, color) for each name. Two more entries are optional: where to put the name,
+            (x, y) in data units (by default at the end of the curve), and the line style, such as
+            "o-" or "o". If y is one number, it's a horizontal line, and x isn't used.
         settings: for ``ax.set``: labels, limits, scales, a title.
     """
     for name, curve in curves.items():
@@ -98,7 +98,7 @@ def show_curves(*panels: Mapping[str, Sequence], height: float = 2.9, **settings
 
 def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, height: float = 2.3,
               **style: Any) -> None:  # fmt: skip
-    """Show matrices (H, W) as maps of colours, each under its name.
+    """Show matrices (H, W) as colour maps, each under its name.
 
     Args:
         maps: what to show, by name.
@@ -236,7 +236,7 @@ def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digit
     Args:
         rows: the cells by name: text, numbers, or several runs each, printed as mean ± standard
             deviation.
-        columns: the heads of the columns, if they have any.
+        columns: the column headings, if there are any.
         digits: how many after the decimal point.
     """
 
@@ -268,7 +268,7 @@ def animate(
         size: width and height of a frame in inches.
 
     Returns:
-        A picture that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
+        An image that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
     """
     _check_frames(len(frames), len(labels))
     rows = -(-len(frames) // columns)

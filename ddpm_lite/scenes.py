@@ -100,7 +100,7 @@ def random_caption(random: Random, kind: str | None = None, held_out: bool = Fal
     Args:
         random: a ``Random``. The same seed gives the same captions.
         kind: "one", "two", "three" or "count". None draws the kind, too.
-        held_out: False never uses a combination of HELD_OUT, True always uses one at least.
+        held_out: False never uses a combination of HELD_OUT, True always uses at least one.
 
     Explained in chapter 17.
     """

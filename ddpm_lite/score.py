@@ -262,8 +262,8 @@ def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: st
 
 
 def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
-    """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is joined by lines. For
-    u in [0, 1], t is T u."""
+    """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is interpolated linearly.
+    For u in [0, 1], t is T u."""
     _check_between(t, 0, schedule.T, "t", f"a tensor in 0 … T = {schedule.T}")
     log, k = schedule.alpha_bar.double().log(), t.long().clamp(0, schedule.T - 1)
     return torch.lerp(log[k], log[k + 1], t.double() - k).exp()

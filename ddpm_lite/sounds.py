@@ -88,7 +88,7 @@ def snare(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
 
 
 def hat(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) noise without its low frequencies, short or longer."""
+    """(n, L) noise without its low frequencies, in bursts of different lengths."""
     (decay,) = _between(n, draw, (0.008, 0.06))
     noise = torch.randn(n, len(t) + 2, generator=draw)
     return noise.diff(n=2) * torch.exp(-t / decay)

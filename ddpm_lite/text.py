@@ -72,7 +72,7 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
     Args:
         q: queries (B, heads, N, c).
         k: keys (B, heads, L, c).
-        mask: (B, L), False for padding. Each row needs one True at least.
+        mask: (B, L), False for padding. Each row needs at least one True.
 
     Returns:
         (B, heads, N, L), with a sum of 1 over the L keys. Built in chapter 17.
@@ -201,7 +201,7 @@ class TextUNet(UNet):
 
     Args:
         tokens: how many tokens there are, ``len(tokenizer.pieces)``.
-        channels, width, mults: as in ``UNet``, with one block a level.
+        channels, width, mults: as in ``UNet``, with one block per level.
         attention: levels where pixels read each other and the words; the middle always does.
         dim, length, layers, positions: see ``TextEncoder``.
         heads: of the text encoder and of the cross-attention.

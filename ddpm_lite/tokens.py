@@ -96,8 +96,8 @@ def even_times(n: int) -> Tensor:
 
 
 def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tensor:
-    """The bound on -log p(x0), in nats a token: the mean of 1 / u times the sum over the masks (Shi
-    et al. 2024, arXiv 2406.04329, Eq. 5, of the linear schedule).
+    """The bound on -log p(x0), in nats per token: the mean of 1 / u times the sum over the masks
+    (Shi et al. 2024, arXiv 2406.04329, Eq. 5, of the linear schedule).
 
     Args:
         net: ``net(x)`` gives logits (B, L, V).
@@ -114,9 +114,10 @@ def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tens
 
 
 def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
-    """The bound on -log p(x0) of a sampler with T equal steps, exactly, in nats a row (B,): the sum
-    over t = 1 … T and over all 2^L sets of masks of the probability of the set at u = t / T, times
-    1 / t, times the sum of -log p over the masks (arXiv 2107.03006, section 3.4, for the mask).
+    """The exact bound on -log p(x0) of a sampler with T equal steps, in nats per row (B,). It's the
+    sum over t = 1 … T and over all 2^L sets of masks. Each term is the probability of the set at
+    u = t / T, times 1 / t, times the sum of -log p over the masks (arXiv 2107.03006, section 3.4,
+    for the mask).
     For small L only. Built in chapter 20.
     """
     L, bound = x0.shape[1], 0
@@ -163,7 +164,7 @@ def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
 
 
 def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Iterator[Tensor]:
-    """Yield x (B, L) and what it becomes, k tokens a step, until no mask is left.
+    """Yield x (B, L) and each later state, with k more tokens per step, until no mask is left.
 
     Args:
         net: ``net(x)`` gives logits (B, L, V).
@@ -189,7 +190,7 @@ def shifted(x: Tensor) -> Tensor:
 
 
 def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
-    """-log p(x0) from left to right, in nats a token: each token given all before it. ``net`` is
+    """-log p(x0) from left to right, in nats per token: each token given all before it. ``net`` is
     causal. Built in chapter 20."""
     _check_clean(x0)
     _check_causal(net)
@@ -210,8 +211,8 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 
 
 def rotated(x: Tensor) -> Tensor:
-    """Queries or keys (…, L, C), each turned by an angle that grows with its place. Then the
-    product of two depends on how far apart they are, not on where (Su et al. 2021, arXiv
+    """Queries or keys (…, L, C), each turned by an angle that grows with its position. The
+    product of two then depends only on how far apart they are (Su et al. 2021, arXiv
     2104.09864, Eq. 34). Used in chapter 20."""
     speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
     angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
@@ -245,8 +246,8 @@ class TokenBlock(nn.Module):
 
 
 class TokenNet(nn.Module):
-    """A transformer for tokens: x (B, L) with masks, to logits (B, L, V). It has no entry for the
-    time, because x shows what the time would tell: which tokens are hidden.
+    """A transformer for tokens: x (B, L) with masks, to logits (B, L, V). It doesn't take the
+    time as input, because x already shows which tokens are hidden.
 
     Args:
         vocab: V, how many different tokens there are. The mask isn't one of them.

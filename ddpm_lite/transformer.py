@@ -139,7 +139,7 @@ class DiT(nn.Module):
         self.out = zero(nn.Linear(dim, patch**2 * (out_channels or channels)))
 
     def tokens(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to tokens (B, N, dim) that know their places."""
+        """Images (B, C, H, W) to tokens (B, N, dim), with their positions added."""
         rows, columns = x.shape[2] // self.patch, x.shape[3] // self.patch
         places = position_embedding(rows, columns, self.dim).to(x)
         return self.embed(patchify(x, self.patch)) + places

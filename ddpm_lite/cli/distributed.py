@@ -1,4 +1,4 @@
-"""Several processes, as torchrun starts them. Without it, this one is alone."""
+"""Several processes, as torchrun starts them. Without torchrun, there's only this process."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 
 def device_named(name: str) -> str:
-    """The device of ``--device``; auto is the first that is there."""
+    """The device of ``--device``; auto picks the first one available."""
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
     if name not in ("auto", *there):
@@ -37,7 +37,7 @@ def team(device: str) -> Iterator[None]:
 
 
 def rank() -> int:
-    """The number of this process. Process 0 writes and speaks for all."""
+    """The number of this process. Only process 0 writes files and prints."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 

@@ -32,8 +32,8 @@ def sentence(error: BaseException) -> str:
 
 
 def tell(error: Exception, who: str) -> int:
-    """Say what went wrong, once for all processes; the exit status, which is 2 if other arguments
-    would avoid it. An error that nobody expected is raised again."""
+    """Print what went wrong, once for all processes, and return the exit status: 2 if other
+    arguments would avoid the error, else 1. An unexpected error is raised again."""
     if not (text := sentence(error)):
         raise error
     if os.environ.get("RANK", "0") == "0":

@@ -23,7 +23,7 @@ LINE = rb'\{"step": (\d+), "loss": .*\}\n'
 
 
 class RunFolder:
-    """What a run writes. Of several processes, only process 0 writes."""
+    """What a run writes. If there are several processes, only process 0 writes."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -36,7 +36,7 @@ class RunFolder:
         again if nothing was written into it. Without ``resume``, it must be new or empty.
 
         Raises:
-            OSError: another process trains here, or it holds somebody else's files.
+            OSError: another process trains here, or the folder holds files of another kind.
         """
         folder, made, lock = cls(path), not rank() and not path.exists(), None
         try:
@@ -106,8 +106,8 @@ def tidy(path: Path, resume: bool) -> None:
 
 
 def locked(path: Path) -> FileLock:
-    """Lock it, and write down who holds it. The operating system releases the lock when the process
-    exits, so a leftover lock file is harmless."""
+    """Lock the folder, and note which process holds the lock. The operating system releases it when
+    the process exits, so a leftover lock file is harmless."""
     lock, owner = FileLock(path), path.with_name("lock.txt")
     try:
         lock.acquire(timeout=0)

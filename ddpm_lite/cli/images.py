@@ -16,8 +16,8 @@ MEMORY = 5e8  # bytes: a larger folder is read image by image
 
 
 def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tuple:
-    """The training images, their labels, and the names of these. Where several processes train, the
-    first downloads."""
+    """The training images, their labels, and the names of these. If several processes train,
+    only the first one downloads."""
     if rank():
         averaged(0.0)  # wait for it
     if Path(name).is_dir():

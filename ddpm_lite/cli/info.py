@@ -45,6 +45,6 @@ def about_here() -> str:
 
 
 def table(*columns: dict[str, Any]) -> str:
-    """The keys, and beside them the values of each column."""
+    """A table of settings, with one row per key and the values of each column beside it."""
     rows = [[name, *(shown(column[name]) for column in columns)] for name in columns[0]]
     return "\n".join("".join(f"{cell:<15}" for cell in row).rstrip() for row in rows)

@@ -35,7 +35,8 @@ count, real, positive = number(1), number(0, 1e6, float), number(1e-9, 1e6, floa
 
 
 def argument(default: Any, help: str, kind: Any = count) -> dict[str, Any]:
-    """How argparse is told of an option. The kind is a function of the text, or some choices."""
+    """What argparse needs to know about an option. The kind is a function of the text, or a set of
+    choices."""
     if isinstance(default, bool):
         return {"help": help, "action": argparse.BooleanOptionalAction}
     many = {"nargs": "*"} if isinstance(default, tuple) else {}
@@ -68,7 +69,7 @@ class Recipe:
     flip: bool = option(False, "mirror half of the images left to right")
     batch: int = option(64, "images per step, over all devices")
     lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", positive)
-    ema: float = option(0.99, "decay of the averaged weights, which draw the samples", real)
+    ema: float = option(0.99, "decay of the averaged weights, which are used for sampling", real)
     seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
     threads: int = option(0, "CPU threads; 0 means one if the network is small, else all",
                           number(0, 1024))  # fmt: skip
@@ -86,7 +87,7 @@ class Recipe:
         return len(self.classes) if self.conditional else 0
 
     def values(self) -> dict[str, Any]:
-        """What a checkpoint holds of it: plain values."""
+        """The recipe as plain values, for a checkpoint."""
         return asdict(self) | {"num_classes": self.num_classes}
 
     @classmethod

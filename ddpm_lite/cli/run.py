@@ -74,8 +74,8 @@ class Run:
         """This process's rows of batch number ``step``: x, y, timesteps and noise.
 
         Flips, dropped labels, timesteps and noise are drawn for the whole batch, with torch seeded
-        by the seed and the step. So randomness has no state: a resumed run is the same run, and so
-        is one that several processes share.
+        by the seed and the step. There's no random state to save: a resumed run continues exactly,
+        and a run that's split over several processes gets the same random numbers.
         """
         recipe, n, device = self.recipe, self.recipe.batch, x.device
         torch.manual_seed(recipe.seed * 1_000_003 + step)
@@ -105,7 +105,7 @@ class Run:
     def advance(self, x: Tensor | Dataset, y: Tensor | None = None,
                 workers: int = 0) -> Iterator[tuple[int, float]]:  # fmt: skip
         """Train from here to the last step, yielding (step, loss). The images are a tensor with its
-        labels, or a dataset that so many ``workers`` read."""
+        labels, or a dataset that ``workers`` processes read."""
         recipe, share = self.recipe, {"rank": rank(), "world": world()}
         if isinstance(x, Tensor):
             x, y = x.to(self.device), y.to(self.device)  # all of it, once

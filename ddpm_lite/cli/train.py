@@ -82,7 +82,7 @@ def begun(args: Namespace, given: dict[str, Any], device: str) -> Run:
 
 
 def describe(recipe: Recipe, run: Run, n: int) -> None:
-    """What is trained on what, for how long, and a warning where sampling would fail."""
+    """Print the data, the network's size and the training length. Warn if sampling would fail."""
     shape, parameters = (recipe.channels, *recipe.image_size), run.net.parameters()
     length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
     say(f"{n} images of {' x '.join(map(str, shape))}, {len(recipe.classes)} classes; a network of "
@@ -111,7 +111,7 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
 
 
 def prolong(run: Run, before: int) -> None:
-    """Say what another number of steps means."""
+    """Say what a different number of steps means."""
     steps = run.recipe.steps
     if steps < run.step:
         raise ValueError(f"the run is at step {run.step} already: give more --steps than {steps}")
@@ -121,7 +121,8 @@ def prolong(run: Run, before: int) -> None:
 
 
 def again(args: Namespace) -> str:
-    """The command that goes on with this run: what was typed, which its settings agree with."""
+    """The command that continues this run: the one that was typed, whose settings agree with the
+    run's."""
     start = ["python"] if world() == 1 else ["torchrun", f"--nproc-per-node={world()}"]
     more = [] if args.resume else ["--resume"]
     return shlex.join([*start, "-m", "ddpm_lite", *args.line, *more])
@@ -166,8 +167,9 @@ def fit(run: Run, folder: RunFolder, args: Namespace) -> int:
 
 @contextmanager
 def stopping() -> Iterator[list[int]]:
-    """A list of the SIGINT, SIGTERM and SIGHUP that came, to act on after a step. A second one
-    stops at once, but not under torchrun, which hands on what the terminal has sent already."""
+    """A list of the SIGINT, SIGTERM and SIGHUP that came, to act on after a step. A second signal
+    stops at once, but not under torchrun, which forwards signals that the terminal has already
+    sent."""
     caught: list[int] = []
 
     def note(number: int, frame: Any) -> None:
@@ -188,8 +190,8 @@ def stopping() -> Iterator[list[int]]:
 
 @contextmanager
 def progress(start: int, steps: int) -> Iterator[Callable[[int, float], None]]:
-    """On a terminal a bar with the loss, elsewhere a line at every tenth of the way; both with the
-    time that is left."""
+    """Show a bar with the loss on a terminal, or print a line at every tenth of the run elsewhere.
+    Both show the time that's left."""
     from tqdm import tqdm
 
     begin = time.monotonic()

@@ -1,9 +1,9 @@
 """Is it a bug, or not trained yet? Checks each piece of a diffusion model, then the whole.
 
-Grey samples don't tell you which piece is broken. A piece can be tested alone, with stand-ins whose
-right answer is known in place of the others: a network that predicts 0, and one that was told x0.
-At the end, the real network goes through the real sampler. ``case.py`` holds what is examined,
-``network.py`` and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
+Grey samples don't tell you which piece is broken. You can test a piece alone if stand-ins with a
+known right answer replace the others: a network that predicts 0, and one that knows x0. At the end,
+the real network goes through the real sampler. ``case.py`` holds what is examined, ``network.py``
+and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
 """
 
 import math
@@ -79,13 +79,13 @@ def diagnose(
         batch: images (B, C, H, W), signals (B, C, L) or vectors (B, D) as the network sees them, at
             least 32 rows; or (x, y) with their labels or other conditions. Also as a dict, as NumPy
             arrays, or as a ``DataLoader``, whose first batch is used.
-        target: what you believe that the network predicts: "eps", "x0" or "v".
+        target: what you believe the network predicts: "eps", "x0" or "v".
         ema: the averaged network, or an ``EMA``.
         loss_fn: your loss of one batch, ``loss_fn(net, x, y)``, without weights and augmentation;
-            it is called with stand-ins for the network. One that owns its network,
+            it is called with stand-ins for the network. A loss that owns its network,
             ``loss_fn(x, y)``, works if ``net`` is that module.
-        sampler: your loop, ``sampler(model, schedule, xT)``, which returns x0 like xT. The model
-            is an ``eps(x, t)``, or predicts the target itself if the loop expects that.
+        sampler: your loop, ``sampler(model, schedule, xT)``, which returns x0 in the shape of xT.
+            The model is an ``eps(x, t)``, or predicts the target itself if the loop expects that.
         seed: of the noise that the checks draw.
 
     Raises:

@@ -31,7 +31,7 @@ def linear_error(x: Tensor, alpha_bar: Tensor, target: str = "eps") -> Tensor:
 
 
 def told(x0: Tensor, schedule: Any, target: str = "eps") -> Net:
-    """A network that was told x0: DDPM's Eq. 4, solved for the noise."""
+    """A stand-in network that knows x0: it solves DDPM's Eq. 4 for the noise."""
 
     def answer(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
         eps = predict_eps(schedule, xt, t, x0)
@@ -123,7 +123,7 @@ class Case:
         return (self.errors(sign * self.predictions, target) / torch.stack(lines)).min().item()
 
     def stand_in(self, answer: Net) -> tuple[Net, Asked]:
-        """In place of the network, and the list of what it is asked."""
+        """A stand-in for the network, and the list of the inputs that it gets."""
         asked: Asked = []
 
         def net(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:

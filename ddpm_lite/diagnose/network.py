@@ -87,7 +87,7 @@ def check_schedule(case: Case) -> Seen:
 
 
 def check_numbers(case: Case) -> Seen:
-    """One NaN in a weight is a NaN in every pixel, and training never leaves it."""
+    """One NaN in a weight gives a NaN in every pixel, and training can't remove it."""
     parameters = case.net.parameters() if case.modules else []
     weights, predictions = (sum(not a.isfinite().all() for a in many)
                             for many in (parameters, case.predictions))
@@ -97,7 +97,7 @@ def check_numbers(case: Case) -> Seen:
 
 
 def check_time(case: Case) -> Seen:
-    """The same image at another time is another question."""
+    """The prediction for an image must change with the timestep."""
     first, *others = (case.ask(case.awake, case.noisy[5], t) for t in (1, case.T // 2, case.T))
     moved = max(apart(first, other) for other in others)
     yield ("time matters", moved > SAME or not first.any(), f"predictions differ by {moved:.1%}",
@@ -105,7 +105,7 @@ def check_time(case: Case) -> Seen:
 
 
 def check_target(case: Case) -> Seen:
-    """The predictions fit what they are said to be better than what they are not."""
+    """The predictions must fit the stated target better than any other target."""
     fits = {name: (case.errors(case.predictions, name) / case.errors(0, name)).mean().item()
             for name in TARGETS}
     best = min(fits, key=fits.__getitem__)
@@ -118,7 +118,8 @@ def check_target(case: Case) -> Seen:
 
 
 def check_labels(case: Case) -> Seen:
-    """Another label, another prediction; and once trained, the true label gives the better one."""
+    """Another label must change the prediction. Once trained, the true label must give the better
+    one."""
     y, i, n = case.label, 6, len(case.x)
     if y is None or (y == y[:1]).all():
         return
@@ -159,7 +160,8 @@ def _check_truth(case: Case, i: int, own: Tensor, others: Tensor) -> Seen:
 
 
 def check_company(case: Case) -> Seen:
-    """A prediction depends neither on chance nor, in training mode, on the images beside it."""
+    """A prediction depends neither on chance nor, in training mode, on the other images in the
+    batch."""
     net, xt, t, half = case.awake, case.noisy[5], case.times[5], len(case.x) // 2
     moved = apart(case.ask(net, xt, t), case.ask(net, xt, t))
     yield ("repeatable", moved < SAME, f"two predictions differ by {moved:.1%}",
@@ -175,7 +177,7 @@ def check_company(case: Case) -> Seen:
 
 
 def check_errors(case: Case) -> Seen:
-    """Nowhere far worse than predicting 0: training starts about there, and only improves."""
+    """No error may be far above that of predicting 0, which is about where training starts."""
     shares = case.errors(case.predictions) / case.errors(0).clamp(min=0.5)
     worst, flipped = int(shares.argmax()), case.over_line(sign=-1) < LEARNED
     yield ("error by t", bool((shares < WORSE).all()),
@@ -185,7 +187,7 @@ def check_errors(case: Case) -> Seen:
 
 
 def check_ema(case: Case) -> Seen:
-    """The average has the network's buffers, and is about as good."""
+    """The average has the network's buffers, and must be about as good."""
     if case.ema is None:
         return
     theirs = dict(case.ema.named_buffers()) if isinstance(case.ema, nn.Module) else {}

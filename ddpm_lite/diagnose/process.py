@@ -20,7 +20,8 @@ REACH, SPREAD = 3, (0.3, 3)  # largest value and deviation of samples, over thos
 
 
 def check_loss(case: Case) -> Seen:
-    """For predicting 0, a loss gives the size of its target; for the right prediction, 0."""
+    """Predicting 0 must give the size of the target as the loss, and the right prediction must give
+    0."""
     if case.loss_fn is None:
         return
     wanted = max(30, 10 * case.T / len(case.x))  # each time ten times, on average
@@ -110,8 +111,8 @@ def _check_size(case: Case, zero: float) -> Seen:
 
 
 def check_sampler(case: Case) -> Seen:
-    """With a model that was told the images, the loop passes through x_t of them, to them; with the
-    network, it ends on something of their size."""
+    """With a model that knows the images, the loop must pass through their x_t and end on them.
+    With the network, it must end on values of about their size."""
     if case.sampler is None:
         return
     x, ways = case.x[: max(16, ENOUGH // case.x[0].numel())], []
