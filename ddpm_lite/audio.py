@@ -234,4 +234,4 @@ def _check_way(magnitude: Tensor, steps: int, phase: Tensor | None, momentum: fl
     well = type(steps) is int and steps >= 0 and 0 <= momentum <= 1
     check(well, f"steps is {steps}, momentum {momentum}; expected a number, and 0 … 1")
     same = phase is None or phase.shape == magnitude.shape
-    check(same, f"the phase isn't of the shape {tuple(magnitude.shape)}; expected an angle each")
+    check(same, f"expected a phase of the shape {tuple(magnitude.shape)}: an angle for each number")

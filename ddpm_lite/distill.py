@@ -187,7 +187,7 @@ def mean_flow_loss(
 def _check_pair(x0: Tensor, x1: Tensor, u: Tensor, s: Tensor) -> None:
     rows = isinstance(u, Tensor) and isinstance(s, Tensor) and u.shape == s.shape == x0.shape[:1]
     well = rows and (u.is_cuda or ((s >= 0) & (s <= u) & (u <= 1)).all())
-    check(well, f"expected {len(x0)} times each, 0 <= s <= u <= 1, such as mean_flow_times(B)")
+    check(well, f"expected times u and s, {len(x0)} each, 0 <= s <= u <= 1: use mean_flow_times(B)")
     check(x1.shape == x0.shape, f"x1 has shape {tuple(x1.shape)}; expected {tuple(x0.shape)}")
 
 

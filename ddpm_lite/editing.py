@@ -218,7 +218,7 @@ def _check_mask(mask: Tensor, x0: Tensor) -> None:
     expect(kind == torch.bool, "mask", kind, "bool: True where a pixel is kept")
     pairs = zip(mask.shape[::-1], x0.shape[::-1], strict=False)
     fits = mask.ndim <= x0.ndim and all(m in (1, n) for m, n in pairs)
-    expect(fits, "mask", mask, f"a shape that goes with x0, {tuple(x0.shape)}")
+    expect(fits, "mask", mask, f"a shape that broadcasts to x0, {tuple(x0.shape)}")
     expect(x0.is_floating_point(), "x0", x0, "floats; for bytes, use x.float() / 127.5 - 1")
 
 

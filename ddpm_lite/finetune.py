@@ -53,7 +53,7 @@ def drawings(text: str) -> Tensor:
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
     lengths = {len(row) for image in images for row in image}
     well = {*text} <= {*".+# \n"} and len(lengths) == 1 and len({len(i) for i in images}) == 1
-    check(well, "expected drawings of the signs . + and #, all of one height and width")
+    check(well, "expected drawings of the signs . + and #, all of the same height and width")
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 
@@ -266,7 +266,7 @@ def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
         raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
                          "expected grey digits and a name for each label after 9")  # fmt: skip
     finite = all(value.isfinite().all() for value in state.values())
-    check(finite, "the weights are NaN or infinite; expected a network that has learned")
+    check(finite, "the weights are NaN or infinite; expected finite weights")
 
 
 def _check_schedule(schedule: Schedule) -> None:

@@ -129,7 +129,7 @@ def _check_layers(layers: list[nn.Module]) -> None:
     twice = any(parametrize.is_parametrized(layer) for layer in layers)
     check(not twice, "the network has spectral norm already; expected one without")
     zeros = sum(not layer.weight.any() for layer in layers)
-    check(not zeros, f"{zeros} layers have a weight of zeros, whose norm is 0; expected others")
+    check(not zeros, f"{zeros} layers have only zeros, so their norm is 0; expected other weights")
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module) -> None:

@@ -272,7 +272,7 @@ def ode_log_prob(
 
 def _check_halves(output: Tensor, x: Tensor) -> None:
     given, twice = tuple(output.shape), (len(x), 2 * x.shape[1], *x.shape[2:])
-    check(given == twice, f"the network returns {given}; expected {twice}, the noise and w")
+    check(given == twice, f"the network returns {given}; expected {twice}: the noise, then w")
 
 
 def _check_share(w: Tensor | float, x: Tensor) -> None:

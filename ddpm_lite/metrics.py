@@ -290,4 +290,4 @@ def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves:
     check(same, f"the shapes are {shapes}; expected images of one size, two or more of each")
     well = callable(features) and type(halves) is int and halves > 1
     check(well, f"features is {features!r:.60}, halves {halves}; expected a function or a "
-           "Classifier, and 2 or more")  # fmt: skip
+           "Classifier, and at least two halves")  # fmt: skip

@@ -281,7 +281,7 @@ def _check_digits(x: Tensor, y: Tensor) -> None:
 
 
 def _check_layouts(many: Sequence[Layout], known: set[int]) -> None:
-    check(any(many), "there is nothing to draw; expected a list of layouts with a thing at least")
+    check(any(many), "there is nothing to draw; expected layouts with at least one thing")
     for layout in many:
         things = isinstance(layout, tuple) and all(isinstance(a, tuple) for a in layout)
         well = things and all(

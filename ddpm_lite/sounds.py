@@ -106,10 +106,10 @@ def read_wav(path: str | Path) -> Tensor:
             n, data = file.getnframes(), file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
         hint = "download it again, or save it as WAV"
-        raise SoundError(f"{path} is damaged or no WAV file ({error}): {hint}") from None
+        raise SoundError(f"{path} isn't an intact WAV file ({error}): {hint}") from None
     if form != (1, 2, RATE):
         given = f"{form[0]} channel(s), {8 * form[1]} bits and {form[2]} samples a second"
-        raise SoundError(f"{path} has {given}; expected 1, 16 and {RATE}: resample it first")
+        raise SoundError(f"{path} has {given}; expected one channel, 16 bits, {RATE}: resample it")
     whole = len(data) == 2 * n > 0
     check(whole, f"{path} is empty or cut short: download it again", SoundError)
     return torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768

@@ -157,7 +157,7 @@ class DiT(nn.Module):
 def _check_patches(x: Tensor, p: int) -> None:
     shape = tuple(x.shape)
     check(x.ndim == 4, f"x has shape {shape}; expected images (B, C, H, W)")
-    check(type(p) is int and p > 0, f"the patch size is {p}; expected a whole number from 1")
+    check(type(p) is int and p > 0, f"the patch size is {p}; expected a whole number above 0")
     hint = f"expected multiples of the patch size {p}: crop or pad x"
     check(not (shape[2] % p or shape[3] % p), f"x is {shape[2]} x {shape[3]} pixels; {hint}")
 

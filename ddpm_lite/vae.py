@@ -169,7 +169,7 @@ def _check_std(std: float | None) -> None:
 def _check_alike(mean: Tensor, *others: Tensor) -> None:
     given = [tuple(a.shape) if isinstance(a, Tensor) else a for a in (mean, *others)]
     same = all(shape == given[0] for shape in given) and mean.is_floating_point()
-    check(same, f"mean, logvar and eps are {given}; expected floats of one shape")
+    check(same, f"mean, logvar and eps are {given}; expected floats of the same shape")
 
 
 def _check_image(image: Tensor, x: Tensor) -> None:

@@ -280,7 +280,7 @@ EDITING = {
         lambda: editing.sdedit(model, S, X, 0.5, 0), "n is 0; expected a whole number of steps"),
     "a mask of another size": (
         lambda: editing.replaced(X, X[..., :7] > 0),
-        "mask is torch.bool of shape (4, 1, 8, 7); expected a shape that goes with x0"),
+        "mask is torch.bool of shape (4, 1, 8, 7); expected a shape that broadcasts to x0"),
     "a mask without its channel, which would make four": (
         lambda: editing.replaced(X, X[:, 0] > 0), "mask is torch.bool of shape (4, 8, 8); exp"),
     "no mask": (lambda: editing.replaced(X, None), "mask is None; expected bool: True where a pix"),
@@ -313,7 +313,7 @@ VAE_GAN = {
     "one log-variance for four rows": (
         lambda: vae.kl_to_prior(POINTS, POINTS[:1]), "mean, logvar and eps are [(4, 2), (1, 2)]"),
     "one noise for four latents": (
-        lambda: vae.reparameterise(POINTS, POINTS, POINTS[:1]), "expected floats of one shape"),
+        lambda: vae.reparameterise(POINTS, POINTS, POINTS[:1]), "expected floats of the same sh"),
     "one decoded image for four": (
         lambda: vae.gaussian_nll(X, X[:1], U[0]), "the decoder gives (1, 1, 8, 8) for images (4, "),
     "a standard deviation of 0, which was 1": (
@@ -424,9 +424,9 @@ SOUNDS = {
     "a recording without sound": (
         lambda: sounds.read_wav(written("none.wav", b"")), "is empty or cut short: download it"),
     "a recording cut in its head": (
-        lambda: sounds.read_wav(written("head.wav", cut=220)), "is damaged or no WAV file ("),
+        lambda: sounds.read_wav(written("head.wav", cut=220)), "isn't an intact WAV file ("),
     "a page for a recording": (
-        lambda: sounds.read_wav(__file__), "is damaged or no WAV file (file does not start with"),
+        lambda: sounds.read_wav(__file__), "isn't an intact WAV file (file does not start with"),
     "a recording of two channels in one row": (
         lambda: sounds.fitted(WAVE, 20), "x is torch.float32 (1, 3200); expected floats (L,)"),
     "a hop of 0": (lambda: audio.frames(WAVE, 512, 0), "n_fft is 512 and hop 0; expected"),
@@ -457,7 +457,7 @@ DISTILL = {
         lambda: distill.mean_flow_times(4, 2.0), "same is 2.0; expected a share from 0 to 1"),
     "a mean flow upwards": (
         lambda: distill.mean_flow_loss(lambda x, u, s: x, POINTS, U / 2, U),
-        "expected 4 times each, 0 <= s <= u <= 1, such as mean_flow_times(B)"),
+        "expected times u and s, 4 each, 0 <= s <= u <= 1: use mean_flow_times(B)"),
     "one end for four rows of a mean flow": (
         lambda: distill.mean_flow_loss(lambda x, u, s: x, POINTS, U, 0 * U, POINTS[:1]),
         "x1 has shape (1, 2); expected (4, 2)"),
@@ -508,7 +508,7 @@ TOKENS = {
 FINETUNE = {
     "a drawing with another sign": (
         lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of one"),
-    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of one height and width"),
+    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same height and width"),
     "a LoRA of strength 0": (
         lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "alpha is 0; expected a number above 0"),
     "one of two layers isn't there": (

@@ -325,7 +325,7 @@ REFUSED = {
         "levels is 0.125; expected 256 for bytes"),
     "a network with one output": (
         lambda: hybrid_loss(NET, cosine_schedule(9), POINTS),
-        "the network returns (4, 2); expected (4, 4), the noise and w"),
+        "the network returns (4, 2); expected (4, 4): the noise, then w"),
     "a network with one output, as a step": (
         lambda: learned_variance(NET, cosine_schedule(9))(POINTS, rows(POINTS, 2), rows(POINTS, 1)),
         "the network returns (4, 2); expected (4, 4)"),

@@ -153,7 +153,7 @@ class Case:
                 failed = failed if re.search(TAKES_NONE, str(error)) else error
                 asked.clear()
         raise ValueError(f"loss_fn(net, x, y) failed: {failed!r}; expected the loss alone, a "
-                         "scalar, of a net that is called net(x, t)") from failed
+                         "scalar, from a function that calls net(x, t)") from failed
 
     def draw(self, model: Net, n: int) -> Tensor:
         """(n, …) what the sampler makes of noise."""
@@ -182,8 +182,8 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
 
 def _check_batch(x: Tensor, y: list[Tensor]) -> None:
     if len(y) > 1 or not x.is_floating_point() or x.ndim < 2:
-        raise TypeError(f"the batch is {x.dtype} {kind_of(x)} and {len(y)} more; expected x or "
-                        "(x, y), floats as the network sees them: x / 127.5 - 1 for bytes")
+        raise TypeError(f"the batch is {x.dtype} {kind_of(x)} with {len(y)} more parts; expected x "
+                        "or (x, y), floats as the network sees them: x / 127.5 - 1 for bytes")
     if len(x) < 32 or y and y[0].shape[:1] != x.shape[:1]:
         raise ValueError(f"the batch has {len(x)} rows, the labels are {[*map(kind_of, y)]}; "
                          "expected 32 rows or more, and a label for each")
