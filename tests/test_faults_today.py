@@ -332,7 +332,7 @@ VAE_GAN = {
             [*generator.parameters(), *critic.parameters()], 0.1), torch.zeros(4, 8)),
         "the optimiser has weights of another network"),
     "a spectral norm of zeros": (
-        lambda: gan.spectral_norm(d.UNet(1, 8, (1, 2))), "layers have a weight of zeros, whose no"),
+        lambda: gan.spectral_norm(d.UNet(1, 8, (1, 2))), "layers have only zeros, so their norm i"),
     "spectral norm twice": (
         lambda: gan.spectral_norm(gan.small_discriminator(4)), "has spectral norm already"),
     "spectral norm of nothing": (
