@@ -172,6 +172,65 @@ def _mark(d: Drawing, tile: Box) -> None:
     d.rect(tile.x + 2 * side, tile.y + 3 * side, side, side, "noise mark")
 
 
+@drawing(height=190)
+def resample(d: Drawing) -> None:
+    """Shrinking and enlarging.
+
+    A digit of 8 by 8 pixels becomes 4 by 4 through a convolution with stride 2. Repeating each
+    pixel makes it 8 by 8 again, with visible squares, and a convolution smooths them. Here the
+    convolutions take means; in the network they are trained.
+    """
+    x = digit(0)[None, None]
+    small = F.avg_pool2d(x, 2)
+    large = F.interpolate(small, scale_factor=2)
+    smooth = F.avg_pool2d(F.pad(large, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    for left, image, size in ((8, x, "8 × 8"), (252, large, "8 × 8"), (432, smooth, "8 × 8")):
+        d.text(d.tile(left, 76, 80, image[0, 0]).top[0], 174, size)
+    d.text(d.tile(150, 96, 40, small[0, 0]).top[0], 174, "4 × 4")
+    for start, end, *names in ((88, 150, "conv 3 × 3,", "stride 2"), (190, 252, "repeat"),
+                               (332, 432, "conv 3 × 3")):  # fmt: skip
+        d.arrow((start, 116), (end, 116), kind="model" if "conv" in names[0] else "")
+        for i, name in enumerate(names):
+            d.text((start + end) / 2, 60 - 21 * (len(names) - 1 - i), name)
+    d.text(119, 12, "`Downsample`", "bold")
+    d.text(311, 12, "`Upsample`", "bold")
+
+
+@drawing(height=430)
+def unet_layers(d: Drawing) -> None:
+    """The layers of a small U-Net.
+
+    Left, the way down: conv_in with 16 channels, a block with 16, a downsample with 16, a block
+    with 32. Below, the middle: two blocks with 32. Right, the way up: blocks of 32 + 32 and
+    32 + 16 channels to 32, an upsample, blocks of 32 + 16 and 16 + 16 to 16, conv_out to 1.
+    Each layer of the way down passes its output to the block beside it.
+    """
+    rows = [28 + 56 * i for i in range(6)]
+    left = [d.box(44, y, 132, 36, name, kind=kind) for y, name, kind in zip(
+        (rows[1], rows[2], rows[4], rows[5]),
+        ("conv 1 → 16", "block 16 → 16", "half size", "block 16 → 32"),
+        ("", "model", "", "model"), strict=True)]  # fmt: skip
+    up = (("conv 16 → 1", ""), ("block 16 + 16 → 16", "model"), ("block 32 + 16 → 16", "model"),
+          ("double size", ""), ("block 32 + 16 → 32", "model"),
+          ("block 32 + 32 → 32", "model"))  # fmt: skip
+    right = [d.box(320, y, 176, 36, name, kind=kind)
+             for y, (name, kind) in zip(rows, up, strict=True)]  # fmt: skip
+    for way in (left, right[::-1]):
+        for a, b in zip(way, way[1:], strict=False):
+            ends = (a.bottom, b.top) if way is left else (a.top, b.bottom)
+            d.arrow(*ends, kind="" if way is left else "model")
+    for a, b, channels in zip(left, (right[1], right[2], right[4], right[5]), (16, 16, 16, 32),
+                              strict=True):  # fmt: skip
+        d.arrow(a.right, b.left, kind="data")
+        d.text(248, a.right[1] - 14, str(channels), "data")
+    mid = d.box(182, 380, 156, 36, "2 blocks 32 → 32", kind="model")
+    d.arrow(left[-1].bottom, (110, 398), mid.left)
+    d.arrow(mid.right, (408, 398), right[-1].bottom, kind="model")
+    d.text(110, 46, "`down_path`", "bold")
+    d.text(408, 8, "`up_path`", "bold")
+    d.text(260, 362, "`mid_path`", "bold")
+
+
 @drawing(height=378)
 def cross_attention(d: Drawing) -> None:
     """Cross-attention.
