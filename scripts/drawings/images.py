@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from ddpm_lite import load_images, load_pretrained
-from ddpm_lite.diffusion import ddim_step, linear_schedule, predict_x0, q_sample, sample
+from ddpm_lite.diffusion import (
+    cosine_schedule,
+    ddim_step,
+    linear_schedule,
+    predict_x0,
+    q_sample,
+    sample,
+)
+from ddpm_lite.pretrained import load_dit, load_gan
 from ddpm_lite.sampling import from_v
 
 SEED = 1
@@ -46,3 +54,38 @@ def sampled(name: str, label: int, steps: int = 20) -> dict[int, tuple[Tensor, T
     xT = noise(1, 1, *recipe["image_size"])
     x0 = sample(model, schedule, xT, steps, step, clip=None)[0, 0]
     return states | {0: (x0, torch.zeros_like(x0), x0)}
+
+
+@cache
+def pasted(number: int, t: int, steps: int = 20) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """x_t, the known upper half at s, the rest at s, and both together, as ``replaced`` fills in
+    the lower half of a digit. What a part leaves open is grey."""
+    net, schedule, _ = load_pretrained("digits")
+    x0, known = digit(number), torch.arange(8)[:, None] < 4
+    states = {}
+
+    def step(schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        kept = q_sample(schedule, x0.expand_as(xt), s, noise(8, 8, seed=s).expand_as(xt))
+        rest = ddim_step(schedule, xt, t, s, eps)
+        xs = torch.where(known, kept, rest)
+        states[t] = xt, torch.where(known, kept, 0.0), torch.where(known, 0.0, rest), xs
+        return xs
+
+    sample(from_v(net, schedule), schedule, noise(1, 1, 8, 8), steps, step, clip=None)
+    return tuple(x[0, 0] for x in states[t])
+
+
+@cache
+def velocity(number: int, t: int) -> tuple[Tensor, Tensor]:
+    """x_t of a digit and the v that the shipped transformer predicts for it."""
+    xt = q_sample(cosine_schedule(1000), digit(number)[None, None], t, noise(1, 1, 8, 8))
+    with torch.no_grad():
+        v = load_dit()(xt, torch.tensor([t]), torch.tensor([number]))
+    return xt[0, 0], v[0, 0]
+
+
+@cache
+def generated(seed: int = SEED) -> Tensor:
+    """A digit of the shipped GAN."""
+    with torch.no_grad():
+        return load_gan()(noise(1, 32, seed=seed))[0, 0]

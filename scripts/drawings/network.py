@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from .images import digit, noised, sampled
+from .images import digit, noised, sampled, velocity
 from .kit import Box, Drawing, drawing
 
 
@@ -313,3 +313,35 @@ def _branch(d: Drawing, start: float, end: float, y: float, layer: str, number: 
         middle, edge = box.top[0], y + 22 * sign
         d.arrow((middle, edge + 44 * sign), (middle, edge), kind="model")
         d.text(middle + 10, edge + 24 * sign, names, "model start")
+
+
+@drawing(height=196)
+def dit(d: Drawing) -> None:
+    """The whole diffusion transformer.
+
+    The patches of a noisy image are embedded, and each gets its position added. Four blocks
+    follow, then a norm with scale and shift, and a linear layer that makes a patch of the
+    prediction from each token. The condition goes into the blocks and the last norm.
+    """
+    xt, v = velocity(2, 400)
+    for x, image, kind in ((4, xt, "noise"), (460, v, "model")):
+        d.tile(x, 66, 60, image)
+        for i in (15, 30, 45):
+            d.line((x + i, 66), (x + i, 126), kind=kind)
+            d.line((x, 66 + i), (x + 60, 66 + i), kind=kind)
+    d.text(34, 142, "$x_t$", "noise")
+    d.text(490, 142, "$v$", "model")
+    embed = d.box(80, 74, 62, 44, "embed", kind="model")
+    add = d.node(170, 96, "+")
+    blocks = d.box(198, 72, 68, 48, "blocks", "1 to 4", kind="model")
+    norm = d.box(280, 68, 94, 56, "norm,", "scale, shift")
+    out = d.box(386, 74, 58, 44, "Linear", kind="model")
+    d.text(170, 30, "positions", "data")
+    d.text(140, 172, "condition $c$")
+    d.arrow((170, 40), add.top, kind="data")
+    ends = [embed, add, blocks, norm, out]
+    starts = [(64, 96), *(box.right for box in ends)]
+    for start, end in zip(starts, [*(box.left for box in ends), (460, 96)], strict=True):
+        d.arrow(start, end, gap=1)
+    for end in (blocks.bottom, norm.bottom):
+        d.arrow((190, 172), (end[0], 172), end)

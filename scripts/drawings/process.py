@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .images import digit, noised, sampled
+import torch
+
+from .images import digit, generated, noised, pasted, sampled
 from .kit import WIDTH, Drawing, drawing
 
 
@@ -179,3 +181,84 @@ def token_chain(d: Drawing) -> None:
     d.text(420, 26, "$p($umbrella$|$rain$)$", "model")
     d.text(118, 234, "$p($umbrella$)$", "model")
     d.text(420, 234, "$p($rain$|$umbrella$)$", "model")
+
+
+@drawing(height=262)
+def replacement(d: Drawing) -> None:
+    """One step of replacement.
+
+    The known upper half of an image is noised to the level s. The sampler takes a step from x_t
+    to the same level, and its lower half is kept. Both halves together are x_s, from which the
+    next step starts.
+    """
+    x0, (xt, kept, rest, xs) = digit(3), pasted(3, 400)
+    known = torch.where(torch.arange(8)[:, None] < 4, x0, 0.0)
+    for x, y, image in ((24, 34, known), (24, 156, xt), (228, 34, kept), (228, 156, rest),
+                        (420, 95, xs)):  # fmt: skip
+        d.tile(x, y, 72, image)
+    d.text(60, 24, "known", "data")
+    d.text(264, 24, "noised to $s$", "data")
+    d.text(60, 146, "$x_t$", "noise")
+    d.text(264, 146, "the rest at $s$", "model")
+    d.text(456, 85, "$x_s$", "noise")
+    d.text(162, 57, "`q_sample`")
+    d.text(162, 182, "step")
+    for start, end, kind in (
+        ((96, 70), (228, 70), "data"), ((96, 192), (228, 192), "model"),
+        ((300, 70), (420, 118), "data"), ((300, 192), (420, 144), "model"),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
+    d.arrow((456, 167), (456, 252), (60, 252), (60, 228), kind="noise")
+    d.text(264, 241, "the next step starts here, with $t = s$")
+
+
+@drawing(height=170)
+def vae(d: Drawing) -> None:
+    """A variational autoencoder.
+
+    An encoder predicts a mean and a standard deviation from an image. A latent z is drawn as the
+    mean plus the standard deviation times noise. A decoder turns z into the mean of an image.
+    """
+    d.tile(4, 66, 60, digit(0))
+    d.tile(452, 66, 60, sum(digit(0, k) for k in range(4)) / 4)
+    d.text(34, 142, "$x$", "data")
+    d.text(482, 142, "mean", "model")
+    encoder = d.box(86, 74, 76, 44, "encoder", kind="model")
+    mean = d.box(186, 48, 36, 36, "$μ$", kind="data")
+    std = d.box(186, 108, 36, 36, "$σ$", kind="data")
+    z = d.box(248, 74, 84, 44, "$μ + σε$", kind="noise")
+    d.text(290, 136, "$z$", "noise")
+    decoder = d.box(356, 74, 76, 44, "decoder", kind="model")
+    d.text(290, 16, "$ε$ is normal noise", "noise")
+    for start, end, kind in (
+        ((64, 96), encoder.left, "data"), (encoder.right, mean.left, "model"),
+        (encoder.right, std.left, "model"), (mean.right, z.left, "data"),
+        (std.right, z.left, "data"), ((290, 26), z.top, "noise"),
+        (z.right, decoder.left, "noise"), (decoder.right, (452, 96), "model"),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
+
+
+@drawing(height=218)
+def gan(d: Drawing) -> None:
+    """A generative adversarial network.
+
+    A generator turns noise z into an image. A discriminator gets generated images and real ones,
+    and predicts for each the probability that it is real. The gradient for the generator comes
+    back through the discriminator.
+    """
+    d.text(14, 84, "$z$", "noise")
+    generator = d.box(44, 62, 96, 44, "generator", kind="model")
+    d.tile(182, 52, 64, generated())
+    d.tile(182, 138, 64, digit(5))
+    d.text(132, 170, "real", "data")
+    judge = d.box(296, 104, 124, 44, "discriminator", kind="noise")
+    d.text(478, 126, "$D(x)$", "noise")
+    for start, end, kind in (
+        ((20, 84), generator.left, "noise"), (generator.right, (182, 84), "model"),
+        ((246, 84), (296, 118), "model"), ((246, 170), (296, 134), "data"),
+        (judge.right, (456, 126), "noise"),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
+    d.arrow(judge.top, (358, 30), (92, 30), generator.top, kind="model dash")
+    d.text(225, 16, "gradient for the generator", "model")
