@@ -164,7 +164,7 @@ def token_chain(d: Drawing) -> None:
 
     On the left, two masks. On the right, the words rain and umbrella. One path reveals rain
     first and one reveals umbrella first, so that the second word knows the first. A straight
-    path reveals both in the same step, and neither knows the other.
+    path reveals both in the same step, independently of each other.
     """
     start = d.box(6, 104, 104, 44, "mask  mask", kind="noise")
     above = d.box(196, 22, 128, 44, "rain  mask", kind="model")
@@ -176,7 +176,7 @@ def token_chain(d: Drawing) -> None:
     d.arrow(below.right, (449, 206), end.bottom, kind="model")
     d.arrow(start.right, end.left, kind="noise")
     d.text(247, 112, "both in one step:", "noise")
-    d.text(247, 146, "drawn apart", "noise")
+    d.text(247, 146, "drawn independently", "noise")
     d.text(128, 26, "$p($rain$)$", "model")
     d.text(420, 26, "$p($umbrella$|$rain$)$", "model")
     d.text(118, 234, "$p($umbrella$)$", "model")
@@ -262,3 +262,27 @@ def gan(d: Drawing) -> None:
         d.arrow(start, end, kind=kind)
     d.arrow(judge.top, (358, 30), (92, 30), generator.top, kind="model dash")
     d.text(225, 16, "gradient for the generator", "model")
+
+
+@drawing(height=238)
+def shared_batch(d: Drawing) -> None:
+    """Two devices share a batch.
+
+    The batch is cut into two equal parts, one for each device. Each device has a copy of the same
+    weights and computes the gradient of its part. The mean of both gradients goes back to both
+    devices, which take the same step.
+    """
+    batch = d.box(4, 86, 84, 64, "batch of", "$B$ images", kind="data")
+    mean = d.box(412, 92, 102, 52, "all-reduce:", "the mean", kind="noise")
+    d.text(330, 106, "the same step", "muted")
+    for k, top in ((1, 2), (2, 142)):
+        d.lane(104, top, 286, 92)
+        d.text(116, top + 18, f"device {k}", "bold start")
+        part = d.box(116, top + 34, 64, 44, f"part {k}", kind="data")
+        net = d.box(208, top + 34, 88, 44, "weights $θ$", kind="model")
+        slope = d.box(324, top + 34, 52, 44, f"$g_{k}$", kind="noise")
+        d.arrow(batch.right, (97, 118), (97, part.left[1]), part.left)
+        d.arrow(part.right, net.left)
+        d.arrow(net.right, slope.left)
+        d.arrow(slope.right, (463, slope.right[1]), mean.top if k == 1 else mean.bottom)
+        d.arrow(mean.left, (252, 118), net.bottom if k == 1 else net.top)
