@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import cos, radians, sin
+from math import cos, exp, radians, sin
 
 from .kit import Drawing, Point, drawing
 
@@ -63,6 +63,51 @@ def _heun(d: Drawing) -> None:
     d.text(486, 144, "2nd", "model end")
     d.text(330, 196, "mean of both", "model")
     d.text(514, 296, "true path", "end")
+
+
+@drawing(height=254)
+def multistep(d: Drawing) -> None:
+    """What DDIM and 2M take for the prediction during a step.
+
+    Both panels show the predicted x_0 as a curve that rises with lambda, half the log SNR. Left:
+    DDIM holds its value at the start of the step, which is too low all the way. Right: 2M draws a
+    line through the last two predictions and holds its value in the middle of the step, which is
+    too high at first and then too low, so the errors nearly cancel.
+    """
+    last, t, s = 26, 98, 202
+    rise = (s - t) / (t - last) * (_x0_hat(t) - _x0_hat(last))  # of the line, over the step
+    _hold(d, 6, t, s, _x0_hat(t), "DDIM: hold the start")
+    _hold(d, 276, t, s, _x0_hat(t) + rise / 2, "2M: hold the middle")
+    d.line((276 + last, _x0_hat(last)), (276 + s, round(_x0_hat(t) + rise, 1)), kind="dash")
+    d.dot(276 + last, _x0_hat(last), "exact")
+    d.dot(276 + (t + s) / 2, round(_x0_hat(t) + rise / 2, 1), "model")
+    for x, y, word in ((206, 122, "too low"), (370, 66, "too high"), (476, 90, "too low")):
+        d.text(x, y, word, "noise end")
+    d.text(82, 84, "$x̂_0$")
+    d.text(314, 168, "$x̂_0^{last}$", "start")
+    for a, b, name in ((last, t, "h_{last}"), (t, s, "h")):
+        d.line((276 + a + 3, 226), (276 + b - 3, 226))
+        d.text(276 + (a + b) / 2, 240, f"${name}$")
+
+
+def _hold(d: Drawing, left: float, t: int, s: int, held: float, title: str) -> None:
+    """A step from t to s with a constant prediction, and its error as hatching."""
+    d.text(left, 14, title, "bold start")
+    for u, name in ((t, "t"), (s, "s")):
+        d.line((left + u, 30), (left + u, 190), kind="grid dash")
+        d.text(left + u, 206, f"$λ_{name}$")
+    for u in range(t + 4, s, 8):
+        d.line((left + u, round(held, 1)), (left + u, _x0_hat(u)), kind="noise")
+    d.line(*((left + u, _x0_hat(u)) for u in range(8, 225, 6)), kind="exact")
+    d.line((left + t, round(held, 1)), (left + s, round(held, 1)), kind="model")
+    d.arrow((left, 190), (left + 236, 190))
+    d.text(left + 232, 206, "$λ$")
+    d.dot(left + t, _x0_hat(t), "exact")
+
+
+def _x0_hat(u: float) -> float:
+    """The height of a prediction that changes smoothly along the path."""
+    return round(196 - 176 / (1 + exp((90 - u) / 60)), 1)
 
 
 @drawing(height=296)

@@ -16,7 +16,7 @@ from ddpm_lite.diffusion import (
     q_sample,
     sample,
 )
-from ddpm_lite.pretrained import load_dit, load_gan
+from ddpm_lite.pretrained import load_dit, load_gan, load_latent
 from ddpm_lite.sampling import from_v
 
 SEED = 1
@@ -89,3 +89,13 @@ def generated(seed: int = SEED) -> Tensor:
     """A digit of the shipped GAN."""
     with torch.no_grad():
         return load_gan()(noise(1, 32, seed=seed))[0, 0]
+
+
+@cache
+def latent(label: int, steps: int = 20) -> tuple[Tensor, Tensor]:
+    """A latent (4, 7, 7) of the shipped latent model and its image (28, 28)."""
+    vae, net, schedule = load_latent()
+    model = partial(from_v(net, schedule), y=torch.tensor([label]))
+    z = sample(model, schedule, noise(1, 4, 7, 7), steps, ddim_step, clip=None)
+    with torch.no_grad():
+        return z[0], vae.decoder(z / vae.scale)[0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .images import digit, generated, noised, pasted, sampled
+from .images import digit, generated, latent, noised, pasted, sampled
 from .kit import WIDTH, Drawing, drawing
 
 
@@ -210,6 +210,42 @@ def replacement(d: Drawing) -> None:
         d.arrow(start, end, kind=kind)
     d.arrow((456, 167), (456, 252), (60, 252), (60, 228), kind="noise")
     d.text(264, 241, "the next step starts here, with $t = s$")
+
+
+@drawing(height=372)
+def latent_scale(d: Drawing) -> None:
+    """An image and its latent, to scale.
+
+    Above, this chapter: an image of 784 numbers and a latent of 196 in four small squares. Below,
+    Stable Diffusion 1: three large squares with 786,432 numbers and four tiny ones with 16,384.
+    An encoder leads from the image to the latent, a decoder back. A network is called again and
+    again, on the latent only.
+    """
+    z, image = latent(0)
+    d.tile(28, 30, 112, image)
+    d.stack(28, 230, 112, 3, "data")
+    for y, side, title, pixels, numbers, fewer in (
+        (86, 28, "this chapter", "784", "196", 4),
+        (276, 14, "Stable Diffusion 1", "786,432", "16,384", 48),
+    ):
+        d.text(28, y - 72, title, "bold start")
+        left, right = 280 - side, 284 + side
+        for k in range(4):
+            at = left + (side + 4) * (k % 2), y - side - 2 + (side + 4) * (k // 2), side
+            if fewer == 4:
+                d.tile(*at, z[k] / 2)
+            else:
+                d.rect(*at, side, "data")
+        net = d.box(396, y - 24, 96, 48, "network", kind="model")
+        for dy, a, b, kind in ((-10, 154, left, "data"), (-10, right, net.x, "model"),
+                               (10, left, 154, "data"), (10, net.x, right, "model")):  # fmt: skip
+            d.arrow((a, y + dy), (b, y + dy), kind=kind)
+        d.text(198, y - 26, "encoder", "muted")
+        d.text(198, y + 26, "decoder", "muted")
+        d.text(84, y + 80, f"{pixels} numbers", "data")
+        d.text(282, y + 60, f"{numbers} numbers,", "data")
+        d.text(282, y + 80, f"{fewer} times fewer", "data")
+        d.text(444, y + 40, "dozens of calls", "model")
 
 
 @drawing(height=170)
