@@ -1,4 +1,4 @@
-"""Drawings computed from a formula: the posterior as a product."""
+"""Drawings computed from a formula: the posterior as a product, and what an average remembers."""
 
 from __future__ import annotations
 
@@ -46,3 +46,40 @@ def _product(d: Drawing, top: float, title: str, t: int, s: int, xt: float, x0: 
     d.text(*((72, axis - 58) if near else (80, axis - 82)), "$q(x_s | x_0)$", "data")
     d.text(*((432, axis - 82) if near else (440, axis - 58)), "$q(x_t | x_s)$", "noise")
     d.text(*((206, axis - 94) if near else (312, axis - 94)), "$q(x_s | x_t, x_0)$")
+
+
+@drawing(height=330)
+def ema_shares(d: Drawing) -> None:
+    """What an average of 500 steps consists of.
+
+    Three rows of bars, one bar for the random start and one for every 25 steps. With the decay
+    0.99 the bars grow towards the last steps. With 0.999 from the start, the random start has 61
+    per cent and all other bars are low. With 0.999 and a decay that starts low, the random start
+    has nothing and the last bars are the highest.
+    """
+    warm = [min(0.999, (1 + n) / (10 + n)) for n in range(500)]
+    for i, (title, decays) in enumerate((
+        ("$d = 0.99$", [0.99] * 500), ("$d = 0.999$ from the start", [0.999] * 500),
+        ("$d = 0.999$, starting low", warm),
+    )):  # fmt: skip
+        _bars(d, 100 * i + 88, title, decays)
+    d.text(48, 310, "start", "noise")
+    for step in (0, 100, 200, 300, 400, 500):
+        d.text(92 + 0.8 * step, 310, f"{step}")
+
+
+def _bars(d: Drawing, axis: float, title: str, decays: list[float]) -> None:
+    """The shares of the start and of every 25 steps, as in (5.2)."""
+    shares, left = [], 1.0
+    for decay in reversed(decays):
+        shares.insert(0, (1 - decay) * left)
+        left *= decay
+    d.text(96, axis - 70, title, "start")
+    d.line((24, axis), (500, axis), kind="grid")
+    bars = [(28, 40, left, "noise")]
+    bars += [(93 + 20 * k, 18, sum(shares[25 * k : 25 * k + 25]), "model") for k in range(20)]
+    for x, w, share, kind in bars:
+        if (high := round(110 * share, 1)) >= 0.5:
+            d.rect(x, round(axis - high, 1), w, high, kind)
+    d.text(48, axis - round(110 * left) - 12, f"{100 * left:.0f} %", "noise")
+    d.text(482, axis - round(110 * bars[-1][2]) - 12, f"{100 * bars[-1][2]:.0f} %", "model")
