@@ -1,6 +1,6 @@
 """The drawings of the book, one function each: ``python -m scripts.drawings`` writes them all."""
 
-from . import adapters, geometry, network, process
+from . import adapters, curves, geometry, network, process
 from .kit import DRAWINGS
 
-__all__ = ["DRAWINGS", "adapters", "geometry", "network", "process"]
+__all__ = ["DRAWINGS", "adapters", "curves", "geometry", "network", "process"]

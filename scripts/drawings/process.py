@@ -322,3 +322,34 @@ def shared_batch(d: Drawing) -> None:
         d.arrow(net.right, slope.left)
         d.arrow(slope.right, (463, slope.right[1]), mean.top if k == 1 else mean.bottom)
         d.arrow(mean.left, (252, 118), net.bottom if k == 1 else net.top)
+
+
+@drawing(height=292)
+def train_turn(d: Drawing) -> None:
+    """One turn of the function train.
+
+    Inside train: a batch, clear the gradients, the loss, backward, clip the gradient, check that
+    it is finite, set the rate, step, average the weights. Clipping, the check, the rate and the
+    average are new. Then train yields the step and the loss to your loop and waits, until your
+    loop asks for the next turn.
+    """
+    d.lane(2, 2, WIDTH - 4, 196)
+    d.text(14, 22, "`train`", "bold start")
+    d.text(506, 22, "green: not in the five lines", "model end")
+    names = [("batch",), ("clear", "gradients"), ("loss",), ("backward", "$g$"), ("clip $g$",)]
+    names += [("finite?",), ("rate $r$",), ("step", "on $θ$"), ("average", "of $θ$")]
+    boxes = []
+    for k, lines in enumerate(names):
+        column, y = (k, 42) if k < 5 else (9 - k, 130)
+        kind = {0: "data", 4: "model", 5: "model", 6: "model", 8: "model"}.get(k, "")
+        boxes.append(d.box(14 + 103 * column, y, 80, 50, *lines, kind=kind))
+    for k, (a, b) in enumerate(zip(boxes, boxes[1:], strict=False)):
+        ends = (a.right, b.left) if k < 4 else (a.bottom, b.top) if k == 4 else (a.left, b.right)
+        d.arrow(*ends)
+    yours = d.box(2, 246, WIDTH - 4, 44, "your loop: print, measure, draw, save or stop")
+    d.arrow(boxes[8].bottom, (boxes[8].bottom[0], yours.y))
+    d.text(boxes[8].bottom[0] + 10, 219, "`yield step, loss`", "start")
+    d.arrow((54, yours.y), boxes[0].bottom)
+    d.text(64, 219, "next", "muted start")
+    d.arrow(boxes[5].bottom, (466, 212))
+    d.text(466, 222, "no: error", "muted")

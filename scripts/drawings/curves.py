@@ -1,0 +1,85 @@
+"""Drawings computed from a formula: the posterior as a product, and what an average remembers."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+from ddpm_lite import linear_schedule
+
+from .kit import Drawing, drawing
+
+
+@drawing(height=366)
+def posterior(d: Drawing) -> None:
+    """The posterior as a product of two Gaussians.
+
+    Two panels of bell curves over x_s. The posterior is narrower than both factors and lies
+    between them, nearer to the narrower one. Far from the data that is the forward factor around
+    x_t, and close to the data it is the jump from the known image x_0.
+    """
+    _product(d, 0, "From 430 to 400: far from the data", 430, 400, xt=1.8)
+    _product(d, 186, "From 40 to 20: close to the data", 40, 20, xt=1.04)
+
+
+def _product(d: Drawing, top: float, title: str, t: int, s: int, xt: float, x0: float = 0.8):
+    """(2.5), with each bell as high as its density on a scale of its own panel."""
+    end, start = (float(linear_schedule().alpha_bar[i]) for i in (t, s))
+    alpha = end / start
+    jump, forward = (sqrt(start) * x0, 1 - start), (xt / sqrt(alpha), (1 - alpha) / alpha)
+    variance = 1 / (1 / jump[1] + 1 / forward[1])
+    product = variance * (jump[0] / jump[1] + forward[0] / forward[1]), variance
+    unit = 178 / (forward[0] - jump[0])  # of x_s, in units of the drawing
+    axis, peak = top + 148, 96 * sqrt(variance)
+    d.text(4, top + 14, title, "bold start")
+    d.line((4, axis), (516, axis), kind="grid")
+    for (mean, v), kind, name in (
+        (jump, "data", "$√ᾱ_s x_0$"), (forward, "noise", "$x_t / √α$"), (product, "exact", "$μ̃$")
+    ):  # fmt: skip
+        at, high = 165 + unit * (mean - jump[0]), peak / sqrt(v)
+        d.line((at, axis), (at, round(axis - high, 1)), kind=f"{kind} dash")
+        xs = [x for x in range(4, 518, 4) if abs(x - at) < 3.4 * unit * sqrt(v)]
+        d.line(*((x, round(axis - high * exp(-((x - at) ** 2) / (2 * v * unit**2)), 1))
+                 for x in xs), kind=kind)  # fmt: skip
+        d.text(round(at, 1), axis + 18, name, kind.replace("exact", ""))
+    d.text(508, axis + 18, "$x_s$")
+    near = forward[1] < jump[1]
+    d.text(*((72, axis - 58) if near else (80, axis - 82)), "$q(x_s | x_0)$", "data")
+    d.text(*((432, axis - 82) if near else (440, axis - 58)), "$q(x_t | x_s)$", "noise")
+    d.text(*((206, axis - 94) if near else (312, axis - 94)), "$q(x_s | x_t, x_0)$")
+
+
+@drawing(height=330)
+def ema_shares(d: Drawing) -> None:
+    """What an average of 500 steps consists of.
+
+    Three rows of bars, one bar for the random start and one for every 25 steps. With the decay
+    0.99 the bars grow towards the last steps. With 0.999 from the start, the random start has 61
+    per cent and all other bars are low. With 0.999 and a decay that starts low, the random start
+    has nothing and the last bars are the highest.
+    """
+    warm = [min(0.999, (1 + n) / (10 + n)) for n in range(500)]
+    for i, (title, decays) in enumerate((
+        ("$d = 0.99$", [0.99] * 500), ("$d = 0.999$ from the start", [0.999] * 500),
+        ("$d = 0.999$, starting low", warm),
+    )):  # fmt: skip
+        _bars(d, 100 * i + 88, title, decays)
+    d.text(48, 310, "start", "noise")
+    for step in (0, 100, 200, 300, 400, 500):
+        d.text(92 + 0.8 * step, 310, f"{step}")
+
+
+def _bars(d: Drawing, axis: float, title: str, decays: list[float]) -> None:
+    """The shares of the start and of every 25 steps, as in (5.2)."""
+    shares, left = [], 1.0
+    for decay in reversed(decays):
+        shares.insert(0, (1 - decay) * left)
+        left *= decay
+    d.text(96, axis - 70, title, "start")
+    d.line((24, axis), (500, axis), kind="grid")
+    bars = [(28, 40, left, "noise")]
+    bars += [(93 + 20 * k, 18, sum(shares[25 * k : 25 * k + 25]), "model") for k in range(20)]
+    for x, w, share, kind in bars:
+        if (high := round(110 * share, 1)) >= 0.5:
+            d.rect(x, round(axis - high, 1), w, high, kind)
+    d.text(48, axis - round(110 * left) - 12, f"{100 * left:.0f} %", "noise")
+    d.text(482, axis - round(110 * bars[-1][2]) - 12, f"{100 * bars[-1][2]:.0f} %", "model")
