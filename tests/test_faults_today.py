@@ -360,7 +360,7 @@ CAPTIONS = {
         lambda: scenes.random_caption(scenes.Random(0), "four"), "kind is 'four'; expected one of"),
     "a seed for its generator": (
         lambda: scenes.random_caption(0), "random is 0; expected random.Random(0)"),
-    "nothing to draw": (drawn(), "there is nothing to draw; expected a list of layouts"),
+    "nothing to draw": (drawn(), "there is nothing to draw; expected layouts with at"),
     "a place that there isn't, the big one to Python": (
         drawn((-1, "red", 7)), "a layout is ((-1, 'red', 7),); expected a place 0 … 4"),
     "a digit -1, a nine to Python": (drawn((0, "red", -1)), "expected a place 0 … 4, a colour and"),
@@ -441,7 +441,7 @@ SOUNDS = {
         lambda: audio.griffin_lim(torch.ones(1, 20, 257), momentum=5.0), "momentum 5.0; expected"),
     "one phase for two sounds": (
         lambda: audio.griffin_lim(torch.ones(2, 20, 257), 1, torch.zeros(1, 20, 257)),
-        "the phase isn't of the shape (2, 20, 257)"),
+        "expected a phase of the shape (2, 20, 257)"),
     "magnitudes of NaN": (
         lambda: audio.griffin_lim(torch.full((1, 20, 257), math.nan)), "the smallest value nan"),
 }  # fmt: skip
@@ -507,7 +507,7 @@ TOKENS = {
 
 FINETUNE = {
     "a drawing with another sign": (
-        lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of one"),
+        lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of the"),
     "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same height and width"),
     "a LoRA of strength 0": (
         lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "alpha is 0; expected a number above 0"),
