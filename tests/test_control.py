@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_finetune import inputs, shaken
 from torch import nn
 from torch.nn import functional as F
 
@@ -9,20 +10,8 @@ from ddpm_lite import UNet
 from ddpm_lite.control import Control, edges
 
 
-def shaken(net):
-    """The network with random weights everywhere, also where layers start at zero."""
-    torch.manual_seed(0)
-    for weight in net.parameters():
-        nn.init.normal_(weight, std=0.2)
-    return net.eval()
-
-
 def small():
     return shaken(UNet(1, 8, (1, 2), num_classes=3))
-
-
-def inputs(n=4):
-    return torch.randn(n, 1, 8, 8), torch.arange(1, n + 1) * 20, torch.arange(n) % 3
 
 
 def test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns():
