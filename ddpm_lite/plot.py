@@ -24,7 +24,7 @@ except ImportError:
 DATA, NOISE, MODEL, EXACT = "#0072B2", "#E69F00", "#009E73", "#000000"
 
 STYLE = {
-    "figure.dpi": 144, "savefig.dpi": 144, "figure.figsize": (8, 2.5), "figure.facecolor": "white",
+    "figure.dpi": 144, "savefig.dpi": 144, "figure.figsize": (8, 3), "figure.facecolor": "white",
     "font.size": 10, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#E5E7EB", "axes.axisbelow": True, "legend.frameon": False,
     "lines.linewidth": 1.8, "figure.constrained_layout.use": True,
@@ -80,7 +80,7 @@ def _draw_curve(ax: Axes, name: str, x, y, color: str, place=None, how: str = "-
                 color=color, annotation_clip=False)  # fmt: skip
 
 
-def show_curves(*panels: Mapping[str, Sequence], height: float = 2.9, **settings: Any) -> None:
+def show_curves(*panels: Mapping[str, Sequence], height: float = 3.4, **settings: Any) -> None:
     """Show one panel or several side by side, each with curves as ``draw_curves`` takes them.
 
     Args:
@@ -137,7 +137,7 @@ def draw_density(ax: Axes, x, limits: tuple[float, float], color: str = MODEL, b
 
 def show_densities(
     xs: Mapping[str, Any], limits: tuple[float, float], color: str | Sequence[str] = MODEL,
-    bins: int = 50, exact: Sequence = (), height: float = 2.5, **settings: Any,
+    bins: int = 50, exact: Sequence = (), height: float = 2.9, **settings: Any,
 ) -> None:  # fmt: skip
     """Show histograms side by side, each under its name, as ``draw_density`` draws them, in one
     colour or one for each. ``settings`` is for ``ax.set`` of all."""
