@@ -3,7 +3,8 @@
     python scripts/chapter_map.py      rewrites the map in book/index.md
 
 Titles, minutes and prerequisites are read from the first cells of the chapters; only the places of
-the boxes stand here. An arrow that follows from others is left out.
+the boxes stand here. Arrows join neighbours, and other prerequisites are named in the box. What
+follows from others is left out.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def corner(number: int) -> tuple[int, int]:
 
 
 def near(a: int, b: int) -> bool:
-    """Whether an arrow from a to b joins neighbours. A longer one would run through a box."""
+    """Whether a and b are neighbours. A longer arrow would run through a box."""
     (xa, ya), (xb, yb) = PLACES[a], PLACES[b]
     return xb - xa in (0, 1) and yb - ya in (0, 1)
 
@@ -93,14 +94,16 @@ def line(a: int, b: int) -> str:
     return f'<path d="M{start[0]:g} {start[1]:g}{end}"/>'
 
 
-def box(chapter: Chapter) -> str:
-    """A link with the number, the title and the minutes of a chapter."""
+def box(chapter: Chapter, after: list[int]) -> str:
+    """A link with the number, the title and the minutes of a chapter, and what it comes after."""
     x, y = corner(chapter.number)
+    names = " and ".join(map(str, after))
+    minutes = f"{chapter.minutes} min" + (f", after {names}" if names else "")
     return (
         f'<a href="../notebooks/{chapter.name}.html">'
         f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
         f'<text x="{x + 12}" y="{y + 20}">{chapter.number}. {chapter.title}</text>'
-        f'<text class="minutes" x="{x + 12}" y="{y + 37}">{chapter.minutes} minutes</text></a>'
+        f'<text class="minutes" x="{x + 12}" y="{y + 37}">{minutes}</text></a>'
     )
 
 
@@ -118,7 +121,7 @@ def drawing() -> str:
         '<defs><marker id="map-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
         *(line(*pair) for pair in pairs if near(*pair)),
-        *(box(chapter) for chapter in found.values()),
+        *(box(found[n], [a for a, b in pairs if b == n and not near(a, b)]) for n in found),
         "</svg>",
     ]
     return "```{raw} html\n" + "\n".join(parts) + "\n```\n"

@@ -27,6 +27,12 @@ def test_arrows_join_neighbours():
     assert chapter_map.drawing().count('<path d="M') == drawn
 
 
+def test_a_box_names_what_no_arrow_shows():
+    box = chapter_map.box(CHAPTERS[19], [9, 13])
+    assert f">{CHAPTERS[19].minutes} min, after 9 and 13<" in box
+    assert box in chapter_map.drawing()
+
+
 def test_what_follows_from_other_arrows_is_left_out():
     assert chapter_map.arrows({1: set(), 2: {1}, 3: {1, 2}, 4: {1}}) == [(1, 2), (2, 3), (1, 4)]
 
