@@ -7,19 +7,19 @@ function readTaught(text, own) {
   try {
     file = JSON.parse(text);
   } catch {
-    throw new Error("This isn't a file that playground_file wrote.");
+    throw new Error("This file wasn't written by playground_file (chapter 21).");
   }
   const { T, size, tensors, names, int16 } = file ?? {};
   const named = Array.isArray(names) && names.every((name) => typeof name === "string" && name.length < 20);
   if (!named || T !== own.T || size !== own.size || typeof int16 !== "string") {
-    throw new Error("This isn't a file that playground_file wrote.");
+    throw new Error("This file wasn't written by playground_file (chapter 21).");
   }
   let count = 0;
   for (const [key, { shape }] of Object.entries(own.tensors)) {
     const more = key === "condition.label.weight" ? names.length : 0;
     const expected = [shape[0] + more, ...shape.slice(1)];
     if (String(tensors?.[key]?.shape) !== String(expected) || !Number.isFinite(tensors[key].scale)) {
-      throw new Error(`This network has other layers than the page: ${key}.`);
+      throw new Error(`This network's layers differ from those of the page's model: ${key}.`);
     }
     count += expected.reduce((a, b) => a * b, 1);
   }

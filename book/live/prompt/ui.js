@@ -7,7 +7,7 @@
   const ask = startScenes(SCENES);
   const EXAMPLES = ["red seven above blue two", "three yellow fives", "big green eight", "pink four right of white nine",
     "blue one above green six left of red three"];
-  const ARROWS = "The image reads the word most where its square is bright.";
+  const ARROWS = "A word’s square is bright where the image attends to that word.";
 
   let way = [];
   let at = 0;
@@ -108,7 +108,7 @@
       context.putImageData(image, 0, 0);
       const text = i ? pieces[tokens[i]] : "start";
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `Where the pixels read “${text}”, at most ${Math.round(100 * most)} %`);
+      canvas.setAttribute("aria-label", `Where the pixels attend to “${text}”, with a weight of at most ${Math.round(100 * most)} %`);
       figure.append(canvas, Object.assign(document.createElement("figcaption"), { textContent: text }));
       return figure;
     }));
