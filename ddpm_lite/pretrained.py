@@ -22,7 +22,8 @@ from .gan import small_generator
 from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
-from .text import TextUNet, Tokenizer
+from .text import TextUNet
+from .tokenizer import Tokenizer
 from .tokens import TokenNet, encode
 from .transformer import DiT
 from .vae import VAE, conv_vae

@@ -33,6 +33,7 @@ from ddpm_lite import (
     score,
     sounds,
     text,
+    tokenizer,
     tokens,
     transformer,
     vae,
@@ -381,34 +382,34 @@ CAPTIONS = {
         lambda: scenes.score_scenes([(RED,)], ["red one above red two above red six"]),
         "the caption 'red one above red two above red six' can't be drawn"),
     "no caption": (
-        lambda: text.Tokenizer(["red"])([]), "captions is []; expected a list of texts, one at"),
-    "a number for a caption": (lambda: text.Tokenizer(["red"])([7]), "captions is [7]; expected"),
+        lambda: tokenizer.Tokenizer(["red"])([]), "captions is []; expected a list of text"),
+    "a number for a caption": (lambda: tokenizer.Tokenizer(["red"])([7]), "captions is [7]; expe"),
     "words in one text, which became letters": (
-        lambda: text.Tokenizer("red seven"), "pieces is 'red seven'; expected a list of words"),
+        lambda: tokenizer.Tokenizer("red seven"), "pieces is 'red seven'; expected a list of"),
     "an empty piece, which never ended": (
-        lambda: text.Tokenizer(["red", ""]), "pieces is ['red', '']; expected a list of words"),
+        lambda: tokenizer.Tokenizer(["red", ""]), "pieces is ['red', '']; expected a list of"),
     "a piece in capitals, which no caption has": (
-        lambda: text.Tokenizer(["Red"]), "expected a list of words in small letters"),
+        lambda: tokenizer.Tokenizer(["Red"]), "expected a list of words in small letters"),
     "a mask that hides every word": (
         lambda: text.attention_weights(X, X, torch.zeros(4, 8, dtype=torch.bool)),
-        "the mask isn't one, or hides a whole row; expected bool (4, 8)"),
+        "expected bool (4, 8), and in each row a True: a token that isn't padding"),
     "a mask of numbers for words": (
-        lambda: text.attention_weights(X, X, torch.ones(4, 8)), "expected bool (4, 8), with a Tru"),
+        lambda: text.attention_weights(X, X, torch.ones(4, 8)), "the mask is torch.float32 of sh"),
     "words without heads": (
         lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c) and"),
     "three heads for 8 channels": (
-        lambda: text.CrossAttention(8, 4, 3), "there are 8 channels; expected a multiple of heads"),
+        lambda: text.CrossAttention(8, 4, 3), "channels is 8; expected a multiple of heads = 3"),
     "captions for tokens": (
-        lambda: encoder(["red"]), TypeError, "y is ['red']; expected int64 (B, L)"),
+        lambda: encoder(["red"]), "y is ['red']; expected tokens 0 … 19, int64 (B, L)"),
     "one caption for four images": (
         lambda: text.TextCondition(8, 8, encoder)(T, T[:1, None]),
-        "y has 1 captions; expected 4, one for each row"),
+        "y is torch.int64 of shape (1, 1); expected 4 captions, one for each row"),
     "a tokenizer for their number": (
-        lambda: text.TextUNet(text.Tokenizer(["red"])), "expected their number, len(tokenizer.pie"),
+        lambda: text.TextUNet(tokenizer.Tokenizer(["red"])), "expected their number, len(token"),
     "reading at a level that there isn't": (
-        lambda: text.TextUNet(20, mults=(1, 2), attention=(5,)), "attention at levels that there"),
+        lambda: text.TextUNet(20, mults=(1, 2), attention=(5,)), "attention is (5,); expected"),
     "maps of a network that doesn't read": (
-        lambda: text.attention_maps(unet, X, T, T), "the network has no cross-attention; expected"),
+        lambda: text.attention_maps(unet, X, T, T), "net is 'UNet'; expected one with cross-at"),
 }  # fmt: skip
 
 SOUNDS = {

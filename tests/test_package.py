@@ -166,10 +166,15 @@ from mine.control import *
 net, x, t = UNet(1, 8, (1, 2), num_classes=3), torch.rand(2, 1, 8, 8), torch.tensor([1, 9])
 assert Control(net)(x, t, None, edges(x)).shape == x.shape
 """,
+    "tokenizer": """
+from mine.tokenizer import *
+y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+assert y.tolist() == [[1, 2, 3, 4, 0, 0], [1, 0, 0, 0, 0, 0]]
+""",
     "text": """
 import torch
 from mine.text import *
-y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+y = torch.tensor([[1, 2, 3, 4, 0, 0], [1, 0, 0, 0, 0, 0]])
 net = TextUNet(5, width=8, mults=(1, 2), attention=(1,), dim=8, length=6)
 x, t = torch.randn(2, 3, 8, 8), torch.tensor([1, 9])
 assert net(x, t, y).shape == x.shape and len(attention_maps(net, x, t, y)) == 4

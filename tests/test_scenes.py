@@ -19,7 +19,7 @@ from ddpm_lite.scenes import (
     random_caption,
     score_scenes,
 )
-from ddpm_lite.text import Tokenizer
+from ddpm_lite.tokenizer import Tokenizer
 
 
 def places(caption):
