@@ -361,7 +361,7 @@ CAPTIONS = {
         lambda: scenes.random_caption(scenes.Random(0), "four"), "kind is 'four'; expected one of"),
     "a seed for its generator": (
         lambda: scenes.random_caption(0), "random is 0; expected random.Random(0)"),
-    "nothing to draw": (drawn(), "there is nothing to draw; expected layouts with at"),
+    "nothing to draw": (drawn(), "layouts is [()]; expected one with at least one"),
     "a place that there isn't, the big one to Python": (
         drawn((-1, "red", 7)), "a layout is ((-1, 'red', 7),); expected a place 0 … 4"),
     "a digit -1, a nine to Python": (drawn((0, "red", -1)), "expected a place 0 … 4, a colour and"),
@@ -370,17 +370,17 @@ CAPTIONS = {
         lambda: scenes.draw_scenes(["red seven"], X, T), "a layout is 'red seven'; expected a pla"),
     "a digit that there are no drawings of": (
         lambda: scenes.draw_scenes([(RED,)], X, T), "a digit that y has for each thing"),
-    "no scene": (lambda: scenes.make_scenes(0, X, T), "n is 0; expected a whole number of scenes"),
+    "no scene": (lambda: scenes.make_scenes(0, X, T), "layouts is []; expected one with at le"),
     "digits of 0 … 255": (lambda: scenes.draw_scenes([(RED,)], WHITE, T), "the range of x0 is"),
     "scenes of 8 x 8": (
-        lambda: scenes.Reader(4).read(torch.zeros(2, 3, 8, 8)), "scenes are (2, 3, 8, 8); expect"),
+        lambda: scenes.Reader(4).read(torch.zeros(2, 3, 8, 8)), "x is torch.float32 of shape (2, "),
     "a scene of NaN, which had a red zero": (
         lambda: scenes.Reader(4).read(torch.full((2, 3, 16, 16), math.nan)), "is (nan, nan); exp"),
     "no scene to score": (
-        lambda: scenes.score_scenes([], []), "expected a list of layouts, from Reader.read, and"),
+        lambda: scenes.score_scenes([], []), "read is []; expected a layout for each caption"),
     "a caption that can't be drawn": (
         lambda: scenes.score_scenes([(RED,)], ["red one above red two above red six"]),
-        "the caption 'red one above red two above red six' can't be drawn"),
+        "the caption is 'red one above red two above red six'; expected one that can"),
     "no caption": (
         lambda: tokenizer.Tokenizer(["red"])([]), "captions is []; expected a list of text"),
     "a number for a caption": (lambda: tokenizer.Tokenizer(["red"])([7]), "captions is [7]; expe"),
