@@ -23,8 +23,9 @@ from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
 from .text import TextUNet
+from .token_net import TokenNet
 from .tokenizer import Tokenizer
-from .tokens import TokenNet, encode
+from .tokens import encode
 from .transformer import DiT
 from .vae import VAE, conv_vae
 

@@ -33,6 +33,7 @@ from ddpm_lite import (
     score,
     sounds,
     text,
+    token_net,
     tokenizer,
     tokens,
     transformer,
@@ -53,7 +54,7 @@ unet = d.UNet(1, 8, (1, 2), num_classes=3)
 halves = d.UNet(1, 8, (1, 2), out_channels=2)
 mlp = d.MLP(2, 16, 1)
 encoder = text.TextEncoder(20, 8)
-dit, filler = transformer.DiT(1, 2, 16, 1, 2), tokens.TokenNet(5, 6, 16, 1)
+dit, filler = transformer.DiT(1, 2, 16, 1, 2), token_net.TokenNet(5, 6, 16, 1)
 images = vae.conv_vae(width=8)
 generator, critic = gan.small_generator(8, 4), gan.small_discriminator(4)
 of_generator = torch.optim.SGD(generator.parameters(), 0.1)
@@ -466,38 +467,40 @@ DISTILL = {
 
 TOKENS = {
     "a list of texts": (lambda: tokens.encode(["a"]), "text is ['a']; expected one text, such as"),
-    "a batch as one text": (lambda: tokens.decode(HIDDEN), "x has shape (4, 6) and tokens that"),
+    "a batch as one text": (lambda: tokens.decode(HIDDEN), "x is torch.int64 of shape (4, 6); "),
     "a token of -2, a bracket to Python": (
         lambda: tokens.decode(torch.tensor([-2])), "expected one row (L,) of 0 … 45, or -1"),
-    "tokens in a list": (lambda: tokens.decode([1, 2]), "whole numbers (torch.long); got [1, 2]"),
+    "tokens in a list": (lambda: tokens.decode([1, 2]), "x is [1, 2]; expected tokens (torch.l"),
     "timesteps for shares of masks": (
-        lambda: tokens.mask_tokens(HIDDEN + 1, 5 * T), "u is torch.int64 (4,); expected 4 floats"),
+        lambda: tokens.mask_tokens(HIDDEN + 1, 5 * T), "u is torch.int64 of shape (4,); expect"),
     "a share above 1": (
         lambda: tokens.mask_tokens(HIDDEN + 1, 500 * U), "expected 4 floats from 0 to 1, one for"),
     "shares as a column, which made a cube": (
-        lambda: tokens.mask_tokens(HIDDEN + 1, U[:, None]), "u is torch.float32 (4, 1); expected "),
+        lambda: tokens.mask_tokens(HIDDEN + 1, U[:, None]), "u is torch.float32 of shape (4, 1); "),
     "logits for probabilities": (
         lambda: tokens.token_posterior(torch.ones(4, 6, 5), HIDDEN, 0.5, 0.2),
-        "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)"),
+        "expected probabilities (B, L, V) with sum 1: for logits, use softmax(-1)"),
     "masks in the data": (
-        lambda: tokens.masked_loss(filler, HIDDEN), "x0 has shape (4, 6), or masks; expected (B, "),
+        lambda: tokens.masked_loss(filler, HIDDEN), "expected tokens (B, L), not empty, and "),
     "no tokens to learn": (
-        lambda: tokens.masked_loss(filler, HIDDEN[:0] + 1), "expected (B, L), not empty, without"),
+        lambda: tokens.masked_loss(filler, HIDDEN[:0] + 1), "expected tokens (B, L), not empty, a"),
     "nothing is hidden": (
-        lambda: tokens.masked_loss(filler, HIDDEN + 1, torch.zeros), "a time u is 0, where nothin"),
+        lambda: tokens.masked_loss(filler, HIDDEN + 1, torch.zeros), "expected times above 0, whe"),
     "half a token": (
         lambda: [*tokens.unmask(filler, HIDDEN, 1.5)], "k is 1.5; expected at least 1 token a ste"),
-    "text for tokens": (lambda: [*tokens.unmask(filler, "a_b")], "got 'a_b'. For images, use to_l"),
+    "text for tokens": (lambda: [*tokens.unmask(filler, "a_b")], "x is 'a_b'; expected tokens (to"),
     "a network that sees the answer": (
-        lambda: tokens.next_token_loss(filler, HIDDEN + 1), "the network sees what comes after; e"),
+        lambda: tokens.next_token_loss(filler, HIDDEN + 1), "expected causal=True: this one sees"),
     "three heads for a width of 16": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, 3), "width is 16; expected a multiple of heads = 3"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, 3), "width is 16; expected a multiple of heads"),
     "one row without a batch": (
-        lambda: filler(HIDDEN[0]), "x has shape (6,); expected (B, L), not empty"),
+        lambda: filler(HIDDEN[0]), "x is torch.int64 of shape (6,); expected tok"),
     "a label too large for tokens": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, 3 * T), "y isn't 4 labels 0 …"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, 3 * T),
+        "expected 4 labels 0 … 2, int64, one for each row"),
     "one label for four rows of tokens": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, T[:1]), "y isn't 4 labels 0 …"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, T[:1]),
+        "expected 4 labels 0 … 2, int64, one for each row"),
     "grey levels of NaN": (lambda: tokens.to_levels(NAN), "expected grey images (B, 1, H, W) in"),
     "grey levels of 0 … 255": (lambda: tokens.to_levels(WHITE), "expected grey images (B, 1, H, W"),
     "levels beyond white": (

@@ -36,6 +36,7 @@ EXTRA = {
     "transformer": {"einops"},
     "finetune": {"einops"},
     "tokens": {"einops"},
+    "token_net": {"einops"},
     "audio": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
@@ -199,10 +200,17 @@ assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
 one = lambda x, u, s: torch.ones_like(x)
 assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
 """,
+    "token_net": """
+import torch
+from mine.token_net import *
+x = torch.tensor([[0, 2, -1, -1]])
+assert TokenNet(3, 4, 16, 1)(x).shape == (1, 4, 3)
+assert TokenNet(3, 4, 16, 1, 4, 2, True, True)(x, torch.tensor([1])).isfinite().all()
+""",
     "tokens": """
 import torch
 from mine.tokens import *
-net, x = TokenNet(3, 4, 16, 1), torch.full((5, 4), MASK)
+net, x = lambda x: torch.zeros(*x.shape, 3), torch.full((5, 4), MASK)
 assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
 *_, filled = unmask(net, x, 2)
 assert filled.min() >= 0 and filled.max() <= 2
