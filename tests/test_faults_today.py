@@ -27,6 +27,7 @@ from ddpm_lite import (
     gan,
     likelihood,
     metrics,
+    pages,
     plot,
     pretrained,
     scenes,
@@ -512,19 +513,19 @@ TOKENS = {
 FINETUNE = {
     "a drawing with another sign": (
         lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of the"),
-    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same height and width"),
+    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same width"),
     "a LoRA of strength 0": (
-        lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "alpha is 0; expected a number above 0"),
+        lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "is (4, 0); expected a whole number an"),
     "one of two layers isn't there": (
-        lambda: finetune.add_lora(unet, ("conv1", "qvk")), "no layer is called qvk; there are"),
+        lambda: finetune.add_lora(unet, ("conv1", "qvk")), "names is ('conv1', 'qvk'); expected"),
     "a hint of bytes": (
         lambda: control.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
     "t / T with a hint": (
         lambda: control.Control(unet)(X, U, None, X), "t isn't 4 timesteps 1 … T; expected one"),
     "one t with a hint": (lambda: control.Control(unet)(X, T[:1], None, X), "t isn't 4 timesteps"),
     "a schedule that the page doesn't have": (
-        lambda: finetune.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
-        "the schedule has T = 100, or isn't cosine; expected cosine_schedule(1000)"),
+        lambda: pages.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
+        "schedule.T is 100; expected cosine_schedule(1000), the only one that the page has"),
 }  # fmt: skip
 
 METRICS = {

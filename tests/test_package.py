@@ -167,6 +167,13 @@ from mine.control import *
 net, x, t = UNet(1, 8, (1, 2), num_classes=3), torch.rand(2, 1, 8, 8), torch.tensor([1, 9])
 assert Control(net)(x, t, None, edges(x)).shape == x.shape
 """,
+    "pages": """
+from mine.diffusion import cosine_schedule
+from mine.nets import UNet
+from mine.pages import *
+file = playground_file(UNet(1, 8, (1, 2), num_classes=11), cosine_schedule(1000), ("♥",))
+assert file.startswith('{"T":1000,')
+""",
     "tokenizer": """
 from mine.tokenizer import *
 y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
