@@ -20,6 +20,7 @@ import ddpm_lite as d
 from ddpm_lite import (
     audio,
     control,
+    conventions,
     distill,
     editing,
     finetune,
@@ -201,7 +202,7 @@ SCORE = {
         lambda: score.mixture_score(POINTS, MEANS[0], 0.1),
         "means is torch.float32 of shape (2,); expected (K, D) with D as in x (4, 2)"),
     "a mixture of points without noise": (
-        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is torch.float32 of shape"),
+        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0.0; expected a number"),
     "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is torch.float32 of shape (); expected 4"),
     "sigma as a number": (dsm(0.5), "sigma is 0.5; expected 4 numbers above 0, one for each row"),
     "a sigma of one row": (dsm(U[:1]), "sigma is torch.float32 of shape (1,); expected 4 numbers"),
@@ -224,8 +225,7 @@ SCORE = {
     "a step of an SDE at a float": (
         lambda: score.sde_step(score.vp(), model, POINTS, 0.5, 0.4), "(u, s) is (0.5, 0.4); expec"),
     "timesteps for the times of an SDE": (
-        reversed_(torch.arange(100.0, -1, -10)), "expected a tensor of falling values, 0 or more, "
-        "at most 1"),
+        reversed_(torch.arange(100.0, -1, -10)), "times[0] is 100.0; expected at most 1: u is t"),
     "a number of steps for an SDE": (reversed_(50), "times is 50; expected a tensor of falling"),
     "half a noise level": (
         lambda: score.edm_sigmas(2.5), "(n, low, high) is (2.5, 0.002, 80.0); expected n > 1"),
@@ -239,20 +239,20 @@ SCORE = {
     "a weight of the logarithm of the SNR": (
         lambda: score.min_snr_weight(S.snr[1:].log(), "v"), "expected ratios of signal and noise"),
     "a timestep as a level of flow": (
-        lambda: score.convert_level(torch.tensor([500.0]), "flow", "edm"),
+        lambda: conventions.convert_level(torch.tensor([500.0]), "flow", "edm"),
         "value is [500.0]; expected a tensor of levels of the convention 'flow'"),
     "a level as a number": (
-        lambda: score.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor of lev"),
+        lambda: conventions.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor"),
     "alpha_bar of another batch": (
-        lambda: score.convert_state(POINTS, U[:3], "vp", "edm"),
+        lambda: conventions.convert_state(POINTS, U[:3], "vp", "edm"),
         "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of one shape"),
     "one prediction for four rows": (
-        lambda: score.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
+        lambda: conventions.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
         "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of one shape"),
     "a time beyond T between the rows": (
-        lambda: score.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a tensor in"),
+        lambda: conventions.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a ten"),
     "the time of an alpha_bar above 1": (
-        lambda: score.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a tensor of"),
+        lambda: conventions.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a t"),
 }  # fmt: skip
 
 ROWS = "floats from 0 to 1, one for each row"

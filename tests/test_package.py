@@ -252,6 +252,10 @@ from mine.score import *
 u = torch.linspace(1, 0.001, 200)
 x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0, 1), like the noise
 assert abs(x.std() - 1) < 0.1
+""",
+    "conventions": """
+import torch
+from mine.conventions import *
 assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
 """,
     "editing": """
