@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
+from .classifier import Classifier
 from .control import Control
 from .diffusion import Schedule, cosine_schedule, linear_schedule
 from .finetune import add_label, add_lora, plain
 from .gan import small_generator
-from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
 from .text import TextUNet

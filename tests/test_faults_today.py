@@ -530,27 +530,27 @@ FINETUNE = {
 
 METRICS = {
     "features of NaN": (
-        lambda: d.mmd(POINTS * math.nan, POINTS), "features are whole numbers, NaN or infinite"),
-    "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "whole numb"),
+        lambda: d.mmd(POINTS * math.nan, POINTS), "features is torch.float32 of shape (4, 2); ex"),
+    "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "features i"),
     "features of NumPy": (
-        lambda: d.mmd(POINTS.numpy(), POINTS), "expected two tensors of features, (N, D) and (M,"),
+        lambda: d.mmd(POINTS.numpy(), POINTS), "expected floats (N, D), N at least 2, without NaN"),
     "a ball to the 20th of four": (
         lambda: d.precision_recall(POINTS, POINTS, 20), "k is 20; expected 1 … 3, fewer than the"),
     "variances for a covariance": (
         lambda: d.frechet_gaussians(U, U, U, U), "expected (D,), (D, D), (D,) and (D, D)"),
     "a matrix that is no covariance": (
         lambda: d.frechet_gaussians(U[:2], torch.tensor([[1, 0.9], [0, 1]]), U[:2], MEANS),
-        "a covariance isn't symmetric, or has a NaN"),
+        "expected a symmetric one without NaN, x.T.cov()"),
     "more neighbours than rows": (lambda: d.nearest(X, X, 20), "k is 20; expected 1 … 4"),
     "features of bytes": (
         lambda: d.Classifier().features(X.byte()), "x is torch.uint8 of shape (4, 1, 8, 8); expec"),
     "a classifier of floats as labels": (
-        lambda: d.fit_classifier(X, U), "y (4,) and torch.float32; expected images (N, C, H, W)"),
-    "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "int64 labels 0, 1, … (N"),
+        lambda: d.fit_classifier(X, U), "y is torch.float32 of shape (4,); expected 4 labels 0,"),
+    "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "expected 4 labels 0, 1,"),
     "samples of another size": (
         lambda: metrics.score(X, X[..., :4, :4], X, metrics.coarse_pixels), "images of one size"),
     "a name for features": (
-        lambda: metrics.score(X, X, X, "inception"), "features is 'inception', halves 20; expecte"),
+        lambda: metrics.score(X, X, X, "inception"), "(features, halves) is ('inception', 20); e"),
 }  # fmt: skip
 
 CORE = {

@@ -298,6 +298,10 @@ from mine.metrics import *
 x = torch.randn(50, 3)
 assert frechet_distance(x, x + 1) > 2.9 and abs(mmd(x, x)) < 1 and precision_recall(x, x) == (1, 1)
 assert nearest(x[:5], x)[1][:, 0].tolist() == [0, 1, 2, 3, 4]
+""",
+    "classifier": """
+import torch
+from mine.classifier import *
 images, labels = torch.rand(20, 1, 8, 8), torch.arange(20) % 2
 assert fit_classifier(images, labels, steps=1).features(images).shape == (20, 64)
 """,
