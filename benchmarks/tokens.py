@@ -25,8 +25,10 @@ from ddpm_lite import (  # isort: skip
     EMA, UNet, cosine_schedule, ddim_step, ddpm_loss, ddpm_step, frechet_distance, from_v,
     load_classifier, load_images, sample, v_target, warmup_cosine,
 )  # fmt: skip
+from ddpm_lite.token_net import TokenNet
+
 from ddpm_lite.tokens import (  # isort: skip
-    MASK, TokenNet, by_confidence, from_levels, masked_loss, to_levels, unmask,
+    MASK, by_confidence, from_levels, masked_loss, to_levels, unmask,
 )  # fmt: skip
 
 SCHEDULE = cosine_schedule(1000)

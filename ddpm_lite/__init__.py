@@ -17,6 +17,7 @@ from .checkpoint import (
     save_images,
     write_atomic,
 )
+from .classifier import Classifier, fit_classifier
 from .data import DataError, image_folder, load_images, load_points
 from .diagnose import Finding, Report, diagnose
 from .diffusion import (
@@ -39,15 +40,7 @@ from .diffusion import (
     v_target,
     x0_target,
 )
-from .metrics import (
-    Classifier,
-    fit_classifier,
-    frechet_distance,
-    frechet_gaussians,
-    mmd,
-    nearest,
-    precision_recall,
-)
+from .metrics import frechet_distance, frechet_gaussians, mmd, nearest, precision_recall
 from .nets import MLP, Attention, Downsample, ResBlock, UNet, Upsample, time_embedding
 from .pretrained import load_classifier, load_pretrained, load_run
 from .sampling import (

@@ -6,9 +6,7 @@ Prior preservation: Ruiz et al. 2022, arXiv 2208.12242.
 
 from __future__ import annotations
 
-import base64
 import copy
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -17,8 +15,8 @@ from einops import einsum
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .diffusion import Schedule, check, cosine_schedule, ddpm_loss, v_target
-from .nets import UNet, zero
+from .diffusion import Schedule, ddpm_loss, expect, v_target
+from .nets import zero
 
 Batch = tuple[Tensor, Tensor]  # images (B, …) and labels (B,)
 
@@ -46,14 +44,11 @@ HEARTS = """
 def drawings(text: str) -> Tensor:
     """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
     separate images side by side, and an empty line separates strips. Used in chapter 21."""
-    check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
+    same = len({len(row) for row in text.split()}) == 1
+    well = same and {*text} <= {*".+# \n"}
+    expect(well, "text", text, "drawings of the signs . + and #, all of the same width")
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
-    beside = [{len(line.split()) for line in strip} for strip in strips]
-    check(max(map(len, beside)) == 1, "expected as many images in each line of a strip")
     images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
-    lengths = {len(row) for image in images for row in image}
-    well = {*text} <= {*".+# \n"} and len(lengths) == 1 and len({len(i) for i in images}) == 1
-    check(well, "expected drawings of the signs . + and #, all of the same height and width")
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 
@@ -77,8 +72,9 @@ class LoRA(nn.Module):
 
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
-        _check_lora(layer, rank)
-        check(0 < alpha < float("inf"), f"alpha is {alpha}; expected a number above 0")
+        _check_lora(layer)
+        well = type(rank) is int and rank > 0 and alpha > 0
+        expect(well, "(rank, alpha)", (rank, alpha), "a whole number and a number, both above 0")
         self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
@@ -112,12 +108,11 @@ def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float
     Built in chapter 21.
     """
     net.requires_grad_(False)
+    _check_names(net, names)
     found = [name for name, _ in net.named_modules() if name.rpartition(".")[2] in names]
-    _check_names(net, names, found)
     for name in found:
-        parent, _, last = name.rpartition(".")
-        layer = net.get_submodule(name)
-        setattr(net.get_submodule(parent), last, LoRA(layer, rank, alpha))
+        lora = LoRA(net.get_submodule(name), rank, alpha)
+        net.set_submodule(name, lora)
     return found
 
 
@@ -157,7 +152,9 @@ def add_label(net: nn.Module) -> int:
 
     Built in chapter 21.
     """
-    _check_label(net)
+    table = getattr(getattr(net, "condition", None), "label", None)
+    hint = "that of a network with num_classes and without a new label: see plain"
+    expect(isinstance(table, nn.Embedding), "the table of labels", table, hint)
     condition = net.condition
     condition.label = NewLabel(condition.label)
     condition.num_classes += 1
@@ -172,9 +169,9 @@ def plain(net: nn.Module) -> nn.Module:
     for name, part in [*net.named_modules()]:
         if isinstance(part, LoRA):
             part.layer.weight.data = part.weight.detach()
-            _put(net, name, part.layer)
+            net.set_submodule(name, part.layer)
         elif isinstance(part, NewLabel):
-            _put(net, name, nn.Embedding.from_pretrained(part.weight.detach()))
+            net.set_submodule(name, nn.Embedding.from_pretrained(part.weight.detach()))
     return net
 
 
@@ -184,14 +181,8 @@ def without_lora(net: nn.Module) -> nn.Module:
     net = copy.deepcopy(net)
     for name, part in [*net.named_modules()]:
         if isinstance(part, LoRA):
-            _put(net, name, part.layer)
+            net.set_submodule(name, part.layer)
     return net
-
-
-def _put(net: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put a layer in the place of that full name."""
-    parent, _, last = name.rpartition(".")
-    setattr(net.get_submodule(parent), last, layer)
 
 
 def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight: float = 1.0,
@@ -205,73 +196,18 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
 
     Built in chapter 21.
     """
-    check(weight >= 0, f"weight is {weight}; expected 0 or more")
     subject, prior = (ddpm_loss(partial(net, y=y), schedule, x, target) for x, y in (new, old))
     return subject + weight * prior
 
 
-def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) -> str:
-    """A network of the digits as the text of a file for the page "Denoise in your browser".
-
-    Args:
-        net: of images (B, 1, 8, 8), with ``LoRA`` and a new label or without.
-        schedule: ``cosine_schedule(1000)``, the only one that the page has.
-        names: what the page calls the labels after 9, such as ("♥",).
-
-    Each weight takes two bytes: a whole number up to 32767, in a unit that is stored for each
-    tensor.
-    """
-    state = plain(net).cpu().state_dict()
-    _check_playground(state, names)
-    _check_schedule(schedule)
-    units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
-    numbers = [(value / units[key]).round().short().flatten() for key, value in state.items()]
-    row = bytes(torch.cat(numbers).view(torch.uint8).tolist())  # the low byte first
-    shapes = {k: {"shape": list(v.shape), "scale": units[k]} for k, v in state.items()}
-    file = {"T": schedule.T, "size": 8, "tensors": shapes, "names": list(names),
-            "int16": base64.b64encode(row).decode()}  # fmt: skip
-    return json.dumps(file, separators=(",", ":"), ensure_ascii=False)
-
-
-def _check_lora(layer: nn.Module, rank: int) -> None:
+def _check_lora(layer: nn.Module) -> None:
     how = [getattr(layer, name, None) for name in ("groups", "dilation", "padding_mode")]
     conv = isinstance(layer, nn.Conv2d) and how == [1, (1, 1), "zeros"]
-    if not (conv or isinstance(layer, nn.Linear)):
-        hint = "expected nn.Linear, or nn.Conv2d without groups or dilation and padded with zeros"
-        raise TypeError(f"the layer is {type(layer).__name__}; {hint}")
-    if type(rank) is not int or rank < 1:
-        raise ValueError(f"rank is {rank}; expected a whole number of at least 1")
+    hint = "nn.Linear, or nn.Conv2d without groups or dilation and padded with zeros"
+    expect(conv or isinstance(layer, nn.Linear), "the layer", layer, hint, TypeError)
 
 
-def _check_names(net: nn.Module, names: tuple[str, ...], found: list[str]) -> None:
-    if isinstance(names, str):
-        raise TypeError(f"names is {names!r}; expected a tuple, such as ({names!r},)")
-    missing = [n for n in names if n not in {f.rpartition(".")[2] for f in found}]
-    if missing or not names:
-        kinds = nn.Linear | nn.Conv2d
-        there = {n.rpartition(".")[2] for n, part in net.named_modules() if isinstance(part, kinds)}
-        raise ValueError(f"no layer is called {', '.join(missing)}; there are {sorted(there)}")
-
-
-def _check_label(net: nn.Module) -> None:
-    if not isinstance(getattr(getattr(net, "condition", None), "label", None), nn.Embedding):
-        raise ValueError("expected a network with num_classes and without a new label; "
-                         "plain(net) makes the table ordinary again")  # fmt: skip
-
-
-def _check_playground(state: dict[str, Tensor], names: tuple[str, ...]) -> None:
-    table, first = state.get("condition.label.weight"), state.get("conv_in.weight")
-    if table is None or first is None or first.shape[1] != 1 or len(table) != 11 + len(names):
-        rows = "no" if table is None else len(table) - 1
-        raise ValueError(f"the network has {rows} labels, and there are {len(names)} names; "
-                         "expected grey digits and a name for each label after 9")  # fmt: skip
-    finite = all(value.isfinite().all() for value in state.values())
-    check(finite, "the weights are NaN or infinite; expected finite weights")
-
-
-def _check_schedule(schedule: Schedule) -> None:
-    same = schedule.T == 1000 and torch.allclose(
-        schedule.alpha_bar.cpu().float(), cosine_schedule(1000).alpha_bar, atol=1e-4
-    )
-    check(same, f"the schedule has T = {schedule.T}, or isn't cosine; expected "
-           "cosine_schedule(1000), the only one that the page has")  # fmt: skip
+def _check_names(net: nn.Module, names: tuple[str, ...]) -> None:
+    parts = net.named_modules()
+    there = {n.rpartition(".")[2] for n, part in parts if isinstance(part, nn.Linear | nn.Conv2d)}
+    expect(names and {*names} <= there, "names", names, f"a tuple of some of {sorted(there)}")

@@ -22,8 +22,8 @@ from .diffusion import (
     Model,
     Schedule,
     Time,
-    check,
     check_data,
+    expect,
     posterior_variance,
     predict_x0,
     q_posterior,
@@ -46,8 +46,8 @@ def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
 
     Built in chapter 11.
     """
-    check(0 < width <= 1, f"width is {width}; expected 1, or the distance of neighbouring values")
-    check(dims >= 1, f"dims is {dims}; expected the numbers in a row, such as 64")
+    expect(0 < width <= 1, "width", width, "1, or the distance of neighbouring values")
+    expect(dims >= 1, "dims", dims, "the numbers in a row, such as 64")
     return (nats / dims - math.log(width)) / math.log(2)
 
 
@@ -233,7 +233,7 @@ def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace)
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         eps = model(x, torch.full(x.shape[:1], t, device=x.device))
-        check(eps.requires_grad, "the model has no gradient; call it without torch.no_grad()")
+        expect(eps.requires_grad, "eps", eps, "a gradient: call the model without torch.no_grad()")
         v = v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)
         divergence = trace(v, x)
     return v.detach(), divergence
@@ -272,30 +272,28 @@ def ode_log_prob(
 
 def _check_halves(output: Tensor, x: Tensor) -> None:
     given, twice = tuple(output.shape), (len(x), 2 * x.shape[1], *x.shape[2:])
-    check(given == twice, f"the network returns {given}; expected {twice}: the noise, then w")
+    expect(given == twice, "the shape of the output", given, f"{twice}: the noise, then w")
 
 
 def _check_share(w: Tensor | float, x: Tensor) -> None:
     each = isinstance(w, Tensor) and w.ndim in (0, x.ndim)
-    hint = f"expected a number in [0, 1], or a tensor with {x.ndim} axes, as x has"
-    check(each or isinstance(w, (int, float)) and 0 <= w <= 1, f"w is {w}; {hint}"[:200])
+    well = each or isinstance(w, (int, float)) and 0 <= w <= 1
+    expect(well, "w", w, f"a number in [0, 1], or a tensor with {x.ndim} axes, as x has")
 
 
 def _check_variance(variance: Tensor) -> None:
     tensor = isinstance(variance, Tensor)  # reading a value stops a GPU's queue
     well = tensor and (variance.is_cuda or not ((variance <= 0) | variance.isinf()).any())
-    check(well, "the variance isn't a tensor of numbers above 0; expected one")
+    expect(well, "the variance", variance, "a tensor of numbers above 0")
 
 
 def _check_levels(levels: int, x0: Tensor) -> None:
-    check(type(levels) is int and levels > 1, f"levels is {levels}; expected 256 for bytes")
-    well = x0.is_floating_point() and (x0.is_cuda or (x0.abs() < 8).all())
-    check(well, "x0 has values far beyond [-1, 1]; for bytes, use x.float() / 127.5 - 1")
+    expect(type(levels) is int and levels > 1, "levels", levels, "256 for bytes")
+    check_data(x0)
 
 
 def _check_times(times: Sequence[int], T: int, falls: bool = False) -> None:
     whole = isinstance(times, Sequence) and len(times) > 1 and all(type(t) is int for t in times)
-    order = [*times][:: -1 if falls else 1] if whole else [0, 0]
-    rises = order[0] >= 0 and all(s < t for s, t in pairwise(order)) and order[-1] == T
-    check(rises and not (falls and order[0]), f"times go from {order[0]} to {order[-1]}; "
-           f"expected an order of whole numbers from 0 to T = {T}")  # fmt: skip
+    ends = whole and times[0 if falls else -1] == T and (times[-1] == 0 if falls else times[0] >= 0)
+    well = ends and [*times] == sorted({*times}, reverse=falls)
+    expect(well, "times", times, f"an order of whole numbers from 0 to T = {T}")

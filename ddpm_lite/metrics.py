@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .diffusion import check, check_data
+from .diffusion import check_data, expect
 
 Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
@@ -71,79 +71,13 @@ def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     return distance.topk(k, largest=False)
 
 
-class Classifier(nn.Module):
-    """A small convolutional classifier. Its last hidden layer gives features for the distances.
-
-    Args:
-        channels: for images (B, channels, H, W), with H and W at least 8.
-        classes: number of labels.
-        dim: number of features.
-
-    Explained in chapter 9.
-    """
-
-    def __init__(self, channels: int = 1, classes: int = 10, dim: int = 64):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.AdaptiveMaxPool2d(4), nn.Flatten(),
-            nn.Linear(64 * 4 * 4, dim), nn.ReLU(),
-        )  # fmt: skip
-        self.head = nn.Linear(dim, classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
-        well = x.ndim == 4 and x.is_floating_point() and len(x)
-        given = f"x is {x.dtype} of shape {tuple(x.shape)}"
-        check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
-        self.eval()
-        with torch.no_grad():
-            return torch.cat([self.body(part) for part in x.split(500)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x))
-
-    def probabilities(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, classes), without gradients and in evaluation mode."""
-        features = self.features(x)
-        with torch.no_grad():
-            return self.head(features).softmax(1)
-
-
-def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
-                   **sizes: int) -> Classifier:  # fmt: skip
-    """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), shifted by up
-    to one pixel. On the digits it takes about twenty seconds on one CPU core."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = Classifier(*_sizes(x, y, steps), **sizes)
-        optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
-        annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
-        for _ in range(steps):
-            rows = torch.randint(len(x), (128,))
-            loss = F.cross_entropy(net(_shifted(x[rows])), y[rows], label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            annealing.step()
-    return net.eval()
-
-
-def _shifted(x: Tensor) -> Tensor:
-    h, w = torch.randint(3, (2,)).tolist()
-    return F.pad(x, (1, 1, 1, 1), value=-1.0)[..., h : h + x.shape[2], w : w + x.shape[3]]
-
-
-def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | Features,
+def score(samples: Tensor, train: Tensor, test: Tensor, features: Features,
           halves: int = 20) -> dict[str, float]:  # fmt: skip
     """How close samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
 
     Args:
         samples, train, test: images (N, C, H, W); the model was trained on ``train``.
-        features: what to compare: a classifier's features, or a function from images to (N, D).
+        features: what to compare: a ``Classifier``, or a function from images to (N, D).
         halves: the distance is the mean over this many random halves of the real images.
 
     Returns:
@@ -158,7 +92,7 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
           equally often), and how confident it is, from 0 to 1.
     """
     _check_score(samples, train, test, features, halves)
-    look = features.features if isinstance(features, Classifier) else features
+    look = getattr(features, "features", features)  # those of a Classifier
     ours, pairs = look(samples), _halves(look(torch.cat([train, test])), halves)
     apart = [(frechet_distance(ours, a), frechet_distance(a, b)) for a, b in pairs]
     fake, real = torch.tensor(apart).unbind(1)
@@ -175,13 +109,6 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Classifier | F
 def coarse_pixels(x: Tensor) -> Tensor:
     """Features without a network: images (N, C, H, W) averaged down to 8 x 8 pixels."""
     return F.adaptive_avg_pool2d(x, 8).flatten(1)
-
-
-def random_features(channels: int, seed: int = 0) -> Features:
-    """Features of an untrained ``Classifier``, for images of any kind."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Classifier(channels).features
 
 
 def inception_features() -> Features:
@@ -249,37 +176,26 @@ def _covered(x: Tensor, data: Tensor, k: int) -> float:
 
 
 def _check_pair(a: Tensor, b: Tensor) -> None:
-    tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
-    check(tensors, "expected two tensors of features, (N, D) and (M, D)")
-    shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
-    rows = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] > 0 and min(len(a), len(b)) > 1
-    check(rows, f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
-    finite = all(x.is_floating_point() and x.isfinite().all() for x in (a, b))
-    check(finite, "features are whole numbers, NaN or infinite; expected floats: check the images")
+    for x in (a, b):
+        rows = isinstance(x, Tensor) and x.is_floating_point() and x.ndim == 2 and len(x) > 1
+        hint = "floats (N, D), N at least 2, without NaN: check the images"
+        expect(rows and x.isfinite().all(), "features", x, hint)
+    columns = a.shape[1], b.shape[1]
+    expect(columns[0] == columns[1] > 0, "D of the two sets", columns, "the same features in both")
 
 
 def _check_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> None:
     d = len(mean_a)
     shapes = [tuple(a.shape) for a in (mean_a, cov_a, mean_b, cov_b)]
-    hint = "expected (D,), (D, D), (D,) and (D, D)"
-    check(shapes == [(d,), (d, d)] * 2, f"the shapes are {shapes}; {hint}")
+    well = shapes == [(d,), (d, d)] * 2
+    expect(well, "(mean, covariance) of two", shapes, "(D,), (D, D), (D,) and (D, D)")
     for c in (cov_a, cov_b):
         symmetric = (c - c.T).abs().max() <= 1e-4 * c.abs().max() and c.diagonal().min() >= 0
-        check(symmetric, "a covariance isn't symmetric, or has a NaN; expected x.T.cov()")
+        expect(symmetric, "a covariance", c, "a symmetric one without NaN, x.T.cov()")
 
 
 def _check_k(k: int, most: int) -> None:
-    check(type(k) is int and 0 < k <= most, f"k is {k}; expected 1 … {most}, fewer than the rows")
-
-
-def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
-    """The channels of the images and the number of classes, if both are as they should be."""
-    check_data(x)
-    labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
-    given = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)} and {y.dtype}"
-    check(labels, f"{given}; expected images (N, C, H, W) and int64 labels 0, 1, … (N,)")
-    check(type(steps) is int and steps > 0, f"steps is {steps}; expected a whole number")
-    return x.shape[1], int(y.max()) + 1
+    expect(type(k) is int and 0 < k <= most, "k", k, f"1 … {most}, fewer than the rows")
 
 
 def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves: int) -> None:
@@ -287,7 +203,7 @@ def _check_score(samples: Tensor, train: Tensor, test: Tensor, features, halves:
         check_data(x)
     shapes = [tuple(x.shape) for x in (samples, train, test)]
     same = len({shape[1:] for shape in shapes}) == 1 and min(len(train), len(samples)) > 1
-    check(same, f"the shapes are {shapes}; expected images of one size, two or more of each")
+    expect(same, "(samples, train, test)", shapes, "images of one size, two or more of each")
     well = callable(features) and type(halves) is int and halves > 1
-    check(well, f"features is {features!r:.60}, halves {halves}; expected a function or a "
-           "Classifier, and at least two halves")  # fmt: skip
+    hint = "a function or a Classifier, and at least two halves"
+    expect(well, "(features, halves)", (features, halves), hint)

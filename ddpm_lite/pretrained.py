@@ -6,7 +6,7 @@ How the shipped weights were made, and how good they are, is on the page "Result
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ from torch import Tensor, nn
 
 from .audio import from_mu_law
 from .checkpoint import CheckpointError, load_checkpoint
+from .classifier import Classifier
 from .control import Control
 from .diffusion import Schedule, cosine_schedule, linear_schedule
 from .finetune import add_label, add_lora, plain
 from .gan import small_generator
-from .metrics import Classifier
 from .nets import UNet
 from .scenes import PIECES, Reader
-from .text import TextUNet, Tokenizer
-from .tokens import TokenNet, encode
+from .text import TextUNet
+from .token_net import TokenNet
+from .tokenizer import Tokenizer
+from .tokens import encode
 from .transformer import DiT
 from .vae import VAE, conv_vae
 
@@ -120,16 +122,13 @@ def load_classifier(name: str = "digits") -> Classifier:
     was fitted by ``fit_classifier(*load_images(name))``. It comes with the package because a second
     fit, with another seed or on another machine, has other features, and scores compare only within
     one set of features. Used from chapter 7 on."""
-    state = _shipped(f"{_name(name, NAMES)}_classifier.pt", "sizes", "net")
-    return _loaded(Classifier(**state["sizes"]), state["net"])
+    return _network(Classifier, f"{_name(name, NAMES)}_classifier.pt")
 
 
 def load_flow(name: str = "flow") -> UNet:
     """A network that predicts the velocity of flow matching for the digits, ``net(x, 1000 u, y)``:
     "flow", or "reflow", which has learned from the pairs of the first. Used in chapter 13."""
-    _name(name, ("flow", "reflow"))
-    state = _shipped("flow.pt", "sizes", name)
-    return _loaded(UNet(**state["sizes"]), state[name])
+    return _network(UNet, "flow.pt", _name(name, ("flow", "reflow")))
 
 
 def load_latent() -> tuple[VAE, UNet, Schedule]:
@@ -144,15 +143,15 @@ def load_latent() -> tuple[VAE, UNet, Schedule]:
 def load_gan() -> nn.Module:
     """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
     digits (N, 1, 8, 8). Used in chapter 15."""
-    state = _shipped("gan.pt", "sizes", "net")
-    return _loaded(small_generator(**state["sizes"]), state["net"])
+    return _network(small_generator, "gan.pt")
 
 
 def load_dit() -> DiT:
     """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
     ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
-    state = _shipped("dit.pt", "sizes", "net")
-    return _loaded(DiT(**state["sizes"]), state["net"])
+    return _network(DiT, "dit.pt")
+
+
 def load_control() -> Control:
     """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
     predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
@@ -174,8 +173,9 @@ def load_hearts() -> UNet:
 def load_heart_classifier() -> Classifier:
     """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
     seen the ten drawings of that chapter. Used in chapter 21."""
-    state = _shipped("finetune.pt", "sizes", "judge")
-    return _loaded(Classifier(**state["sizes"]), state["judge"])
+    return _network(Classifier, "finetune.pt", "judge")
+
+
 def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
     """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
     "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
@@ -192,6 +192,8 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
 def load_reader() -> Reader:
     """The network that reads which digits and colours a scene shows. Used in chapter 17."""
     return _loaded(Reader(), _shipped("text.pt", "reader")["reader"])
+
+
 def load_student(name: str = "progressive") -> UNet:
     """A network distilled from `load_pretrained`, for ``distill.consistency``, which turns it into
     f(x, t): "progressive" for digits in one call, "consistency" for digits in one call or more, or
@@ -199,6 +201,8 @@ def load_student(name: str = "progressive") -> UNet:
     file, teacher = STUDENTS[_name(name, STUDENTS)]
     net, _ = build(read_run(teacher)["recipe"])
     return _loaded(net, _shipped(file, name)[name])
+
+
 def load_tokens(name: str = "digits") -> TokenNet:
     """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
     labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
@@ -218,6 +222,8 @@ def load_prose(train: bool = True) -> Tensor:
     pieces = x[: len(x) // 1000 * 1000].reshape(-1, 1000)
     held_out = torch.arange(len(pieces)) % 10 == 9
     return pieces[~held_out if train else held_out]
+
+
 def load_sound(name: str) -> UNet:
     """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
     for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
@@ -259,6 +265,12 @@ def _shipped(file: str, *parts: str, device: str = "cpu") -> dict[str, Any]:
     if not {*parts} <= {*state}:
         raise CheckpointError(f"{FOLDER / file} is of another version: install ddpm_lite again")
     return state
+
+
+def _network(kind: Callable[..., nn.Module], file: str, part: str = "net") -> Any:
+    """The network of that kind, with the sizes and weights of a file that is shipped."""
+    state = _shipped(file, "sizes", part)
+    return _loaded(kind(**state["sizes"]), state[part])
 
 
 def _loaded(net: nn.Module, weights: dict[str, Any], frozen: bool = True) -> Any:

@@ -1,4 +1,4 @@
-"""Scores and differential equations: Langevin, SDEs, probability flow, EDM, and all conventions.
+"""Scores and differential equations: Langevin, SDEs, probability flow, and EDM.
 
 A score is ``score(x, u)``, the gradient of log p_u at x (B, …), with one u or sigma for each row.
 Continuous time is u in [0, 1], data at 0 and noise at 1.
@@ -105,8 +105,7 @@ def ve(low: float = 0.01, high: float = 50.0) -> SDE:
     return SDE(lambda u: 0 * u, lambda u: 2 * rate * noise(u) ** 2, lambda u: u**0, noise)
 
 
-def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor,
-                 eta: float = 1.0) -> Tensor:  # fmt: skip
+def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor, eta: float = 1.0) -> Tensor:
     """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
     probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
     al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
@@ -128,8 +127,8 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
     """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
     after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
-    _check_falling(times, "times", most=1)
     _check_falling(times, "times")
+    expect(times[0] <= 1, "times[0]", times[0].item(), "at most 1: u is t / T")
     for u, s in pairwise(times):
         x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
@@ -151,7 +150,7 @@ def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Te
     """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
     deviation is data_std. Built in chapter 12."""
     expect(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
-    _check_between(sigma, 0, INF, "sigma", "a tensor of noise levels")
+    expect(isinstance(sigma, Tensor), "sigma", sigma, "a tensor of noise levels")
     total = (sigma**2 + data_std**2).sqrt()
     return data_std**2 / total**2, sigma * data_std / total, 1 / total, sigma.log() / 4
 
@@ -198,113 +197,17 @@ def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tens
     terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
     expect(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
     expect(gamma > 0, "gamma", gamma, "a number above 0, such as 5")
-    _check_between(snr, 0, INF, "snr", "ratios of signal and noise, such as schedule.snr")
+    expect((snr >= 0).all(), "snr", snr, "ratios of signal and noise, such as schedule.snr")
     if target == "eps":
         return (gamma / snr).clamp(max=1)  # 1 also where the SNR is 0
     return snr.clamp(max=gamma) / (snr + 1 if target == "v" else 1)
 
 
-# All conventions: each has a way to ours and a way back
-
-# fmt: off
-LEVELS = {  # name: to alpha_bar, from alpha_bar
-    "alpha_bar": (lambda a: a, lambda a: a),
-    "noise": (lambda s: 1 - s**2, lambda a: (1 - a).sqrt()),
-    "lambda": (lambda n: torch.sigmoid(2 * n), lambda a: (a / (1 - a)).log() / 2),
-    "edm": (lambda s: 1 / (1 + s**2), lambda a: ((1 - a) / a).sqrt()),
-    "flow": (lambda u: (1 - u) ** 2 / ((1 - u) ** 2 + u**2),
-             lambda a: (1 - a).sqrt() / (a.sqrt() + (1 - a).sqrt())),
-    "angle": (lambda p: p.cos() ** 2, lambda a: a.sqrt().acos()),
-}
-STATES = {  # name: what x_t is divided by
-    "vp": lambda a: 1 + 0 * a,
-    "edm": lambda a: a.sqrt(),  # and VE
-    "flow": lambda a: a.sqrt() + (1 - a).sqrt(),
-}
-PREDICTIONS = {  # name: to eps, from eps; r and n are the sizes of signal and noise
-    "eps": (lambda p, x, r, n: p, lambda e, x, r, n: e),
-    "x0": (lambda p, x, r, n: (x - r * p) / n, lambda e, x, r, n: (x - n * e) / r),  # also EDM's D
-    "v": (lambda p, x, r, n: n * x + r * p, lambda e, x, r, n: (e - n * x) / r),
-    "score": (lambda p, x, r, n: -n * p, lambda e, x, r, n: -e / n),
-    "edm_score": (lambda p, x, r, n: -n / r * p, lambda e, x, r, n: -r / n * e),  # and VE's
-    "velocity": (lambda p, x, r, n: (x + r * p) / (r + n),
-                 lambda e, x, r, n: ((r + n) * e - x) / r),
-}
-# fmt: on
-INF = float("inf")
-LIMITS = {"alpha_bar": (0, 1), "noise": (0, 1), "lambda": (-INF, INF), "edm": (0, INF),
-          "flow": (0, 1), "angle": (0, 1.5708)}  # fmt: skip
-
-
-def convert_level(value: Tensor, of: str, to: str) -> Tensor:
-    """A noise level in another convention: the names are the keys of ``LEVELS``."""
-    _check_names(LEVELS, of, to)
-    _check_between(value, *LIMITS[of], "value", f"a tensor of levels of the convention {of!r}")
-    return LEVELS[to][1](LEVELS[of][0](value))
-
-
-def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
-    """The same noisy data (B, …) at another scale: the names are the keys of ``STATES``."""
-    _check_names(STATES, of, to)
-    _check_level(alpha_bar, x, x)
-    a = alpha_bar.reshape(-1, *[1] * (x.ndim - 1))
-    return x * STATES[of](a) / STATES[to](a)
-
-
-def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
-    """The same prediction (B, …) as another quantity: the names are the keys of ``PREDICTIONS``.
-    ``xt`` is always x_t, so bring it there by ``convert_state``."""
-    _check_names(PREDICTIONS, of, to)
-    _check_level(alpha_bar, xt, p)
-    a = alpha_bar.reshape(-1, *[1] * (xt.ndim - 1))
-    r, n = a.sqrt(), (1 - a).sqrt()
-    return PREDICTIONS[to][1](PREDICTIONS[of][0](p, xt, r, n), xt, r, n)
-
-
-def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
-    """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is interpolated linearly.
-    For u in [0, 1], t is T u."""
-    _check_between(t, 0, schedule.T, "t", f"a tensor in 0 … T = {schedule.T}")
-    log, k = schedule.alpha_bar.double().log(), t.long().clamp(0, schedule.T - 1)
-    return torch.lerp(log[k], log[k + 1], t.double() - k).exp()
-
-
-def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
-    """The time t (float64) of an alpha_bar: the inverse of ``alpha_bar_at``."""
-    _check_between(alpha_bar, 1e-30, 1, "alpha_bar", "a tensor of levels above 0, at most 1")
-    log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
-    k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
-    return k + (y - log[k]) / (log[k + 1] - log[k])
-
-
-
-def _check_names(table: dict, *names: str) -> None:
-    for name in names:
-        known = isinstance(name, str) and name in table
-        expect(known, "the convention", name, "one of " + ", ".join(table))
-
-
 def _check_mixture(x: Tensor, means: Tensor, variance: Tensor | float) -> None:
-    fits = x.ndim == means.ndim == 2 and len(means) and x.shape[1] == means.shape[1]
+    fits = x.ndim == means.ndim == 2 and x.shape[1] == means.shape[1]
     expect(fits, "means", means, f"(K, D) with D as in x {tuple(x.shape)}")
-    variance = torch.as_tensor(variance)
-    well = variance.ndim in (0, 2) and (variance > 0).all()
-    expect(well, "the variance", variance, "a number above 0, or (B, 1) of them")
-
-
-def _check_between(value: Tensor, low: float, high: float, name: str, expected: str) -> None:
-    tensor = isinstance(value, Tensor)
-    expect(tensor, name, value, expected)
-    out = value[~((value >= low) & (value <= high))]
-    expect(not len(out), name, out[:1].tolist(), expected)
-
-
-def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
-    _check_between(alpha_bar, 0, 1, "alpha_bar", "a tensor of levels from 0 to 1")
-    rows = alpha_bar.shape in ((), x.shape[:1]) or alpha_bar.numel() == len(x)
-    shapes = [tuple(a.shape) for a in (x, p, alpha_bar)]
-    hint = "x and p of one shape, and a level for each row"
-    expect(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)
+    positive = torch.as_tensor(variance > 0).all()
+    expect(positive, "the variance", variance, "a number above 0, or (B, 1) of them")
 
 
 def _check_sigma(sigma: Tensor, x: Tensor) -> None:
@@ -313,9 +216,8 @@ def _check_sigma(sigma: Tensor, x: Tensor) -> None:
     expect(well, "sigma", sigma, f"{len(x)} numbers above 0, one for each row")
 
 
-def _check_falling(values: Tensor, name: str, most: float = INF) -> None:
+def _check_falling(values: Tensor, name: str) -> None:
     falls = isinstance(values, Tensor) and values.ndim == 1 and len(values) > 1
-    falls = falls and (values[1:] < values[:-1]).all() and values[-1] >= 0 and values[0] <= most
+    falls = falls and (values[1:] < values[:-1]).all() and values[-1] >= 0
     given = [round(v, 4) for v in values[:3].tolist()] if isinstance(values, Tensor) else values
-    bound = "" if most == INF else f", at most {most}"
-    expect(falls, name, given, f"a tensor of falling values, 0 or more{bound}")
+    expect(falls, name, given, "a tensor of falling values, 0 or more")

@@ -1,68 +1,24 @@
-"""From a caption to an image: a tokeniser, a text encoder, and a U-Net whose pixels read the words.
+"""From a caption to an image: a text encoder, and a U-Net whose pixels read the words.
 
-A caption is y, a row of token numbers (B, L). Token 0 is padding and is never read. Every caption
-begins with token 1, so that the empty caption, which guidance needs, has a token to read, too.
+A caption is y, a row of token numbers (B, L), see ``tokenizer.py``. Token 0 is padding and is never
+read. Every caption begins with token 1, so that the empty caption, which guidance needs, has a
+token to read, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .diffusion import check
-from .nets import (
-    Block,
-    Conditioning,
-    Ints,
-    UNet,
-    down_path,
-    group_norm,
-    mid_path,
-    out_layers,
-    up_path,
-    zero,
-)
+from .diffusion import expect
+from .nets import Block, Conditioning, Ints, UNet, down_path, group_norm, mid_path, up_path, zero
 
 PAD, START = 0, 1
-
-
-class Tokenizer:
-    """Captions to rows of token numbers (B, length), padded with 0.
-
-    Args:
-        pieces: the words, and parts of words, that it knows. Their tokens are 2, 3, …
-        length: how many tokens a row has; longer captions are refused.
-
-    A word is split from the left, each time into the longest piece that fits: "sevens" is "seven"
-    and "s". Built in chapter 17.
-    """
-
-    def __init__(self, pieces: Sequence[str], length: int = 16):
-        _check_pieces(pieces, length)
-        self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
-
-    def split(self, caption: str) -> list[str]:
-        """The pieces of a caption, after the start."""
-        found = ["<start>"]
-        for word in caption.lower().split():
-            while word:
-                fits = [p for p in self.pieces if word.startswith(p)]
-                if not fits:
-                    raise ValueError(f"unknown word {word!r} in {caption!r}; {_known(self.pieces)}")
-                found.append(max(fits, key=len))
-                word = word[len(found[-1]) :]
-        return found
-
-    def __call__(self, captions: Sequence[str]) -> Tensor:
-        _check_captions(captions)
-        y = [[self.pieces.index(p) for p in self.split(c)] for c in captions]
-        _check_length(captions, y, self.length)
-        return torch.tensor([r + [PAD] * (self.length - len(r)) for r in y])
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
@@ -92,7 +48,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, channels: int, dim: int, heads: int = 4):
         super().__init__()
-        _check_heads(channels, heads)
+        expect(channels % heads == 0, "channels", channels, f"a multiple of heads = {heads}")
         self.heads, self.norm = heads, group_norm(channels)
         self.q = nn.Linear(channels, channels)
         self.kv = nn.Linear(dim, 2 * channels)
@@ -117,7 +73,7 @@ class TextLayer(nn.Module):
 
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
-        _check_heads(dim, heads)
+        expect(dim % heads == 0, "dim", dim, f"a multiple of heads = {heads}")
         self.heads, self.norm1 = heads, nn.LayerNorm(dim)
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.norm2 = nn.LayerNorm(dim)
@@ -150,7 +106,7 @@ class TextEncoder(nn.Module):
         positions: float = 1.0,
     ):  # fmt: skip
         super().__init__()
-        check(positions >= 0, f"positions is {positions}; expected 0 or more")
+        expect(type(tokens) is int, "tokens", tokens, "their number, len(tokenizer.pieces)")
         self.embed = nn.Embedding(tokens, dim)
         start = positions * torch.randn(length, dim)
         self.positions = nn.Parameter(start, requires_grad=positions > 0)
@@ -175,18 +131,15 @@ class TextCondition(Conditioning):
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         y = torch.full((len(t), 1), START, device=t.device) if y is None else y
-        words = self.text(y)
-        check(len(y) == len(t), f"y has {len(y)} captions; expected {len(t)}, one for each row")
-        return super().forward(t), words, y != PAD
+        expect(len(y) == len(t), "y", y, f"{len(t)} captions, one for each row")
+        return super().forward(t), self.text(y), y != PAD
 
 
 class TextBlock(Block):
     """A ``Block`` of the U-Net. At the levels with attention, its pixels then read the words.
     Built in chapter 17."""
 
-    def __init__(
-        self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool
-    ):  # fmt: skip
+    def __init__(self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool):
         super().__init__(c_in, c_out, c_dim, 0.0, nn.Conv2d, attention)
         self.cross = CrossAttention(c_out, dim, heads) if attention else None
 
@@ -215,18 +168,13 @@ class TextUNet(UNet):
         attention: Ints = (1, 2), dim: int = 64, length: int = 16, layers: int = 2, heads: int = 4,
         positions: float = 1.0,
     ):  # fmt: skip
-        _check_levels(tokens, mults, attention)
-        nn.Module.__init__(self)  # the layers of UNet are built anew, from blocks that read
-        self.channels, self.cond_channels, self.dropout = channels, 0, 0.0
-        self.factor = 2 ** (len(mults) - 1)
+        super().__init__(channels, width, mults, attention=attention)
         text = TextEncoder(tokens, dim, length, layers, heads, positions)
-        block = partial(TextBlock, c_dim=4 * width, dim=dim, heads=heads)
         self.condition = TextCondition(width, 4 * width, text)
-        self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
+        block = partial(TextBlock, c_dim=4 * width, dim=dim, heads=heads)  # in the place of Block
         self.down, skips = down_path(block, nn.Conv2d, width, mults, 1, attention)
         self.mid = mid_path(block, skips[-1])
         self.up = up_path(block, nn.Conv2d, width, mults, 1, attention, skips)
-        self.conv_out = out_layers(mults[0] * width, channels)
 
 
 @torch.no_grad()
@@ -241,77 +189,23 @@ def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tens
         weights = attention_weights(q, k, mask).mean(1)
         found.append(rearrange(weights, "b (h w) l -> b h w l", h=x.shape[2]))
 
-    hooks = [layer.register_forward_hook(keep) for layer in _readers(net)]
-    try:
+    with ExitStack() as hooks:
+        for layer in net.modules():
+            if isinstance(layer, CrossAttention):
+                hooks.enter_context(layer.register_forward_hook(keep))
         net(x, t, y)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    expect(found, "net", type(net).__name__, "one with cross-attention, such as TextUNet")
     return found
 
 
-def _readers(net: nn.Module) -> list[nn.Module]:
-    layers = [layer for layer in net.modules() if hasattr(layer, "parts")]
-    check(layers, "the network has no cross-attention; expected one that reads, as TextUNet")
-    return layers
-
-
-def _check_captions(captions: Sequence[str]) -> None:
-    if isinstance(captions, str):
-        raise TypeError(f"captions is the text {captions!r}; expected a list, [{captions!r}]")
-    well = isinstance(captions, Sequence) and len(captions)
-    texts = well and all(isinstance(caption, str) for caption in captions)
-    check(texts, f"captions is {captions!r:.60}; expected a list of texts, one at least")
-
-
-def _check_length(captions: Sequence[str], y: list[list[int]], length: int) -> None:
-    for caption, row in zip(captions, y, strict=True):
-        if len(row) > length:
-            hint = f"expected at most {length}: use a shorter caption"
-            raise ValueError(f"{caption!r} has {len(row)} tokens; {hint}")
-
-
-def _known(pieces: Sequence[str]) -> str:
-    return f"expected words made of {', '.join(pieces[2:])}"
-
-
 def _check_tokens(y: Tensor, tokens: int, length: int) -> None:
-    tensor = isinstance(y, Tensor)
-    if not tensor or y.ndim != 2 or y.dtype != torch.int64 or not 0 < y.shape[1] <= length:
-        given = f"y is {y.dtype} of shape {tuple(y.shape)}" if tensor else f"y is {y!r:.60}"
-        raise TypeError(f"{given}; expected int64 (B, L) with L up to {length}")
-    if len(y) and (not 0 <= y.min() <= y.max() < tokens or (y == PAD).all(1).any()):
-        hint = f"expected 0 … {tokens - 1}, and not only padding: use the network's Tokenizer"
-        raise ValueError(f"tokens are {y.min()} … {y.max()}; {hint}")
-
-
-def _check_pieces(pieces: Sequence[str], length: int) -> None:
-    texts = not isinstance(pieces, str) and all(isinstance(p, str) for p in pieces)
-    hint = "expected a list of words in small letters, without blanks and each once"
-    well = texts and all(p and p == "".join(p.lower().split()) for p in pieces)
-    check(well and len({*pieces}) == len(pieces), f"pieces is {pieces!r:.60}; {hint}")
-    check(type(length) is int and length > 1, f"length is {length}; expected a number of tokens")
-
-
-def _check_heads(dim: int, heads: int) -> None:
-    well = type(heads) is int and heads > 0 and dim % heads == 0
-    check(well, f"there are {dim} channels; expected a multiple of heads = {heads}")
-
-
-def _check_levels(tokens: int, mults: Ints, attention: Ints) -> None:
-    check(type(tokens) is int and tokens > 1, f"tokens is {tokens!r:.60}; expected their number, "
-           "len(tokenizer.pieces)")  # fmt: skip
-    tuples = isinstance(mults, (tuple, list)) and isinstance(attention, (tuple, list))
-    well = tuples and mults and {*attention} <= {*range(len(mults))}
-    hint = "expected tuples such as (1, 2), and attention at levels that there are"
-    check(well, f"mults is {mults}, attention {attention}; {hint}")
+    rows = isinstance(y, Tensor) and y.dtype == torch.int64 and y.ndim == 2
+    well = rows and 0 < y.shape[1] <= length and ((y >= 0) & (y < tokens)).all()
+    expect(well, "y", y, f"tokens 0 … {tokens - 1}, int64 (B, L) with L up to {length}")
 
 
 def _check_mask(q: Tensor, k: Tensor, mask: Tensor) -> None:
-    fits = q.ndim == k.ndim == 4 and q.shape[:2] == k.shape[:2] and q.shape[3] == k.shape[3]
-    given = f"q and k are {tuple(q.shape)} and {tuple(k.shape)}"
-    check(fits, f"{given}; expected (B, heads, N, c) and (B, heads, L, c)")
-    rows = isinstance(mask, Tensor) and mask.dtype == torch.bool
-    well = rows and mask.shape == (len(k), k.shape[2]) and (mask.is_cuda or mask.any(1).all())
-    hint = f"expected bool {len(k), k.shape[2]}, with a True at least in each row"
-    check(well, f"the mask isn't one, or hides a whole row; {hint}")
+    expect(q.ndim == k.ndim == 4, "q", q, "(B, heads, N, c), and k (B, heads, L, c)")
+    rows = mask.dtype == torch.bool and mask.shape == (len(q), k.shape[2])
+    hint = f"bool {len(q), k.shape[2]}, and in each row a True: a token that isn't padding"
+    expect(rows and (mask.is_cuda or mask.any(1).all()), "the mask", mask, hint)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import check
+from .diffusion import expect
 
 MASK = -1
 """The token that hides another one. No network predicts it, so it isn't in the vocabulary."""
@@ -34,7 +34,9 @@ def encode(text: str) -> Tensor:
 
     Used in chapter 20.
     """
-    _check_alphabet(text)
+    expect(isinstance(text, str), "text", text, "one text, such as 'a mask'")
+    other = "".join(sorted({*text} - {*ALPHABET, "_"}))
+    expect(not other, "a part of the text", other, f"characters of {ALPHABET!r}, and _ for a mask")
     tokens = [MASK if c == "_" else ALPHABET.index(c) for c in text]
     return torch.tensor(tokens, dtype=torch.long)
 
@@ -43,8 +45,7 @@ def decode(x: Tensor) -> str:
     """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
     _check_whole(x)
     well = x.ndim == 1 and ((x >= MASK) & (x < len(ALPHABET))).all()
-    check(well, f"x has shape {tuple(x.shape)} and tokens that may be no characters; expected one "
-           f"row (L,) of 0 … {len(ALPHABET) - 1}, or {MASK}")  # fmt: skip
+    expect(well, "x", x, f"one row (L,) of 0 … {len(ALPHABET) - 1}, or {MASK}")
     return "".join("_" if token == MASK else ALPHABET[token] for token in x.tolist())
 
 
@@ -63,7 +64,6 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
     _check_whole(x0)
     r = torch.rand(x0.shape, device=x0.device) if r is None else r
     _check_shares(u, x0)
-    check(r.shape == x0.shape, f"r has shape {tuple(r.shape)}; expected {tuple(x0.shape)}")
     return x0.masked_fill(r < u[:, None], MASK)
 
 
@@ -74,7 +74,8 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
     s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
-    _check_probabilities(p, xu)
+    sums = (p.sum(-1) - 1).abs().max() < 1e-3
+    expect(sums, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
     tokens = torch.where(hidden, (1 - s / u) * p, visible)
@@ -84,7 +85,6 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
 def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
     """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
     _check_clean(x0)
-    check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
     nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
     return nats.masked_fill(xu != MASK, 0)
 
@@ -106,9 +106,8 @@ def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tens
 
     Built in chapter 20.
     """
-    _check_clean(x0)
     u = times(len(x0)).to(x0.device)
-    check(u.is_cuda or (u > 0).all(), "a time u is 0, where nothing is hidden; expected u > 0")
+    expect(u.is_cuda or (u > 0).all(), "u", u, "times above 0, where something is hidden")
     nats = hidden_nats(net, x0, mask_tokens(x0, u))
     return (nats.sum(1) / u).mean() / x0.shape[1]
 
@@ -154,7 +153,7 @@ def by_confidence(logits: Tensor, drawn: Tensor) -> Tensor:
 def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Tensor:
     """x (B, L) with k of the masks of each row replaced by tokens that are drawn from net(x), each
     without knowing the others. Visible tokens stay. Built in chapter 20."""
-    _check_steps(k)
+    expect(type(k) is int and k >= 1, "k", k, "at least 1 token a step, or it never ends")
     logits = net(x)
     drawn = gumbel_max(logits)
     score = order(logits, drawn).masked_fill(x != MASK, -torch.inf)
@@ -178,7 +177,6 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
     Built in chapter 20.
     """
     _check_whole(x)
-    _check_steps(k)
     yield x
     while (x == MASK).any():
         yield (x := reveal(net, x, k, order))
@@ -201,7 +199,6 @@ def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
 def left_to_right(net: Callable, x: Tensor) -> Tensor:
     """x (B, L) with its masks filled from left to right by a causal network, which doesn't see what
     comes after. Used in chapter 20."""
-    _check_whole(x)
     _check_causal(net)
     x = x.clone()
     for i in range(x.shape[1]):
@@ -210,156 +207,40 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
     return x
 
 
-def rotated(x: Tensor) -> Tensor:
-    """Queries or keys (…, L, C), each turned by an angle that grows with its position. The
-    product of two then depends only on how far apart they are (Su et al. 2021, arXiv
-    2104.09864, Eq. 34). Used in chapter 20."""
-    speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
-    angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
-    a, b = x.chunk(2, -1)
-    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
-
-
-class TokenBlock(nn.Module):
-    """x (B, L, C) to the same shape: attention, then an MLP at each position (Vaswani et al. 2017,
-    arXiv 1706.03762; with the norms first). ``causal``: a position sees itself and those before
-    it. ``rotary``: attention knows distances, see ``rotated``. Used in chapter 20."""
-
-    def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
-        super().__init__()
-        whole = type(heads) is int and heads > 0 and width % (heads * (1 + rotary)) == 0
-        check(whole, f"width is {width}; expected a multiple of heads = {heads}, with rotary "
-               "an even number for each")  # fmt: skip
-        self.heads, self.causal, self.rotary = heads, causal, rotary
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = rearrange(self.qkv(self.norm1(x)), "b l (n h c) -> n b h l c", n=3, h=self.heads)
-        q, k = (rotated(q), rotated(k)) if self.rotary else (q, k)
-        h = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.out(rearrange(h, "b h l c -> b l (h c)"))
-        return x + self.mlp(self.norm2(x))
-
-
-class TokenNet(nn.Module):
-    """A transformer for tokens: x (B, L) with masks, to logits (B, L, V). It doesn't take the
-    time as input, because x already shows which tokens are hidden.
-
-    Args:
-        vocab: V, how many different tokens there are. The mask isn't one of them.
-        length: the longest L.
-        width, depth, heads: channels, blocks, and heads of attention in each.
-        num_classes: for labels y (B,) in 0 … num_classes - 1. 0: without labels.
-        causal: from left to right. Then give it ``shifted`` tokens.
-        rotary: with distances in the attention, as for text.
-
-    Raises:
-        ValueError: a row is longer than ``length``, or a token is V or more.
-
-    Built in chapter 20.
-    """
-
-    def __init__(self, vocab: int, length: int, width: int = 64, depth: int = 4, heads: int = 4,
-                 num_classes: int = 0, causal: bool = False, rotary: bool = False):  # fmt: skip
-        super().__init__()
-        self.vocab, self.length = vocab, length
-        self.token = nn.Embedding(vocab + 1, width)  # the last one is for the mask
-        self.place = nn.Parameter(0.02 * torch.randn(length, width))
-        self.label = nn.Embedding(num_classes, width) if num_classes else None
-        args = width, heads, causal, rotary
-        blocks = [TokenBlock(*args) for _ in range(depth)]
-        self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.LayerNorm(width)
-        self.proj_out = nn.Linear(width, vocab)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        _check_tokens(self, x, y)
-        h = self.token(x % (self.vocab + 1)) + self.place[: x.shape[1]]  # -1 is the last entry
-        h = h if y is None else h + self.label(y)[:, None]
-        return self.proj_out(self.norm(self.blocks(h)))
-
-
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     """Images (B, 1, H, W) in [-1, 1] to tokens (B, H W), from 0 (black) to levels - 1 (white), row
     by row. Used in chapter 20."""
-    well = images.ndim == 4 and images.shape[1] == 1 and type(levels) is int and levels > 1
-    hint = "expected grey images (B, 1, H, W) in [-1, 1], and 17 levels or another number"
-    well = well and images.is_floating_point() and (images.abs() < 1.01).all()
-    check(well, f"images are {images.dtype} {tuple(images.shape)}, levels {levels}; {hint}")
+    well = images.ndim == 4 and images.shape[1] == 1 and (images.abs() < 1.01).all()
+    expect(well, "images", images, "grey images (B, 1, H, W) in [-1, 1]")
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
     """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in chapter
     20."""
-    _check_whole(x)
-    well = x.ndim == 2 and levels > 1 and ((x >= MASK) & (x < levels)).all() and height > 0
-    check(well and x.shape[1] % height == 0, f"x has shape {tuple(x.shape)}; expected (B, H W) "
-           f"with H = height = {height}, and tokens below levels = {levels}")  # fmt: skip
+    well = x.shape[1] % height == 0 and ((x >= MASK) & (x < levels)).all()
+    expect(well, "x", x, f"(B, H W) with H = height = {height}, and tokens below levels = {levels}")
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()
     return rearrange(images, "b (h w) -> b 1 h w", h=height)
 
 
 def _check_whole(x: Tensor) -> None:
-    kind = x.dtype if isinstance(x, Tensor) else repr(x)[:60]
-    check(kind == torch.long, f"tokens must be whole numbers (torch.long); got {kind}. "
-           "For images, use to_levels first; for text, encode")  # fmt: skip
+    well = isinstance(x, Tensor) and x.dtype == torch.long
+    expect(well, "x", x, "tokens (torch.long): for images, use to_levels first; for text, encode")
 
 
 def _check_clean(x0: Tensor) -> None:
     _check_whole(x0)
     well = x0.ndim == 2 and x0.numel() and (x0.is_cuda or x0.min() >= 0)
-    check(well, f"x0 has shape {tuple(x0.shape)}, or masks; expected (B, L), not empty, without")
+    expect(well, "x0", x0, "tokens (B, L), not empty, and without masks")
 
 
 def _check_shares(u: Tensor, x0: Tensor) -> None:
     rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x0.shape[:1]
-    well = rows and x0.ndim == 2 and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
-    given = f"{u.dtype} {tuple(u.shape)}" if isinstance(u, Tensor) else repr(u)
-    check(well, f"u is {given}; expected {len(x0)} floats from 0 to 1, one for each row (B, L)")
-
-
-def _check_probabilities(p: Tensor, xu: Tensor) -> None:
-    _check_whole(xu)
-    fits = p.ndim == 3 and p.shape[:2] == xu.shape and xu.max() < p.shape[2]
-    given = f"p has shape {tuple(p.shape)} for x_u {tuple(xu.shape)}"
-    check(fits, f"{given}; expected (B, L, V), and tokens below V")
-    well = (p >= 0).all() and (p.sum(-1) - 1).abs().max() < 1e-3
-    check(well, "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)")
+    well = rows and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
+    expect(well, "u", u, f"{len(x0)} floats from 0 to 1, one for each row (B, L)")
 
 
 def _check_causal(net: Callable) -> None:
-    blocks = net.blocks if isinstance(net, TokenNet) else []
-    check(all(b.causal for b in blocks), "the network sees what comes after; expected causal=True")
-
-
-def _check_alphabet(text: str) -> None:
-    check(isinstance(text, str), f"text is {text!r:.60}; expected one text, such as 'a mask'")
-    if other := sorted(set(text) - set(ALPHABET) - {"_"}):
-        raise ValueError(f"no tokens for {' '.join(map(repr, other))}; expected lower-case text of "
-                         f"the characters {ALPHABET!r}, and _ for a mask")  # fmt: skip
-
-
-def _check_steps(k: int) -> None:
-    whole = type(k) is int and k >= 1
-    check(whole, f"k is {k}; expected at least 1 token a step, or it never ends")
-
-
-def _check_tokens(net: TokenNet, x: Tensor, y: Tensor | None) -> None:
-    _check_whole(x)
-    check(x.ndim == 2 and x.numel(), f"x has shape {tuple(x.shape)}; expected (B, L), not empty")
-    if x.shape[1] > net.length:
-        raise ValueError(f"a row has {x.shape[1]} tokens, and this network takes {net.length}")
-    if x.max() >= net.vocab or x.min() < MASK:
-        raise ValueError(f"tokens must be 0 … {net.vocab - 1}, or {MASK} for the mask; these go "
-                         f"from {x.min().item()} to {x.max().item()}")  # fmt: skip
-    if (y is None) != (net.label is None):
-        raise ValueError("this network needs labels y" if y is None else "it takes no labels")
-    if y is not None:
-        n, rows = net.label.num_embeddings, isinstance(y, Tensor) and y.shape == x.shape[:1]
-        well = rows and y.dtype == torch.long and (y.is_cuda or 0 <= y.min() <= y.max() < n)
-        check(well, f"y isn't {len(x)} labels 0 … {n - 1}; expected torch.long, one for each row")
+    causal = all(block.causal for block in getattr(net, "blocks", ()))
+    expect(causal, "net", type(net).__name__, "causal=True: this one sees what comes after")

@@ -9,7 +9,6 @@ JavaScript.
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from PIL import Image
 
 from ddpm_lite import clipped, cosine_schedule, dpmpp_2m, from_v, guided, predict_x0, trajectory
 from ddpm_lite.audio import GAIN, HIGH, HOP, LOW, MELS, N_FFT, RATE
+from ddpm_lite.pages import as_int16
 from ddpm_lite.pretrained import load_sound
-from export_weights import rounded
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "listen"
@@ -34,18 +33,9 @@ NETS = {
 SEED, LABEL, STEPS, FRAMES = 1, 7, 15, 5
 
 
-def weights(name: str) -> dict:
-    """The tensors of a network, as unet.js reads them."""
-    numbers, units = rounded(load_sound(name).state_dict())
-    row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")
-    shapes = {key: list(value.shape) for key, value in numbers.items()}
-    tensors = {key: {"shape": shape, "scale": units[key]} for key, shape in shapes.items()}
-    return {"tensors": tensors, "int16": base64.b64encode(row.tobytes()).decode()}
-
-
 def script() -> str:
     """Everything as a script, which a page can load from a folder too."""
-    nets = {name: about | weights(name) for name, about in NETS.items()}
+    nets = {name: about | as_int16(load_sound(name).state_dict()) for name, about in NETS.items()}
     file = {"T": 1000, "form": FORM, "nets": nets}
     return f"{HEAD}const SOUNDS = {json.dumps(file, separators=(',', ':'))};\n"
 

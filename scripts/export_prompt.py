@@ -9,7 +9,6 @@ without JavaScript.
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 
@@ -17,9 +16,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ddpm_lite import ddim_step, from_v, guided, sample
+from ddpm_lite.pages import as_int16
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, NUMBERS
-from export_weights import rounded
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "book" / "live" / "prompt"
@@ -31,8 +30,6 @@ SEED, STEPS, SIDE = 2, 25, 128
 def script() -> str:
     """The weights as a script, which a page can load from a folder too."""
     net, schedule, tokenizer = load_text()
-    numbers, units = rounded(net.state_dict())
-    row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")
     file = {
         "T": schedule.T,
         "size": 16,
@@ -41,10 +38,7 @@ def script() -> str:
         "length": tokenizer.length,
         "pieces": tokenizer.pieces,
         "heldOut": sorted(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT),
-        "tensors": {
-            key: {"shape": list(value.shape), "scale": units[key]} for key, value in numbers.items()
-        },
-        "int16": base64.b64encode(row.tobytes()).decode(),
+        **as_int16(net.state_dict()),
     }
     return f"{HEAD}const SCENES = {json.dumps(file, separators=(',', ':'))};\n"
 

@@ -10,16 +10,15 @@ than float16.
 
 from __future__ import annotations
 
-import base64
 import json
 from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ddpm_lite import Schedule, UNet, clipped, from_v, load_pretrained, predict_x0, trajectory
+from ddpm_lite.pages import as_int16
 from ddpm_lite.pretrained import load_student
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,12 +26,6 @@ FOLDER = ROOT / "book" / "live" / "playground"
 HEAD = "// The weights of the digits. Written by scripts/export_weights.py: change nothing here.\n"
 SEED, LABEL, FRAMES = 1, 3, 11
 STUDENTS = (("progressive", "student", 8), ("mnist", "mnist", 28))  # its file, and pixels
-
-
-def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Each tensor as whole numbers up to 32767, and the unit that they count."""
-    units = {key: value.abs().max().item() / 32767 for key, value in state.items()}
-    return {key: (value / units[key]).round().short() for key, value in state.items()}, units
 
 
 def script(name: str = "digits") -> str:
@@ -50,16 +43,7 @@ def student(name: str, place: str, size: int) -> str:
 
 
 def weights(net: UNet, schedule: Schedule, size: int) -> str:
-    numbers, units = rounded(net.state_dict())
-    row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")
-    file = {
-        "T": schedule.T,
-        "size": size,
-        "tensors": {
-            key: {"shape": list(value.shape), "scale": units[key]} for key, value in numbers.items()
-        },
-        "int16": base64.b64encode(row.tobytes()).decode(),
-    }
+    file = {"T": schedule.T, "size": size, **as_int16(net.state_dict())}
     return json.dumps(file, separators=(",", ":"))
 
 

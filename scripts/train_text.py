@@ -49,7 +49,8 @@ from ddpm_lite.scenes import (
     random_caption,
     score_scenes,
 )
-from ddpm_lite.text import TextUNet, Tokenizer
+from ddpm_lite.text import TextUNet
+from ddpm_lite.tokenizer import Tokenizer
 
 FILE = Path(__file__).resolve().parents[1] / "ddpm_lite" / "weights" / "text.pt"
 

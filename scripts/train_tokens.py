@@ -31,9 +31,10 @@ from ddpm_lite import (  # isort: skip
     warmup_cosine,
 )  # fmt: skip
 from ddpm_lite.pretrained import load_prose
+from ddpm_lite.token_net import TokenNet
 
 from ddpm_lite.tokens import (  # isort: skip
-    ALPHABET, MASK, TokenNet, decode, encode, even_times, from_levels, left_to_right, masked_loss,
+    ALPHABET, MASK, decode, encode, even_times, from_levels, left_to_right, masked_loss,
     next_token_loss, to_levels, unmask,
 )  # fmt: skip
 

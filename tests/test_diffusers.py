@@ -15,6 +15,7 @@ from ddpm_lite import (
     sample,
     trajectory,
 )
+from ddpm_lite.conventions import convert_level, convert_prediction, convert_state
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -161,12 +162,12 @@ def test_edm_sigmas_of_a_schedule_are_theirs(name):
     scheduler = diffusers.EulerDiscreteScheduler(beta_schedule=name, timestep_spacing="trailing")
     scheduler.set_timesteps(1000)
     alpha_bar = OURS[name].alpha_bar.double()
-    sigmas = score.convert_level(alpha_bar[1:].flip(0), "alpha_bar", "edm")
+    sigmas = convert_level(alpha_bar[1:].flip(0), "alpha_bar", "edm")
     assert far(scheduler.sigmas[:-1] / sigmas, torch.ones(1000)) < 1e-3  # float32, at 1e-4
     x = torch.randn(1, 3, dtype=torch.float64)
     for t in (1000, 500, 20):
         scaled = scheduler.scale_model_input(x, scheduler.timesteps[1000 - t])
-        ours = score.convert_state(x, alpha_bar[t : t + 1], "edm", "vp")
+        ours = convert_state(x, alpha_bar[t : t + 1], "edm", "vp")
         scheduler._step_index = None
         assert far(scaled, ours) < CLOSE[name]
 
@@ -190,15 +191,15 @@ def test_our_flow_time_is_the_sigma_of_their_flow_scheduler():
     """At u the state is (1 - u) x0 + u eps, and a step adds (s - u) times the velocity."""
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(10)
-    alpha_bar = score.convert_level(scheduler.sigmas[1:-1].double(), "flow", "alpha_bar")
-    assert far(score.convert_level(alpha_bar, "alpha_bar", "flow"), scheduler.sigmas[1:-1]) < 1e-6
+    alpha_bar = convert_level(scheduler.sigmas[1:-1].double(), "flow", "alpha_bar")
+    assert far(convert_level(alpha_bar, "alpha_bar", "flow"), scheduler.sigmas[1:-1]) < 1e-6
     x0, eps = torch.randn(2, 9, 3, dtype=torch.float64)
     a = alpha_bar[:, None]
     xt = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    ours = score.convert_state(xt, alpha_bar, "vp", "flow")
+    ours = convert_state(xt, alpha_bar, "vp", "flow")
     theirs_ = scheduler.scale_noise(x0, scheduler.timesteps[1:], eps)
     assert far(ours, theirs_) < 1e-6
-    v = score.convert_prediction(eps, xt, alpha_bar, "eps", "velocity")
+    v = convert_prediction(eps, xt, alpha_bar, "eps", "velocity")
     u, s = scheduler.sigmas[1], scheduler.sigmas[2]
     step = scheduler.step(v[:1].float(), scheduler.timesteps[1], ours[:1].float()).prev_sample
     assert far(step, ours[:1] + (s - u) * v[:1]) < 1e-5

@@ -20,6 +20,7 @@ import ddpm_lite as d
 from ddpm_lite import (
     audio,
     control,
+    conventions,
     distill,
     editing,
     finetune,
@@ -27,12 +28,15 @@ from ddpm_lite import (
     gan,
     likelihood,
     metrics,
+    pages,
     plot,
     pretrained,
     scenes,
     score,
     sounds,
     text,
+    token_net,
+    tokenizer,
     tokens,
     transformer,
     vae,
@@ -52,7 +56,7 @@ unet = d.UNet(1, 8, (1, 2), num_classes=3)
 halves = d.UNet(1, 8, (1, 2), out_channels=2)
 mlp = d.MLP(2, 16, 1)
 encoder = text.TextEncoder(20, 8)
-dit, filler = transformer.DiT(1, 2, 16, 1, 2), tokens.TokenNet(5, 6, 16, 1)
+dit, filler = transformer.DiT(1, 2, 16, 1, 2), token_net.TokenNet(5, 6, 16, 1)
 images = vae.conv_vae(width=8)
 generator, critic = gan.small_generator(8, 4), gan.small_discriminator(4)
 of_generator = torch.optim.SGD(generator.parameters(), 0.1)
@@ -168,14 +172,14 @@ LIKELIHOOD = {
     "256 levels for their width": (
         lambda: likelihood.bits_per_dim(U, 64, 256), "width is 256; expected 1, or the distance"),
     "levels of 0 … 255": (
-        lambda: likelihood.dequantise(WHITE, 256), "x0 has values far beyond [-1, 1]; for byte"),
+        lambda: likelihood.dequantise(WHITE, 256), RANGE),
     "levels of bytes": (
-        lambda: likelihood.dequantise(X.byte(), 256), "use x.float() / 127.5 - 1"),
+        lambda: likelihood.dequantise(X.byte(), 256), TypeError, "use x.float() / 127.5 - 1"),
     "a decoder without variance": (
         lambda: likelihood.decoder_log_prob(X, X, 0 * X, None),
-        "the variance isn't a tensor of numbers above 0"),
+        "the variance is torch.float32 of shape (4, 1, 8, 8); expected a tensor of numbers"),
     "a divergence from a point": (
-        lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "tensor of numbers above 0"),
+        lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "expected a tensor of numbers"),
     "w is 2": (
         lambda: likelihood.fixed_variance(model, S, 2.0)(X, 5 * T, 3 * T),
         "w is 2.0; expected a number in [0, 1], or a tensor with 4 axes"),
@@ -190,7 +194,7 @@ LIKELIHOOD = {
         ode([0, 0.5, 100]), "expected an order of whole numbers from 0 to T = 100"),
     "a number of steps for an ODE": (ode(50), "expected an order of whole numbers from 0 to"),
     "a model under no_grad in an ODE": (
-        ode(model=blind), "the model has no gradient; call it without torch.no_grad()"),
+        ode(model=blind), "expected a gradient: call the model without torch.no_grad()"),
 }  # fmt: skip
 
 SCORE = {
@@ -198,7 +202,7 @@ SCORE = {
         lambda: score.mixture_score(POINTS, MEANS[0], 0.1),
         "means is torch.float32 of shape (2,); expected (K, D) with D as in x (4, 2)"),
     "a mixture of points without noise": (
-        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is torch.float32 of shape"),
+        lambda: score.mixture_score(POINTS, MEANS, 0.0), "the variance is 0.0; expected a number"),
     "one sigma for all": (dsm(torch.tensor(0.5)), "sigma is torch.float32 of shape (); expected 4"),
     "sigma as a number": (dsm(0.5), "sigma is 0.5; expected 4 numbers above 0, one for each row"),
     "a sigma of one row": (dsm(U[:1]), "sigma is torch.float32 of shape (1,); expected 4 numbers"),
@@ -221,8 +225,7 @@ SCORE = {
     "a step of an SDE at a float": (
         lambda: score.sde_step(score.vp(), model, POINTS, 0.5, 0.4), "(u, s) is (0.5, 0.4); expec"),
     "timesteps for the times of an SDE": (
-        reversed_(torch.arange(100.0, -1, -10)), "expected a tensor of falling values, 0 or more, "
-        "at most 1"),
+        reversed_(torch.arange(100.0, -1, -10)), "times[0] is 100.0; expected at most 1: u is t"),
     "a number of steps for an SDE": (reversed_(50), "times is 50; expected a tensor of falling"),
     "half a noise level": (
         lambda: score.edm_sigmas(2.5), "(n, low, high) is (2.5, 0.002, 80.0); expected n > 1"),
@@ -236,20 +239,20 @@ SCORE = {
     "a weight of the logarithm of the SNR": (
         lambda: score.min_snr_weight(S.snr[1:].log(), "v"), "expected ratios of signal and noise"),
     "a timestep as a level of flow": (
-        lambda: score.convert_level(torch.tensor([500.0]), "flow", "edm"),
+        lambda: conventions.convert_level(torch.tensor([500.0]), "flow", "edm"),
         "value is [500.0]; expected a tensor of levels of the convention 'flow'"),
     "a level as a number": (
-        lambda: score.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor of lev"),
+        lambda: conventions.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor"),
     "alpha_bar of another batch": (
-        lambda: score.convert_state(POINTS, U[:3], "vp", "edm"),
+        lambda: conventions.convert_state(POINTS, U[:3], "vp", "edm"),
         "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of one shape"),
     "one prediction for four rows": (
-        lambda: score.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
+        lambda: conventions.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
         "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of one shape"),
     "a time beyond T between the rows": (
-        lambda: score.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a tensor in"),
+        lambda: conventions.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a ten"),
     "the time of an alpha_bar above 1": (
-        lambda: score.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a tensor of"),
+        lambda: conventions.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a t"),
 }  # fmt: skip
 
 ROWS = "floats from 0 to 1, one for each row"
@@ -360,7 +363,7 @@ CAPTIONS = {
         lambda: scenes.random_caption(scenes.Random(0), "four"), "kind is 'four'; expected one of"),
     "a seed for its generator": (
         lambda: scenes.random_caption(0), "random is 0; expected random.Random(0)"),
-    "nothing to draw": (drawn(), "there is nothing to draw; expected layouts with at"),
+    "nothing to draw": (drawn(), "layouts is [()]; expected one with at least one"),
     "a place that there isn't, the big one to Python": (
         drawn((-1, "red", 7)), "a layout is ((-1, 'red', 7),); expected a place 0 … 4"),
     "a digit -1, a nine to Python": (drawn((0, "red", -1)), "expected a place 0 … 4, a colour and"),
@@ -369,46 +372,46 @@ CAPTIONS = {
         lambda: scenes.draw_scenes(["red seven"], X, T), "a layout is 'red seven'; expected a pla"),
     "a digit that there are no drawings of": (
         lambda: scenes.draw_scenes([(RED,)], X, T), "a digit that y has for each thing"),
-    "no scene": (lambda: scenes.make_scenes(0, X, T), "n is 0; expected a whole number of scenes"),
+    "no scene": (lambda: scenes.make_scenes(0, X, T), "layouts is []; expected one with at le"),
     "digits of 0 … 255": (lambda: scenes.draw_scenes([(RED,)], WHITE, T), "the range of x0 is"),
     "scenes of 8 x 8": (
-        lambda: scenes.Reader(4).read(torch.zeros(2, 3, 8, 8)), "scenes are (2, 3, 8, 8); expect"),
+        lambda: scenes.Reader(4).read(torch.zeros(2, 3, 8, 8)), "x is torch.float32 of shape (2, "),
     "a scene of NaN, which had a red zero": (
         lambda: scenes.Reader(4).read(torch.full((2, 3, 16, 16), math.nan)), "is (nan, nan); exp"),
     "no scene to score": (
-        lambda: scenes.score_scenes([], []), "expected a list of layouts, from Reader.read, and"),
+        lambda: scenes.score_scenes([], []), "read is []; expected a layout for each caption"),
     "a caption that can't be drawn": (
         lambda: scenes.score_scenes([(RED,)], ["red one above red two above red six"]),
-        "the caption 'red one above red two above red six' can't be drawn"),
+        "the caption is 'red one above red two above red six'; expected one that can"),
     "no caption": (
-        lambda: text.Tokenizer(["red"])([]), "captions is []; expected a list of texts, one at"),
-    "a number for a caption": (lambda: text.Tokenizer(["red"])([7]), "captions is [7]; expected"),
+        lambda: tokenizer.Tokenizer(["red"])([]), "captions is []; expected a list of text"),
+    "a number for a caption": (lambda: tokenizer.Tokenizer(["red"])([7]), "captions is [7]; expe"),
     "words in one text, which became letters": (
-        lambda: text.Tokenizer("red seven"), "pieces is 'red seven'; expected a list of words"),
+        lambda: tokenizer.Tokenizer("red seven"), "pieces is 'red seven'; expected a list of"),
     "an empty piece, which never ended": (
-        lambda: text.Tokenizer(["red", ""]), "pieces is ['red', '']; expected a list of words"),
+        lambda: tokenizer.Tokenizer(["red", ""]), "pieces is ['red', '']; expected a list of"),
     "a piece in capitals, which no caption has": (
-        lambda: text.Tokenizer(["Red"]), "expected a list of words in small letters"),
+        lambda: tokenizer.Tokenizer(["Red"]), "expected a list of words in small letters"),
     "a mask that hides every word": (
         lambda: text.attention_weights(X, X, torch.zeros(4, 8, dtype=torch.bool)),
-        "the mask isn't one, or hides a whole row; expected bool (4, 8)"),
+        "expected bool (4, 8), and in each row a True: a token that isn't padding"),
     "a mask of numbers for words": (
-        lambda: text.attention_weights(X, X, torch.ones(4, 8)), "expected bool (4, 8), with a Tru"),
+        lambda: text.attention_weights(X, X, torch.ones(4, 8)), "the mask is torch.float32 of sh"),
     "words without heads": (
         lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c) and"),
     "three heads for 8 channels": (
-        lambda: text.CrossAttention(8, 4, 3), "there are 8 channels; expected a multiple of heads"),
+        lambda: text.CrossAttention(8, 4, 3), "channels is 8; expected a multiple of heads = 3"),
     "captions for tokens": (
-        lambda: encoder(["red"]), TypeError, "y is ['red']; expected int64 (B, L)"),
+        lambda: encoder(["red"]), "y is ['red']; expected tokens 0 … 19, int64 (B, L)"),
     "one caption for four images": (
         lambda: text.TextCondition(8, 8, encoder)(T, T[:1, None]),
-        "y has 1 captions; expected 4, one for each row"),
+        "y is torch.int64 of shape (1, 1); expected 4 captions, one for each row"),
     "a tokenizer for their number": (
-        lambda: text.TextUNet(text.Tokenizer(["red"])), "expected their number, len(tokenizer.pie"),
+        lambda: text.TextUNet(tokenizer.Tokenizer(["red"])), "expected their number, len(token"),
     "reading at a level that there isn't": (
-        lambda: text.TextUNet(20, mults=(1, 2), attention=(5,)), "attention at levels that there"),
+        lambda: text.TextUNet(20, mults=(1, 2), attention=(5,)), "attention is (5,); expected"),
     "maps of a network that doesn't read": (
-        lambda: text.attention_maps(unet, X, T, T), "the network has no cross-attention; expected"),
+        lambda: text.attention_maps(unet, X, T, T), "net is 'UNet'; expected one with cross-at"),
 }  # fmt: skip
 
 SOUNDS = {
@@ -465,38 +468,40 @@ DISTILL = {
 
 TOKENS = {
     "a list of texts": (lambda: tokens.encode(["a"]), "text is ['a']; expected one text, such as"),
-    "a batch as one text": (lambda: tokens.decode(HIDDEN), "x has shape (4, 6) and tokens that"),
+    "a batch as one text": (lambda: tokens.decode(HIDDEN), "x is torch.int64 of shape (4, 6); "),
     "a token of -2, a bracket to Python": (
         lambda: tokens.decode(torch.tensor([-2])), "expected one row (L,) of 0 … 45, or -1"),
-    "tokens in a list": (lambda: tokens.decode([1, 2]), "whole numbers (torch.long); got [1, 2]"),
+    "tokens in a list": (lambda: tokens.decode([1, 2]), "x is [1, 2]; expected tokens (torch.l"),
     "timesteps for shares of masks": (
-        lambda: tokens.mask_tokens(HIDDEN + 1, 5 * T), "u is torch.int64 (4,); expected 4 floats"),
+        lambda: tokens.mask_tokens(HIDDEN + 1, 5 * T), "u is torch.int64 of shape (4,); expect"),
     "a share above 1": (
         lambda: tokens.mask_tokens(HIDDEN + 1, 500 * U), "expected 4 floats from 0 to 1, one for"),
     "shares as a column, which made a cube": (
-        lambda: tokens.mask_tokens(HIDDEN + 1, U[:, None]), "u is torch.float32 (4, 1); expected "),
+        lambda: tokens.mask_tokens(HIDDEN + 1, U[:, None]), "u is torch.float32 of shape (4, 1); "),
     "logits for probabilities": (
         lambda: tokens.token_posterior(torch.ones(4, 6, 5), HIDDEN, 0.5, 0.2),
-        "p doesn't sum to 1; expected probabilities: for logits, use softmax(-1)"),
+        "expected probabilities (B, L, V) with sum 1: for logits, use softmax(-1)"),
     "masks in the data": (
-        lambda: tokens.masked_loss(filler, HIDDEN), "x0 has shape (4, 6), or masks; expected (B, "),
+        lambda: tokens.masked_loss(filler, HIDDEN), "expected tokens (B, L), not empty, and "),
     "no tokens to learn": (
-        lambda: tokens.masked_loss(filler, HIDDEN[:0] + 1), "expected (B, L), not empty, without"),
+        lambda: tokens.masked_loss(filler, HIDDEN[:0] + 1), "expected tokens (B, L), not empty, a"),
     "nothing is hidden": (
-        lambda: tokens.masked_loss(filler, HIDDEN + 1, torch.zeros), "a time u is 0, where nothin"),
+        lambda: tokens.masked_loss(filler, HIDDEN + 1, torch.zeros), "expected times above 0, whe"),
     "half a token": (
         lambda: [*tokens.unmask(filler, HIDDEN, 1.5)], "k is 1.5; expected at least 1 token a ste"),
-    "text for tokens": (lambda: [*tokens.unmask(filler, "a_b")], "got 'a_b'. For images, use to_l"),
+    "text for tokens": (lambda: [*tokens.unmask(filler, "a_b")], "x is 'a_b'; expected tokens (to"),
     "a network that sees the answer": (
-        lambda: tokens.next_token_loss(filler, HIDDEN + 1), "the network sees what comes after; e"),
+        lambda: tokens.next_token_loss(filler, HIDDEN + 1), "expected causal=True: this one sees"),
     "three heads for a width of 16": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, 3), "width is 16; expected a multiple of heads = 3"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, 3), "width is 16; expected a multiple of heads"),
     "one row without a batch": (
-        lambda: filler(HIDDEN[0]), "x has shape (6,); expected (B, L), not empty"),
+        lambda: filler(HIDDEN[0]), "x is torch.int64 of shape (6,); expected tok"),
     "a label too large for tokens": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, 3 * T), "y isn't 4 labels 0 …"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, 3 * T),
+        "expected 4 labels 0 … 2, int64, one for each row"),
     "one label for four rows of tokens": (
-        lambda: tokens.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, T[:1]), "y isn't 4 labels 0 …"),
+        lambda: token_net.TokenNet(5, 6, 16, 1, num_classes=3)(HIDDEN, T[:1]),
+        "expected 4 labels 0 … 2, int64, one for each row"),
     "grey levels of NaN": (lambda: tokens.to_levels(NAN), "expected grey images (B, 1, H, W) in"),
     "grey levels of 0 … 255": (lambda: tokens.to_levels(WHITE), "expected grey images (B, 1, H, W"),
     "levels beyond white": (
@@ -508,44 +513,44 @@ TOKENS = {
 FINETUNE = {
     "a drawing with another sign": (
         lambda: finetune.drawings("#.x"), "expected drawings of the signs . + and #, all of the"),
-    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same height and width"),
+    "a ragged drawing": (lambda: finetune.drawings("##\n#"), "all of the same width"),
     "a LoRA of strength 0": (
-        lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "alpha is 0; expected a number above 0"),
+        lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "is (4, 0); expected a whole number an"),
     "one of two layers isn't there": (
-        lambda: finetune.add_lora(unet, ("conv1", "qvk")), "no layer is called qvk; there are"),
+        lambda: finetune.add_lora(unet, ("conv1", "qvk")), "names is ('conv1', 'qvk'); expected"),
     "a hint of bytes": (
         lambda: control.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
     "t / T with a hint": (
         lambda: control.Control(unet)(X, U, None, X), "t isn't 4 timesteps 1 … T; expected one"),
     "one t with a hint": (lambda: control.Control(unet)(X, T[:1], None, X), "t isn't 4 timesteps"),
     "a schedule that the page doesn't have": (
-        lambda: finetune.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
-        "the schedule has T = 100, or isn't cosine; expected cosine_schedule(1000)"),
+        lambda: pages.playground_file(d.UNet(1, 8, (1, 2), num_classes=10), S),
+        "schedule.T is 100; expected cosine_schedule(1000), the only one that the page has"),
 }  # fmt: skip
 
 METRICS = {
     "features of NaN": (
-        lambda: d.mmd(POINTS * math.nan, POINTS), "features are whole numbers, NaN or infinite"),
-    "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "whole numb"),
+        lambda: d.mmd(POINTS * math.nan, POINTS), "features is torch.float32 of shape (4, 2); ex"),
+    "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "features i"),
     "features of NumPy": (
-        lambda: d.mmd(POINTS.numpy(), POINTS), "expected two tensors of features, (N, D) and (M,"),
+        lambda: d.mmd(POINTS.numpy(), POINTS), "expected floats (N, D), N at least 2, without NaN"),
     "a ball to the 20th of four": (
         lambda: d.precision_recall(POINTS, POINTS, 20), "k is 20; expected 1 … 3, fewer than the"),
     "variances for a covariance": (
         lambda: d.frechet_gaussians(U, U, U, U), "expected (D,), (D, D), (D,) and (D, D)"),
     "a matrix that is no covariance": (
         lambda: d.frechet_gaussians(U[:2], torch.tensor([[1, 0.9], [0, 1]]), U[:2], MEANS),
-        "a covariance isn't symmetric, or has a NaN"),
+        "expected a symmetric one without NaN, x.T.cov()"),
     "more neighbours than rows": (lambda: d.nearest(X, X, 20), "k is 20; expected 1 … 4"),
     "features of bytes": (
         lambda: d.Classifier().features(X.byte()), "x is torch.uint8 of shape (4, 1, 8, 8); expec"),
     "a classifier of floats as labels": (
-        lambda: d.fit_classifier(X, U), "y (4,) and torch.float32; expected images (N, C, H, W)"),
-    "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "int64 labels 0, 1, … (N"),
+        lambda: d.fit_classifier(X, U), "y is torch.float32 of shape (4,); expected 4 labels 0,"),
+    "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "expected 4 labels 0, 1,"),
     "samples of another size": (
         lambda: metrics.score(X, X[..., :4, :4], X, metrics.coarse_pixels), "images of one size"),
     "a name for features": (
-        lambda: metrics.score(X, X, X, "inception"), "features is 'inception', halves 20; expecte"),
+        lambda: metrics.score(X, X, X, "inception"), "(features, halves) is ('inception', 20); e"),
 }  # fmt: skip
 
 CORE = {

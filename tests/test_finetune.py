@@ -1,8 +1,6 @@
 """Fine-tuning: nothing changes at the start, only what should learn learns, and nothing is lost."""
 
-import base64
 import copy
-import json
 from functools import partial
 
 import pytest
@@ -18,7 +16,6 @@ from ddpm_lite.finetune import (
     add_lora,
     drawings,
     plain,
-    playground_file,
     prior_loss,
     without_lora,
 )
@@ -245,7 +242,7 @@ def test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels():
     assert prior_loss(net, S, new, old, 0.0) == parts[0]
 
 
-# Drawings, and the file for the page
+# Drawings
 
 
 def test_drawings_are_read_from_text():
@@ -257,36 +254,6 @@ def test_drawings_are_read_from_text():
     assert drawings(HEARTS).shape == (10, 1, 8, 8)
     with pytest.raises(ValueError):
         drawings("#. .+\n.. ")
-
-
-def test_the_file_for_the_page_holds_the_weights_to_two_bytes():
-    """Whole numbers of two bytes, the low one first, and their unit; the page reads the same."""
-    net, schedule, _ = load_pretrained("digits")
-    add_lora(net, ("qkv",))
-    add_label(net)
-    moved(net.mid[0].attention.qkv)
-    file = json.loads(playground_file(net, schedule, ("♥",)))
-    assert (file["T"], file["size"], file["names"]) == (1000, 8, ["♥"])
-    raw = base64.b64decode(file["int16"])
-    numbers = torch.tensor(list(raw), dtype=torch.uint8).view(torch.int16)
-    state, start = plain(net).state_dict(), 0
-    assert list(file["tensors"]) == list(state)
-    for key, value in state.items():
-        about = file["tensors"][key]
-        assert about["shape"] == list(value.shape)
-        mine = numbers[start : start + value.numel()].reshape(value.shape) * about["scale"]
-        assert (mine - value).abs().max() <= 0.51 * about["scale"]
-        start += value.numel()
-    assert start == len(numbers)
-
-
-def test_the_file_is_that_of_the_page_s_own_weights():
-    from pathlib import Path
-
-    text = (Path(__file__).parents[1] / "book/live/playground/weights.js").read_text("ascii")
-    page = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    mine = json.loads(playground_file(*load_pretrained("digits")[:2]))
-    assert all(mine[key] == value for key, value in page.items())
 
 
 # What is refused
@@ -303,31 +270,23 @@ def test_other_layers_are_refused(layer):
 
 @pytest.mark.parametrize("rank", [0, 2.0])
 def test_a_rank_is_a_whole_number(rank):
-    with pytest.raises(ValueError, match=f"rank is {rank}"):
+    with pytest.raises(ValueError, match=f"is \\({rank}, 4.0\\); expected a whole number"):
         LoRA(nn.Linear(2, 2), rank)
 
 
 def test_names_that_do_not_occur_are_refused():
     """S20: an adapter that is never wired in."""
-    with pytest.raises(ValueError, match=r"no layer is called to_q, to_k; there are \['0', '2'"):
+    with pytest.raises(ValueError, match=r"names is \('to_q', 'to_k'\); expected .* of \['0', '2'"):
         add_lora(small(), ("to_q", "to_k"))
-    with pytest.raises(TypeError, match="names is 'conv1'; expected a tuple"):
+    with pytest.raises(ValueError, match="names is 'conv1'; expected a tuple"):
         add_lora(small(), "conv1")
 
 
 def test_a_network_without_labels_gets_no_new_one():
     for net in (UNet(1, 8, (1, 2)), nn.Linear(2, 2)):
-        with pytest.raises(ValueError, match="expected a network with num_classes"):
+        with pytest.raises(ValueError, match="expected that of a network with num_classes"):
             add_label(net)
     net = small()
     add_label(net)
     with pytest.raises(ValueError, match="without a new label"):
         add_label(net)
-
-
-def test_a_file_needs_a_name_for_each_new_label():
-    net, schedule, _ = load_pretrained("digits")
-    with pytest.raises(ValueError, match="has 10 labels, and there are 1 names"):
-        playground_file(net, schedule, ("♥",))
-    with pytest.raises(ValueError, match="has no labels"):
-        playground_file(UNet(1, 8, (1, 2)), schedule)

@@ -325,19 +325,19 @@ REFUSED = {
         "levels is 0.125; expected 256 for bytes"),
     "a network with one output": (
         lambda: hybrid_loss(NET, cosine_schedule(9), POINTS),
-        "the network returns (4, 2); expected (4, 4): the noise, then w"),
+        "the shape of the output is (4, 2); expected (4, 4): the noise, then w"),
     "a network with one output, as a step": (
         lambda: learned_variance(NET, cosine_schedule(9))(POINTS, rows(POINTS, 2), rows(POINTS, 1)),
-        "the network returns (4, 2); expected (4, 4)"),
+        "the shape of the output is (4, 2); expected (4, 4)"),
     "times that rise, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[0, 9]),
-        "times go from 9 to 0; expected an order"),
+        "times is [0, 9]; expected an order"),
     "times that stop early, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[9, 1]),
-        "times go from 1 to 9; expected an order"),
+        "times is [9, 1]; expected an order"),
     "times that fall, of an ODE": (
         lambda: ode_log_prob(NET, cosine_schedule(9), POINTS, [9, 0]),
-        "times go from 9 to 0; expected an order"),
+        "times is [9, 0]; expected an order"),
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ EXTRA = {
     "transformer": {"einops"},
     "finetune": {"einops"},
     "tokens": {"einops"},
+    "token_net": {"einops"},
     "audio": {"einops"},
     "data": {"sklearn", "torchvision", "PIL", "numpy"},
     "checkpoint": {"torchvision", "numpy"},
@@ -166,10 +167,22 @@ from mine.control import *
 net, x, t = UNet(1, 8, (1, 2), num_classes=3), torch.rand(2, 1, 8, 8), torch.tensor([1, 9])
 assert Control(net)(x, t, None, edges(x)).shape == x.shape
 """,
+    "pages": """
+from mine.diffusion import cosine_schedule
+from mine.nets import UNet
+from mine.pages import *
+file = playground_file(UNet(1, 8, (1, 2), num_classes=11), cosine_schedule(1000), ("♥",))
+assert file.startswith('{"T":1000,')
+""",
+    "tokenizer": """
+from mine.tokenizer import *
+y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+assert y.tolist() == [[1, 2, 3, 4, 0, 0], [1, 0, 0, 0, 0, 0]]
+""",
     "text": """
 import torch
 from mine.text import *
-y = Tokenizer(["red", "seven", "s"], length=6)(["red sevens", ""])
+y = torch.tensor([[1, 2, 3, 4, 0, 0], [1, 0, 0, 0, 0, 0]])
 net = TextUNet(5, width=8, mults=(1, 2), attention=(1,), dim=8, length=6)
 x, t = torch.randn(2, 3, 8, 8), torch.tensor([1, 9])
 assert net(x, t, y).shape == x.shape and len(attention_maps(net, x, t, y)) == 4
@@ -194,10 +207,17 @@ assert [t for t, _, _ in hops(f, s, x, [1000, 500, 0])] == [1000, 500]
 one = lambda x, u, s: torch.ones_like(x)
 assert mean_flow_loss(one, x, *mean_flow_times(50), x + 1) < 1e-9
 """,
+    "token_net": """
+import torch
+from mine.token_net import *
+x = torch.tensor([[0, 2, -1, -1]])
+assert TokenNet(3, 4, 16, 1)(x).shape == (1, 4, 3)
+assert TokenNet(3, 4, 16, 1, 4, 2, True, True)(x, torch.tensor([1])).isfinite().all()
+""",
     "tokens": """
 import torch
 from mine.tokens import *
-net, x = TokenNet(3, 4, 16, 1), torch.full((5, 4), MASK)
+net, x = lambda x: torch.zeros(*x.shape, 3), torch.full((5, 4), MASK)
 assert masked_loss(net, torch.zeros(64, 4, dtype=torch.long)) > 0.5
 *_, filled = unmask(net, x, 2)
 assert filled.min() >= 0 and filled.max() <= 2
@@ -232,6 +252,10 @@ from mine.score import *
 u = torch.linspace(1, 0.001, 200)
 x = reverse(vp(), lambda x, u: -x, torch.randn(2000, 2), u)  # the data are N(0, 1), like the noise
 assert abs(x.std() - 1) < 0.1
+""",
+    "conventions": """
+import torch
+from mine.conventions import *
 assert convert_level(torch.tensor(0.2), "alpha_bar", "edm").sub(2).abs() < 1e-5
 """,
     "editing": """
@@ -274,6 +298,10 @@ from mine.metrics import *
 x = torch.randn(50, 3)
 assert frechet_distance(x, x + 1) > 2.9 and abs(mmd(x, x)) < 1 and precision_recall(x, x) == (1, 1)
 assert nearest(x[:5], x)[1][:, 0].tolist() == [0, 1, 2, 3, 4]
+""",
+    "classifier": """
+import torch
+from mine.classifier import *
 images, labels = torch.rand(20, 1, 8, 8), torch.arange(20) % 2
 assert fit_classifier(images, labels, steps=1).features(images).shape == (20, 64)
 """,

@@ -9,7 +9,6 @@ from ddpm_lite.scenes import (
     BIG,
     COLOURS,
     HELD_OUT,
-    KINDS,
     NUMBERS,
     PIECES,
     Reader,
@@ -19,7 +18,8 @@ from ddpm_lite.scenes import (
     random_caption,
     score_scenes,
 )
-from ddpm_lite.text import Tokenizer
+from ddpm_lite.scenes.captions import KINDS
+from ddpm_lite.tokenizer import Tokenizer
 
 
 def places(caption):
@@ -53,12 +53,15 @@ def test_sizes_and_numbers():
     assert layouts("four blue twos") == [tuple((p, "blue", 2) for p in range(4))]
 
 
-UNKNOWN = ["five red sevens", "purple two", "red", "two red", "", "red seven over blue two"]
+UNKNOWN = [
+    "five red sevens", "purple two", "red", "two red", "two red seven", "",
+    "red seven over blue two",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("caption", [*UNKNOWN, "two red sevens above blue two"])
 def test_other_captions_are_refused(caption):
-    with pytest.raises(ValueError, match="expected a colour and a digit, such as 'red seven'"):
+    with pytest.raises(ValueError, match="expected a colour and a digit, such as 'red seven"):
         layouts(caption)
 
 
@@ -116,28 +119,28 @@ def test_digits_are_drawn_with_their_label(digits):
 
 
 def test_digits_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"expected digits \(M, 1, 8, 8\) and labels \(M,\)"):
+    with pytest.raises(ValueError, match=r"expected digits \(M, 1, 8, 8\), and y their labels"):
         draw_scenes([((0, "red", 1),)], torch.zeros(5, 1, 28, 28), torch.ones(5))
 
 
 ASKED = "red seven above blue two"
 
 
-@pytest.mark.parametrize("read, digits, colours, relation, scene, bag", [
-    (((0, "red", 7), (2, "blue", 2)), 1, 1, 1, 1, 1),
-    (((1, "red", 7), (3, "blue", 2)), 1, 1, 1, 1, 1),
-    (((0, "blue", 7), (2, "red", 2)), 1, 0, 1, 0, 1),  # the colours are exchanged
-    (((0, "red", 2), (2, "blue", 7)), 0, 1, 1, 0, 1),  # the digits are
-    (((0, "blue", 2), (2, "red", 7)), 0, 0, 0, 0, 1),  # the places are
-    (((0, "red", 7), (1, "blue", 2)), 0.5, 0.5, 0, 0, 1),
-    (((0, "red", 9), (2, "blue", 2)), 0.5, 1, 1, 0, 0),
-    (((0, "red", 7), (2, "blue", 2), (3, "blue", 2)), 1, 1, 0, 0, 0),
-    ((), 0, 0, 0, 0, 0),
+@pytest.mark.parametrize("read, digits, colours, relation, scene", [
+    (((0, "red", 7), (2, "blue", 2)), 1, 1, 1, 1),
+    (((1, "red", 7), (3, "blue", 2)), 1, 1, 1, 1),
+    (((0, "blue", 7), (2, "red", 2)), 1, 0, 1, 0),  # the colours are exchanged
+    (((0, "red", 2), (2, "blue", 7)), 0, 1, 1, 0),  # the digits are
+    (((0, "blue", 2), (2, "red", 7)), 0, 0, 0, 0),  # the places are
+    (((0, "red", 7), (1, "blue", 2)), 0.5, 0.5, 0, 0),
+    (((0, "red", 9), (2, "blue", 2)), 0.5, 1, 1, 0),
+    (((0, "red", 7), (2, "blue", 2), (3, "blue", 2)), 1, 1, 0, 0),
+    ((), 0, 0, 0, 0),
 ])  # fmt: skip
-def test_a_score_tells_attributes_from_places(read, digits, colours, relation, scene, bag):
+def test_a_score_tells_attributes_from_places(read, digits, colours, relation, scene):
     scores = score_scenes([read], [ASKED])
-    assert scores == {"digits": digits, "colours": colours, "relations": relation,
-                      "scenes": scene, "bag": bag}  # fmt: skip
+    right = {"digits": digits, "colours": colours, "relations": relation, "scenes": scene}
+    assert scores == right
 
 
 def test_scores_are_shares_of_things_and_of_captions():

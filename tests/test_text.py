@@ -17,10 +17,10 @@ from ddpm_lite.text import (
     TextEncoder,
     TextLayer,
     TextUNet,
-    Tokenizer,
     attention_maps,
     attention_weights,
 )
+from ddpm_lite.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(PIECES)
 PAIR = ["red seven above blue two", "blue seven above red two"]
@@ -45,39 +45,6 @@ def small(**sizes):
     return TextUNet(len(PIECES) + 2, width=8, mults=(1, 2), attention=(1,), dim=16, **sizes)
 
 
-# The tokenizer
-
-
-def test_words_are_split_from_the_left_into_the_longest_pieces():
-    assert TOKENIZER.split("two red sevens") == ["<start>", "two", "red", "seven", "s"]
-    assert TOKENIZER.split("Sixes") == ["<start>", "six", "es"]
-    known = Tokenizer(["a", "ab", "abc", "bc", "d"])
-    assert known.split("abcd abd") == ["<start>", "abc", "d", "ab", "d"]
-
-
-def test_rows_begin_with_the_start_and_end_with_padding():
-    y = TOKENIZER(["red", "", "two red sixes"])
-    assert y.shape == (3, 16) and y.dtype == torch.int64
-    assert y[0].tolist() == [1, 2] + 14 * [0] and y[1].tolist() == [1] + 15 * [0]
-    names = [TOKENIZER.pieces[i] for i in y[2]]
-    assert names[:6] == ["<start>", "two", "red", "six", "es", "<pad>"]
-
-
-def test_the_order_of_the_words_is_the_order_of_the_tokens():
-    first, second = TOKENIZER(PAIR)
-    assert sorted(first.tolist()) == sorted(second.tolist()) and not torch.equal(first, second)
-
-
-def test_a_caption_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="unknown word 'purple' in 'purple two'; expected words"):
-        TOKENIZER(["purple two"])
-    with pytest.raises(ValueError, match="has 5 tokens; expected at most 4"):
-        Tokenizer(PIECES, length=4)(["two red sixes"])
-    with pytest.raises(TypeError, match=r"expected a list, \['red seven'\]"):
-        TOKENIZER("red seven")
-    assert Tokenizer(PIECES, length=5)(["two red sixes"]).min() > 0  # just fits
-
-
 # Attention
 
 
@@ -94,7 +61,7 @@ def test_the_weights_are_those_of_pytorch():
 
 def test_a_row_of_nothing_but_padding_has_no_weights():
     q = torch.randn(1, 1, 3, 4)
-    with pytest.raises(ValueError, match="hides a whole row"):
+    with pytest.raises(ValueError, match="in each row a True"):
         attention_weights(q, q, torch.zeros(1, 3, dtype=torch.bool))
 
 
@@ -187,14 +154,14 @@ def test_padding_is_never_read():
 
 
 @pytest.mark.parametrize("y, message", [
-    (torch.ones(2, 17, dtype=torch.int64), r"expected int64 \(B, L\) with L up to 16"),
-    (torch.ones(2, 4), "expected int64"),
-    (torch.ones(4, dtype=torch.int64), "expected int64"),
-    (torch.full((1, 3), 99), "expected 0 … 26, and not only padding"),
-    (torch.tensor([[1, 2], [0, 0]]), "and not only padding"),
+    (torch.ones(2, 17, dtype=torch.int64), r"int64 \(B, L\) with L up to 16"),
+    (torch.ones(2, 4), "y is torch.float32 of shape"),
+    (torch.ones(4, dtype=torch.int64), r"int64 \(B, L\)"),
+    (torch.full((1, 3), 99), "expected tokens 0 … 26"),
+    (torch.tensor([[1, 2], [0, 0]]), "a token that isn't padding"),
 ])  # fmt: skip
 def test_tokens_that_are_none_are_refused(y, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises(ValueError, match=message):
         TextEncoder(27)(y)
 
 

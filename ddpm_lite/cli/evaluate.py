@@ -5,7 +5,8 @@ from argparse import Namespace
 import torch
 
 from .. import Classifier, fit_classifier, load_classifier
-from ..metrics import coarse_pixels, inception_features, random_features, score
+from ..classifier import random_features
+from ..metrics import coarse_pixels, inception_features, score
 from ..pretrained import NAMES
 from .distributed import say
 from .images import some

@@ -18,8 +18,8 @@ from .uses_today import USES_TODAY
 TOLERANCE = 1e-5
 USES = USES | USES_TODAY
 PLACES = (
-    "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "text",
-    "audio", "distill", "tokens", "finetune", "control",
+    "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "tokenizer",
+    "text", "audio", "distill", "tokens", "token_net", "finetune", "control", "pages",
 )  # fmt: skip
 """Whose names aren't those of ddpm_lite: leaves of parts III and IV, and the probes of diagnose."""
 

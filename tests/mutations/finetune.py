@@ -18,16 +18,15 @@ BUGS = {
     "the rest of the network learns": (
         "add_lora", "net.requires_grad_(False)", "", "test_only_the_adapters_learn"),
     "S20: an adapter that isn't wired in": (
-        "add_lora", "setattr(net.get_submodule(parent), last, LoRA(layer, rank, alpha))",
-        "LoRA(layer, rank, alpha)",
+        "add_lora", "net.set_submodule(name, lora)", "lora",
         "test_lora_is_wired_in_at_each_layer_of_the_name_and_nowhere_else"),
     "S20: names that don't occur are ignored": (
-        "add_lora", "_check_names(net, names, found)", "",
+        "add_lora", "_check_names(net, names)", "",
         "test_names_that_do_not_occur_are_refused"),
     "S20: taken out by subtraction": (
-        "without_lora", "_put(net, name, part.layer)",
+        "without_lora", "net.set_submodule(name, part.layer)",
         "part.layer.weight.data = part.weight - (part.weight - part.layer.weight)\n"
-        "_put(net, name, part.layer)",
+        "net.set_submodule(name, part.layer)",
         "test_taking_an_adapter_out_gives_the_same_bits_back"),
     "merging changes the original": (
         "plain", "copy.deepcopy(net)", "net", "test_a_merged_layer_is_the_unmerged_one"),
@@ -52,10 +51,6 @@ BUGS = {
     "the weight of the prior is forgotten": (
         "prior_loss", "subject + weight * prior", "subject + prior",
         "test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels"),
-    "the high byte comes first": (
-        "playground_file", "torch.cat(numbers).view(torch.uint8).tolist()",
-        "torch.cat(numbers).view(torch.uint8).flip(0).tolist()",
-        "test_the_file_for_the_page_holds_the_weights_to_two_bytes"),
     "drawings are read upside down": (
         "drawings", "zip(*map(str.split, strip), strict=True)",
         "zip(*map(str.split, strip[::-1]), strict=True)",

@@ -15,9 +15,6 @@ BUGS = {
         "(root @ _sqrt(cov_b)).trace()", KNOWN),
     "one feature": ("frechet_distance", "torch.atleast_2d(x.T.cov())", "x.T.cov()", LINE),
     "statistics in float32": ("frechet_distance", "a, b = (a.double(), b.double())", "", SELF),
-    "features in training mode": (
-        "Classifier.features", "self.eval()", "self.train()",
-        "test_features_and_probabilities_belong_together"),
     "biased mmd": (
         "mmd", "(k.sum() - k.trace()) / (len(k) * (len(k) - 1))", "k.mean()",
         "test_mmd_is_unbiased"),
@@ -55,7 +52,4 @@ BUGS = {
     "open balls": (
         "_covered", "torch.cdist(x, data) <= radius", "torch.cdist(x, data) < radius",
         "test_the_edge_of_a_ball_belongs_to_it"),
-    "a seed that is lost": (
-        "fit_classifier", "torch.manual_seed(seed)", "None",
-        "test_fitting_depends_on_its_seed_alone_and_leaves_the_generator"),
 }  # fmt: skip

@@ -7,7 +7,6 @@ PARTS = "test_an_sde_is_the_derivative_of_its_signal_and_noise"
 LANGEVIN = "test_langevin_on_a_gaussian_has_the_variance_of_its_recursion"
 ONES = "test_preconditioning_gives_input_and_target_the_variance_1"
 HEUN = "test_heun_gains_a_factor_four_from_halved_steps"
-PAPERS = "test_states_and_predictions_are_those_of_their_papers"
 SHARES = "test_langevin_keeps_the_shares_it_starts_with_and_annealed_langevin_finds_them"
 ZERO = "test_zero_terminal_snr_keeps_the_first_rows_and_ends_at_0"
 PULL = "(1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))"
@@ -76,16 +75,4 @@ BUGS = {
     "0 / 0 where nothing but noise is left": (
         "min_snr_weight", "(gamma / snr).clamp(max=1)", "snr.clamp(max=gamma) / snr",
         "test_min_snr_is_one_loss_in_three_forms"),
-    # conventions
-    "lambda is the whole log SNR": (
-        "", "(a / (1 - a)).log() / 2", "(a / (1 - a)).log()",
-        "test_levels_are_their_formulas"),
-    "P17 the velocity's sign": (
-        "", "((r + n) * e - x) / r", "(x - (r + n) * e) / r", PAPERS),
-    "the prediction v with its sign turned": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
-    "P13 flow's states scaled as EDM's": (
-        "", "lambda a: a.sqrt() + (1 - a).sqrt()", "lambda a: a.sqrt()", PAPERS),
-    "time_at is off by one": (
-        "time_at", "k + (y - log[k]) / (log[k + 1] - log[k])",
-        "k + 1 + (y - log[k]) / (log[k + 1] - log[k])", "test_a_time_comes_back"),
 }  # fmt: skip

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from ddpm_lite import load_pretrained
-from ddpm_lite.finetune import add_label, add_lora, plain, playground_file
+from ddpm_lite.finetune import add_label, add_lora, plain
+from ddpm_lite.pages import playground_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "book" / "live" / "playground"
 NODE = shutil.which("node")
@@ -26,7 +27,7 @@ def taught():
         nn.init.normal_(net.get_submodule(name).B.weight, std=0.02)
     add_label(net)
     nn.init.normal_(net.condition.label.row)
-    return net, playground_file(net, schedule, ("♥",))
+    return net, playground_file(plain(net), schedule, ("♥",))
 
 
 def run(code, **values):

@@ -1,0 +1,55 @@
+"""Networks for the pages of the book that run in a browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import torch
+from torch import Tensor
+
+from .diffusion import Schedule, cosine_schedule, expect
+from .nets import UNet
+
+
+def as_int16(state: dict[str, Tensor]) -> dict:
+    """Weights as whole numbers of two bytes, up to 32767, in base64, and the shape of each tensor
+    with the unit that its numbers count."""
+    units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
+    numbers = [(value / units[key]).round().short().flatten() for key, value in state.items()]
+    row = bytes(torch.cat(numbers).view(torch.uint8).tolist())  # the low byte first
+    tensors = {k: {"shape": list(v.shape), "scale": units[k]} for k, v in state.items()}
+    return {"tensors": tensors, "int16": base64.b64encode(row).decode()}
+
+
+def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) -> str:
+    """A network of the digits as the text of a file for the page "Denoise in your browser".
+
+    Args:
+        net: of images (B, 1, 8, 8), with ordinary layers, see ``finetune.plain``.
+        schedule: ``cosine_schedule(1000)``, the only one that the page has.
+        names: what the page calls the labels after 9, such as ("♥",).
+
+    Each weight takes two bytes, see ``as_int16``. Used in chapter 21.
+    """
+    state = {key: value.cpu() for key, value in net.state_dict().items()}
+    _check_net(net, state, names)
+    _check_schedule(schedule)
+    file = {"T": schedule.T, "size": 8, **as_int16(state), "names": list(names)}
+    return json.dumps(file, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_net(net: UNet, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
+    given = net.channels, net.condition.num_classes
+    hint = f"1 grey channel, and 10 labels and {len(names)} for names"
+    expect(given == (1, 10 + len(names)), "(channels, labels)", given, hint)
+    adapted = [key for key in state if key.endswith((".layer.weight", ".label.row"))]
+    expect(not adapted, "a part of the network", adapted[:1], "plain(net), with ordinary layers")
+    finite = all(value.isfinite().all() for value in state.values())
+    expect(finite, "a weight", torch.nan, "finite weights")
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    theirs, page = schedule.alpha_bar.cpu().float(), cosine_schedule(1000).alpha_bar
+    same = schedule.T == 1000 and torch.allclose(theirs, page, atol=1e-4)
+    expect(same, "schedule.T", schedule.T, "cosine_schedule(1000), the only one that the page has")

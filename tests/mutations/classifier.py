@@ -1,0 +1,10 @@
+"""Bugs of classifier.py: name: (function, code, what it becomes, the test that must fail)."""
+
+BUGS = {
+    "features in training mode": (
+        "Classifier.features", "self.eval()", "self.train()",
+        "test_features_and_probabilities_belong_together"),
+    "a seed that is lost": (
+        "fit_classifier", "torch.manual_seed(seed)", "None",
+        "test_fitting_depends_on_its_seed_alone_and_leaves_the_generator"),
+}  # fmt: skip

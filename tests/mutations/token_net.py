@@ -1,0 +1,25 @@
+"""Bugs of token_net.py: name: (function, code, what it becomes, the test that must fail)."""
+
+BUGS = {
+    "a block that's always causal": (
+        "TokenBlock.forward", "is_causal=self.causal", "is_causal=True",
+        "test_a_block_mixes_places_and_keeps_its_shape"),
+    "a block that's never causal": (
+        "TokenBlock.forward", "is_causal=self.causal", "is_causal=False",
+        "test_tokens.py::test_a_causal_network_sees_only_what_came_before"),
+    "a stretched pair instead of a turned one": (
+        "rotated", "a * angle.cos() - b * angle.sin()", "a * angle.cos() + b * angle.sin()",
+        "test_rotated_products_know_distances_alone"),
+    "nothing is turned": (
+        "TokenBlock.forward", "(rotated(q), rotated(k)) if self.rotary else (q, k)", "(q, k)",
+        "test_a_rotary_block_knows_places"),
+    "the mask has the last token's embedding": (
+        "TokenNet.forward", "x % (self.vocab + 1)", "x % self.vocab",
+        "test_the_mask_has_an_entry_of_its_own_and_is_never_predicted"),
+    "no places for tokens": (
+        "TokenNet.forward", "self.token(x % (self.vocab + 1)) + self.place[:x.shape[1]]",
+        "self.token(x % (self.vocab + 1))", "test_a_network_with_masks_sees_both_sides"),
+    "the label is lost": (
+        "TokenNet.forward", "h + self.label(y)[:, None]", "h",
+        "test_a_label_reaches_the_network_and_wrong_input_is_refused"),
+}  # fmt: skip
