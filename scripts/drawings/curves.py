@@ -1,8 +1,8 @@
-"""Drawings computed from a formula: the posterior as a product, and what an average remembers."""
+"""Drawings computed from a formula: Gaussians, mean and median, and what an average remembers."""
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import exp, sqrt, tanh
 
 from ddpm_lite import linear_schedule
 
@@ -83,3 +83,84 @@ def _bars(d: Drawing, axis: float, title: str, decays: list[float]) -> None:
             d.rect(x, round(axis - high, 1), w, high, kind)
     d.text(48, axis - round(110 * left) - 12, f"{100 * left:.0f} %", "noise")
     d.text(482, axis - round(110 * bars[-1][2]) - 12, f"{100 * bars[-1][2]:.0f} %", "model")
+
+
+def _bell(mean: float, sd: float, area: float, axis: float) -> list[tuple[float, float]]:
+    """The points of a bell above the axis."""
+    xs = range(round(mean - 3.2 * sd), round(mean + 3.2 * sd) + 1, 4)
+    return [(x, round(axis - area / sd * exp(-((x - mean) ** 2) / (2 * sd**2)), 1)) for x in xs]
+
+
+@drawing(height=290)
+def two_means(d: Drawing) -> None:
+    """One term of the bound compares two Gaussians of equal width.
+
+    Two bells over x_{t-1}, as wide as each other. Both means begin at x_t and go left: the mean of
+    the posterior by the true noise, the mean of the model by the predicted noise, each times the
+    same factor. So the distance of the means is the error of the noise, times that factor.
+    """
+    axis, start, true, guess, sd = 168, 478, 178, 268, 50
+    d.line((4, axis), (516, axis), kind="grid")
+    for mean, kind, y in ((true, "data", 226), (guess, "model", 266)):
+        d.line(*_bell(mean, sd, 5900, axis), kind=kind)
+        d.line((mean, axis - 117), (mean, y + 6), kind=f"{kind} dash")
+        d.arrow((start, y), (mean, y), kind=kind, gap=1)
+    d.line((start, axis), (start, 272), kind="dash")
+    d.dot(start, axis, "exact")
+    d.text(start, axis - 20, "$x_t / √α_t$")
+    d.text(true - 28, axis + 18, "$μ̃_t$", "data")
+    d.text(guess + 28, axis + 18, "$μ_θ$", "model")
+    d.text(364, 212, "true noise $ε$", "data")
+    d.text(364, 252, "predicted noise $ε_θ$", "model")
+    for a, b in ((true, guess), (guess, true)):
+        d.arrow((a, 36), (b, 36), kind="exact", gap=1)
+    d.text((true + guess) / 2, 14, "error of the noise, times a factor")
+    d.text(112, 92, "posterior", "data end")
+    d.text(336, 92, "model", "model start")
+
+
+@drawing(height=252)
+def mean_median(d: Drawing) -> None:
+    """What squared and absolute error predict for a pixel that is dark or bright.
+
+    The prediction of x_0 over x_t. The mean rises smoothly from dark to bright. The median jumps
+    from dark to bright where both are equally likely, so to the left of the jump it says dark even
+    if the pixel is bright in nearly one half of the cases.
+    """
+    place = [(x, x / 78 - 3.2) for x in range(12, 509, 4)]  # x_t, where half of x_t is noise
+    mean = [(x, round(116 - 76 * tanh(sqrt(2) * xt - 0.3466), 1)) for x, xt in place]
+    for y, name in ((40, "bright"), (192, "dark")):
+        d.line((12, y), (508, y), kind="grid")
+        d.text(506 if y > 100 else 14, y - 14, name, "muted end" if y > 100 else "muted start")
+    jump = round(78 * (3.2 + 0.3466 / sqrt(2)))
+    d.line((12, 193), (jump, 193), (jump, 39), (508, 39), kind="noise")
+    d.line(*mean, kind="exact")
+    d.arrow((12, 222), (512, 222))
+    d.text(500, 240, "$x_t$")
+    d.text(jump + 10, 168, "median: absolute error", "noise start")
+    d.text(jump - 18, 100, "mean: squared error", "end")
+
+
+@drawing(height=252)
+def step_variance(d: Drawing) -> None:
+    """The variance of a step has two parts.
+
+    Five narrow blue bells side by side over x_s, one for each x_0 that is possible. Their sum is
+    the true step, a wide black bell. The sampler's step, in green, is as narrow as one blue bell.
+    """
+    axis, middle, sd, area = 210, 260, 30, 5600
+    means = [middle + 58 * z for z in (-1.28, -0.52, 0, 0.52, 1.28)]
+    d.line((4, axis), (516, axis), kind="grid")
+    bells = [_bell(round(mean), sd, area / 5, axis) for mean in means]
+    for bell in bells:
+        d.line(*bell, kind="data")
+    high = [sum(exp(-((x - round(mean)) ** 2) / (2 * sd**2)) for mean in means)
+            for x in range(60, 461, 4)]  # fmt: skip
+    d.line(*((60 + 4 * i, round(axis - area / 5 / sd * h, 1)) for i, h in enumerate(high)),
+           kind="exact")  # fmt: skip
+    d.line(*_bell(middle, sd, area, axis), kind="model")
+    d.text(middle + 44, 52, "sampler: one step with $β̃$", "model start")
+    d.text(middle + 78, 122, "true step: all $x_0$", "start")
+    d.text(middle + 92, 144, "$q(x_s | x_t)$", "start")
+    d.text(152, 166, "one $x_0$ each: $β̃$", "data end")
+    d.text(500, axis + 18, "$x_s$")

@@ -1,10 +1,37 @@
-"""Drawings of vectors: the circle of DDIM, Heun's method, guidance; and the map of the book."""
+"""Drawings of vectors: the score, DDIM's circle, Heun's method, guidance; the map of the book."""
 
 from __future__ import annotations
 
-from math import cos, exp, radians, sin
+from math import cos, dist, exp, radians, sin, sqrt
 
 from .kit import Drawing, Point, drawing
+
+
+@drawing(height=250)
+def best_prediction(d: Drawing) -> None:
+    """The best prediction, the score and the noise.
+
+    Five blue points, the images of a data set, and one noisy point x_t. The dot of an image is as
+    large as its probability given x_t: large near x_t, small far away. The mean of the images with
+    these weights is the best prediction. An arrow from x_t to it is the score, and an arrow back
+    is the best prediction of the noise.
+    """
+    xt, images = (440, 226), [(340, 66), (206, 52), (84, 92), (224, 190), (72, 196)]
+    weights = [exp(-(dist(xt, image) ** 2) / 40_000) for image in images]
+    mean = tuple(sum(w * image[i] for w, image in zip(weights, images, strict=True)) / sum(weights)
+                 for i in (0, 1))  # fmt: skip
+    for w, (x, y) in zip(weights, images, strict=True):
+        d.dot(x, y, "data", r=round(26 * sqrt(w / sum(weights)), 1))
+    x, y = (round(part, 1) for part in mean)
+    d.arrow((xt[0] - 4, xt[1] - 8), (x - 4, y - 8), kind="exact", gap=6)
+    d.arrow((x + 4, y + 8), (xt[0] + 4, xt[1] + 8), kind="noise", gap=6)
+    d.dot(x, y, "exact")
+    d.dot(*xt, "exact")
+    d.text(xt[0] + 14, xt[1] - 12, "$x_t$", "start")
+    d.text(362, 154, "$(1 − ᾱ_t) ∇$log $q(x_t)$", "start")
+    d.text(344, 218, "$√(1 − ᾱ_t) E[ε | x_t]$", "noise end")
+    d.text(182, 18, "the images, $√ᾱ_t x_0$", "data")
+    d.text(x - 12, y + 2, "$√ᾱ_t E[x_0 | x_t]$", "end")
 
 
 @drawing(height=312)

@@ -196,6 +196,49 @@ def resample(d: Drawing) -> None:
     d.text(311, 12, "`Upsample`", "bold")
 
 
+@drawing(height=292)
+def norms(d: Drawing) -> None:
+    """Which numbers a normalisation mixes.
+
+    Two grids with a row for each of four images, which have more and more noise, and a column for
+    each of four channels. Batch normalisation marks a whole column: one channel of all images.
+    Group normalisation marks two neighbouring channels of a single image.
+    """
+    for row, image in enumerate(noised(digit(3), 20, 100, 200, 400)):
+        d.tile(8, 44 + 54 * row, 44, image)
+    d.text(32, 18, "images")
+    d.text(165, 18, "batch", "bold")
+    d.text(401, 18, "group", "bold")
+    for row in range(4):
+        for column in range(4):
+            for left, marked, kind in ((76, column == 1, "noise"),
+                                       (312, row == 1 and column < 2, "model")):  # fmt: skip
+                d.rect(left + 46 * column, 46 + 54 * row, 40, 40, kind if marked else "", 4)
+    d.text(165, 276, "one channel, all images", "noise")
+    d.text(401, 276, "one image, a few channels", "model")
+
+
+@drawing(height=214)
+def odd_sizes(d: Drawing) -> None:
+    """A size that can't be halved often enough.
+
+    An image of 28 by 28 pixels is halved to 14 by 14, to 7 by 7 and then to 4 by 4. Doubling gives
+    8 by 8, and the skip from the way down still has 7 by 7, so the two can't be joined.
+    """
+    x, tops = 8, {}
+    for i, (size, gap) in enumerate(((28, 58), (14, 58), (7, 58), (4, 72), (8, 0))):
+        side = 4 * size
+        tops[i] = (x + side / 2, 120 - side / 2)
+        d.rect(x, 120 - side / 2, side, side, "model" if i < 4 else "noise")
+        d.text(x + side / 2, 198, f"{size} × {size}", "" if i < 4 else "noise")
+        if gap:
+            d.arrow((x + side, 120), (x + side + gap, 120))
+            d.text(x + side + gap / 2, 144, "half" if i < 3 else "double", "muted")
+        x += side + gap
+    d.curve(tops[2], (tops[2][0], 40), (tops[4][0], 40), tops[4], "data")
+    d.text((tops[2][0] + tops[4][0]) / 2, 36, "skip: 7 ≠ 8", "data")
+
+
 @drawing(height=430)
 def unet_layers(d: Drawing) -> None:
     """The layers of a small U-Net.

@@ -353,3 +353,31 @@ def train_turn(d: Drawing) -> None:
     d.text(64, 219, "next", "muted start")
     d.arrow(boxes[5].bottom, (466, 212))
     d.text(466, 222, "no: error", "muted")
+
+
+@drawing(height=282)
+def resume(d: Drawing) -> None:
+    """A run that stops and resumes.
+
+    Above, a run takes twenty steps in one go. Below, a run stops after ten steps. Its checkpoint
+    holds the weights, their average with its counter, the optimiser's memory, the step and the
+    seed. A new process reads it and takes the other ten steps. Both end with the same weights.
+    """
+    d.text(4, 14, "never stopped", "bold start")
+    d.text(4, 148, "stopped,", "bold start")
+    d.text(4, 170, "then resumed", "bold start")
+    first, second = (d.box(x, 34, 132, 44, text, kind="model")
+                     for x, text in ((4, "steps 1 … 10"), (384, "steps 11 … 20")))  # fmt: skip
+    before, after = (d.box(x, 190, 132, 44, text, kind="model")
+                     for x, text in ((4, "steps 1 … 10"), (384, "steps 11 … 20")))  # fmt: skip
+    d.arrow(first.right, second.left, kind="model")
+    d.rect(174, 132, 172, 148, "data", 7)
+    d.text(260, 116, "checkpoint", "data bold")
+    for i, line in enumerate(("weights $θ$", "average $θ̄$ and its $n$", "optimiser’s memory",
+                              "step", "seed")):  # fmt: skip
+        d.text(260, 152 + 27 * i, line)
+    d.arrow(before.right, (174, 212), kind="data")
+    d.arrow((346, 212), after.left, kind="data")
+    for start, end in ((118, 78), (150, 190)):
+        d.arrow((450, start), (450, end), kind="exact")
+    d.text(450, 134, "same weights", "bold")
