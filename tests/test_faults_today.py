@@ -398,7 +398,7 @@ CAPTIONS = {
     "a mask of numbers for words": (
         lambda: text.attention_weights(X, X, torch.ones(4, 8)), "the mask is torch.float32 of sh"),
     "words without heads": (
-        lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c) and"),
+        lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c), an"),
     "three heads for 8 channels": (
         lambda: text.CrossAttention(8, 4, 3), "channels is 8; expected a multiple of heads = 3"),
     "captions for tokens": (
