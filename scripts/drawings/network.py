@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ddpm_lite.pretrained import load_dit
 
 from .images import digit, noised, sampled, velocity
 from .kit import Box, Drawing, drawing
@@ -345,3 +348,61 @@ def dit(d: Drawing) -> None:
         d.arrow(start, end, gap=1)
     for end in (blocks.bottom, norm.bottom):
         d.arrow((190, 172), (end[0], 172), end)
+
+
+def head_weights(number: int, t: int, block: int, token: int) -> tuple[Tensor, Tensor]:
+    """x_t of a digit, and where a token looks in each head of a shipped block: (4, 4, 4)."""
+    xt, seen, net = velocity(number, t)[0], [], load_dit()
+    attention = net.blocks[block].attention
+    attention.register_forward_hook(lambda layer, args, out: seen.append(layer.weights(*args)))
+    with torch.no_grad():
+        net(xt[None, None], torch.tensor([t]), torch.tensor([number]))
+    return xt, seen[0][0, :, token].view(-1, 4, 4)
+
+
+@drawing(height=306)
+def heads(d: Drawing) -> None:
+    """Attention with four heads.
+
+    The 48 numbers of a token are cut into four parts. In each head, the part of the marked patch
+    looks at all 16 patches with other weights, and receives the weighted mean of their values. The
+    four means are joined, and a linear layer follows.
+    """
+    xt, weights = head_weights(2, 300, 1, 5)
+    d.tile(6, 116, 80, xt)
+    d.rect(26, 136, 20, 20, "noise mark")
+    d.text(46, 216, "a patch", "noise")
+    d.text(126, 14, "token", "bold")
+    d.text(209, 14, "weights", "bold")
+    d.text(320, 14, "mean of $v$", "bold")
+    d.arrow((86, 156), (110, 156), gap=1)
+    for k in range(4):
+        y = 32 + 66 * k
+        d.box(110, y, 32, 60, "12", kind="noise")
+        d.tile(182, y + 3, 54, weights[k] / weights[k].max() * 2 - 1)
+        mean = d.box(264, y + 8, 112, 44, f"head {k + 1}", kind="model")
+        d.arrow((142, y + 30), (182, y + 30), gap=1)
+        d.arrow((236, y + 30), mean.left, gap=1)
+        d.arrow(mean.right, (400, y + 30), gap=1)
+        d.box(400, y, 32, 60, "12", kind="model")
+    out = d.box(450, 134, 66, 44, "Linear", kind="model")
+    d.arrow((432, 156), out.left, gap=1)
+
+
+@drawing(height=290)
+def zero_start(d: Drawing) -> None:
+    """What learns in the first three steps.
+
+    Three rows of the parts of a transformer. In step 1 only the last layer learns. In step 2 the
+    embedding, the gates and the last normalisation learn too. From step 3 on all parts learn, the
+    condition and what is behind the gates included.
+    """
+    parts = (("embed", 66, 2), ("condition", 88, 3), ("attention,", 92, 3), ("gates", 60, 2),
+             ("last norm", 86, 2), ("Linear", 66, 1))  # fmt: skip
+    for step in (1, 2, 3):
+        x, y = 6, 96 * step - 94
+        d.text(x, y + 12, f"step {step}", "bold start")
+        for name, w, first in parts:
+            lines = (name, "MLP") if name.endswith(",") else (name,)
+            d.box(x, y + 30, w, 50, *lines, kind="model" if first <= step else "")
+            x += w + 10
