@@ -406,3 +406,32 @@ def zero_start(d: Drawing) -> None:
             lines = (name, "MLP") if name.endswith(",") else (name,)
             d.box(x, y + 30, w, 50, *lines, kind="model" if first <= step else "")
             x += w + 10
+
+
+@drawing(height=232)
+def patch_seeds(d: Drawing) -> None:
+    """Fréchet distances of the U-Net and the DiT.
+
+    An axis from 0 to 3. After 60 seconds the three seeds of the U-Net are from 0.73 to 0.96, those
+    of the DiT with patches of 2 by 2 from 1.74 to 2.64, and those with 4 by 4 from 0.92 to 1.00.
+    Trained to the end, the U-Net is at 0.30 and the DiT with 2 by 2 at 0.37.
+    """
+    left, unit = 176, 110
+    for i in range(4):
+        d.line((left + unit * i, 4), (left + unit * i, 170), kind="grid")
+        d.text(left + unit * i, 184, str(i))
+    d.text(left + 1.5 * unit, 216, "Fréchet distance, lower is better", "muted")
+    rows = (
+        ("U-Net", "1,043 steps", (0.73, 0.82, 0.96), 0.30),
+        ("DiT, 2 × 2", "1,394 steps", (1.74, 2.28, 2.64), 0.37),
+        ("DiT, 4 × 4", "2,368 steps", (0.92, 0.94, 1.00), None),
+    )
+    for i, (name, steps, seeds, end) in enumerate(rows):
+        y = 30 + 56 * i
+        d.text(160, y - 10, name, "bold end")
+        d.text(160, y + 10, steps, "muted end")
+        d.line((left + unit * seeds[0], y), (left + unit * seeds[2], y), kind="model")
+        for seed in seeds:
+            d.dot(left + unit * seed, y, "model", 6)
+        if end:
+            d.dot(left + unit * end, y, "data", 6)

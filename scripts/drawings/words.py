@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ddpm_lite.pretrained import load_text
+from ddpm_lite.pretrained import load_text, load_tokens
 from ddpm_lite.text import attention_weights
+from ddpm_lite.tokens import MASK, decode, encode
 
 from .kit import Drawing, drawing
 
@@ -152,6 +153,37 @@ def token_times(d: Drawing) -> None:
                              (s, u, "revealed: $1 − s/u$", "model")):  # fmt: skip
         d.line((a + 3, 132), (a + 3, 138), (b - 3, 138), (b - 3, 132), kind=kind)
         d.text((a + b) / 2, 158, name, kind)
+
+
+@drawing(height=232)
+def reveal_step(d: Drawing) -> None:
+    """One step that reveals a token.
+
+    The text is the n, two masks, se. The network gives a distribution for each mask, and a letter
+    is drawn for each, here the most probable ones, which spell noise. The mask with the higher
+    score is revealed, and the other one stays a mask.
+    """
+    x = encode("the n__se in the image.")
+    with torch.no_grad():
+        p, drawn = load_tokens("text")(x[None])[0].softmax(-1).max(-1)
+    masks = (x == MASK).nonzero()[:, 0]
+    first = masks[p[masks].argmax()]
+    for y, name in ((8, "$x$"), (70, "drawn"), (124, "score"), (190, "new $x$")):
+        d.text(82, y + 17, name, "bold end")
+    for i in range(9):
+        left, letter = 98 + 46 * i, decode(x[i : i + 1])
+        for y in (8, 190):
+            new, hidden = y > 8 and i == first, i in masks
+            shown = decode(drawn[i : i + 1]) if new else "?" if hidden else letter
+            kind = "model" if new else "noise" if hidden else "data"
+            d.box(left, y, 40, 34, shown, kind=kind)
+        if i in masks:
+            d.arrow((left + 20, 42), (left + 20, 70))
+            d.box(left, 70, 40, 34, decode(drawn[i : i + 1]), kind="model")
+            d.text(left + 20, 141, f"{p[i]:.2f}", "bold" if i == first else "muted")
+    d.arrow((118 + 46 * int(first), 154), (118 + 46 * int(first), 190), kind="model")
+    d.text(206, 87, "a letter for each mask", "muted")
+    d.text(206, 141, "the highest goes first", "muted")
 
 
 @drawing(height=262)
