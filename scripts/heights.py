@@ -18,7 +18,8 @@ WIDTH, HEIGHT = 1280, 900
 ROW = "{:22}" + "{:>9}" * 5
 MEASURE = """() => {
   const article = document.querySelector("article").getBoundingClientRect();
-  const seen = (node) => node.checkVisibility() && node.getBoundingClientRect().height > 1;
+  const seen = (node) => !node.closest("button")  // the icons that copy a cell
+    && node.checkVisibility() && node.getBoundingClientRect().height > 1;
   const place = (node) => node.getBoundingClientRect();
   const boxes = (selector) => [...document.querySelectorAll(`article :is(${selector})`)]
     .filter(seen).map(place).map((box) => [box.top - article.top, box.bottom - article.top]);
