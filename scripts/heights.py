@@ -23,7 +23,8 @@ MEASURE = """() => {
   const place = (node) => node.getBoundingClientRect();
   const boxes = (selector) => [...document.querySelectorAll(`article :is(${selector})`)]
     .filter(seen).map(place).map((box) => [box.top - article.top, box.bottom - article.top]);
-  const pictures = "div.cell_output :is(img, svg), .film, figure, p > img, svg[role=img]";
+  const outputs = "div.cell_output :is(img, svg:not(.icon))";  // an icon: the copy button
+  const pictures = `${outputs}, .film, figure, p > img, svg[role=img]`;
   return {
     height: article.height,
     code: boxes("div.cell_input, div[class*=highlight-]:not(div.cell_output *)"),

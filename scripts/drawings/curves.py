@@ -1,10 +1,14 @@
-"""Drawings computed from a formula: Gaussians, mean and median, and what an average remembers."""
+"""Drawings computed from a formula: Gaussians, mean and median, what an average remembers, and one
+noise level in six conventions."""
 
 from __future__ import annotations
 
-from math import exp, sqrt, tanh
+from math import exp, pi, sqrt, tanh
+
+import torch
 
 from ddpm_lite import linear_schedule
+from ddpm_lite.conventions import convert_level
 
 from .kit import Drawing, drawing
 
@@ -164,3 +168,42 @@ def step_variance(d: Drawing) -> None:
     d.text(middle + 92, 144, "$q(x_s | x_t)$", "start")
     d.text(152, 166, "one $x_0$ each: $β̃$", "data end")
     d.text(500, axis + 18, "$x_s$")
+
+
+@drawing(height=324)
+def level_rulers(d: Drawing) -> None:
+    """One noise level in six conventions.
+
+    Six rulers, one above another, from data on the left to noise on the right: alpha-bar, the
+    noise, lambda, the sigma of EDM, the time of flow matching and the angle. A dashed line marks
+    the level with alpha-bar 0.2, at which the noise is 0.894, lambda is -0.693, sigma is 2, the
+    time is 0.667 and the angle is 1.107.
+    """
+    d.text(100, 16, "data", "data start")
+    d.text(506, 16, "noise", "noise end")
+    d.line((_place("alpha_bar", 0.2), 36), (_place("alpha_bar", 0.2), 320), kind="model dash")
+    for k, (name, label, ticks) in enumerate((
+        ("alpha_bar", "$ᾱ$", (0.99, 0.8, 0.5, 0.01)),
+        ("noise", "$√(1 − ᾱ)$", (0.1, 0.4, 0.7, 0.99)),
+        ("lambda", "$λ$", (2, 1, 0, -3)),
+        ("edm", "EDM $σ$", (0.1, 0.5, 1, 10)),
+        ("flow", "flow $u$", (0.1, 0.3, 0.5, 0.9)),
+        ("angle", "angle $φ$", (0, 0.4, 0.8, 1.5)),
+    )):  # fmt: skip
+        y = 44 + 48 * k
+        d.text(4, y, label, "start")
+        d.line((100, y), (506, y), kind="grid")
+        for value in ticks:
+            x = _place(name, value)
+            d.line((x, y - 5), (x, y + 5))
+            d.text(x, y + 18, f"{value:g}".replace("-", "−"))
+        here = convert_level(torch.tensor(0.2, dtype=torch.double), "alpha_bar", name).item()
+        d.dot(_place(name, here), y, "model")
+        label = f"{here:.3f}".rstrip("0").rstrip(".").replace("-", "−")
+        d.text(_place(name, here) + 6, y + 18, label, "model bold start")
+
+
+def _place(name: str, value: float) -> float:
+    """Where a level is on its ruler: evenly spaced in the angle."""
+    angle = convert_level(torch.tensor(value, dtype=torch.double), name, "angle").item()
+    return round(100 + 406 * angle / (pi / 2), 1)

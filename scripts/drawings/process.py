@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch.nn import functional as F
 
-from .images import digit, generated, latent, noised, pasted, sampled
+from .images import digit, generated, latent, noise, noised, pasted, sampled
 from .kit import WIDTH, Drawing, drawing
 
 
@@ -27,6 +28,33 @@ def chain(d: Drawing) -> None:
             d.curve((x + 8, 68), (x + 24, 40), (right - 24, 40), (right - 8, 68), "noise")
             d.curve((right - 8, 178), (right - 24, 206), (x + 24, 206), (x + 8, 178), "model")
     d.text(WIDTH / 2, 232, "$p_θ(x_{t−1} | x_t)$ removes noise: learned", "model")
+
+
+@drawing(height=276)
+def bound_terms(d: Drawing) -> None:
+    """The terms of the variational bound.
+
+    A digit at x_0, x_1, x_t-1, x_t and x_T. Green arrows lead back from x_1 to x_0 and from x_t
+    to x_t-1, and an orange one shows the right step if x_0 is known. Boxes below ask what each
+    term measures: L_0 the mass in the right bins, L_t-1 whether the two steps are close, and L_T
+    whether the end is pure noise.
+    """
+    places = (("0", 36, 0, "data"), ("1", 132, 30, ""), ("{t−1}", 246, 200, ""),
+              ("t", 342, 300, ""), ("T", 484, 1000, "noise"))  # fmt: skip
+    for name, x, t, kind in places:
+        d.tile(x - 32, 70, 64, noised(digit(0), t)[0])
+        d.text(x, 151, f"$x_{name}$", kind)
+    d.text(189, 102, "…")
+    d.text(413, 102, "…")
+    d.curve((334, 64), (318, 34), (270, 34), (254, 64), "noise")
+    d.text(294, 18, "$q(x_{t−1} | x_t, x_0)$: right if $x_0$ is known", "noise")
+    for a, b in ((342, 246), (132, 36)):
+        d.curve((a - 8, 166), (a - 24, 192), (b + 24, 192), (b + 8, 166), "model")
+    d.text(84, 170, "$p_θ$", "model")
+    d.text(294, 170, "$p_θ$", "model")
+    d.box(2, 206, 166, 64, "$L_0$: the mass", "in the right bins", kind="data")
+    d.box(178, 206, 220, 64, "$L_{t−1}$: are the two steps", "from $x_t$ close?", kind="model")
+    d.box(408, 206, 110, 64, "$L_T$: is it", "pure noise?", kind="noise")
 
 
 @drawing(height=344)
@@ -158,6 +186,29 @@ def latent_diffusion(d: Drawing) -> None:
         d.arrow(start, end, kind=kind)
 
 
+@drawing(height=196)
+def flow_path(d: Drawing) -> None:
+    """The path of flow matching.
+
+    A straight green line from an image x_0 at u = 0 through the mixture x_u to noise x_1 at
+    u = 1. An arrow along it is the velocity x_1 - x_0. Above, the forward process of chapter 1 is
+    a dashed arc between the same ends.
+    """
+    x0, x1 = digit(0), noise(8, 8)
+    d.arc((72, 80), (448, 80), 300, "noise dash")
+    d.text(260, 38, "the arc of", "noise")
+    d.text(260, 58, "chapter 1", "noise")
+    for x, u, image in ((6, "0", x0), (224, "u", (x0 + x1) / 2), (442, "1", x1)):
+        d.tile(x, 84, 72, image)
+        d.text(x + 36, 174, f"$x_{u}$", {"0": "data", "1": "noise"}.get(u, ""))
+    d.arrow((78, 120), (224, 120), kind="model")
+    d.arrow((296, 120), (442, 120), kind="model")
+    d.text(151, 104, "$x_1 − x_0$", "model")
+    d.text(369, 104, "$x_1 − x_0$", "model")
+    d.text(151, 140, "velocity", "model")
+    d.text(369, 140, "velocity", "model")
+
+
 @drawing(height=250)
 def token_chain(d: Drawing) -> None:
     """Two tokens on their way back from two masks.
@@ -212,6 +263,62 @@ def replacement(d: Drawing) -> None:
     d.text(264, 241, "the next step starts here, with $t = s$")
 
 
+@drawing(height=206)
+def repaint_rounds(d: Drawing) -> None:
+    """RePaint with three rounds.
+
+    A line of levels that falls from left to right in saws. Three times, a green step leads from
+    one level to the next. After the first two, an orange arrow of fresh noise leads back up. After
+    the third, the line stays at the lower level, where the next three rounds begin.
+    """
+    for k, name in enumerate(("t", "s", "0")):
+        y = (30, 100, 170)[k]
+        d.line((40, y), (516, y), kind="grid dash" if k < 2 else "grid")
+        d.text(18, y, f"${name}$")
+    x = 60
+    for top in (30, 100):
+        for k in range(3):
+            d.arrow((x, top), (x + 40, top + 70), kind="model", gap=1)
+            x += 40
+            if k < 2:
+                d.arrow((x, top + 70), (x + 40, top), kind="noise", gap=1)
+                x += 40
+    d.text(356, 54, "step", "model start")
+    d.text(404, 54, "noise", "noise start")
+    d.text(278, 195, "calls of the model, from left to right", "muted")
+
+
+@drawing(height=236)
+def measurement(d: Drawing) -> None:
+    """Guidance by a measurement.
+
+    A noisy image x_t goes through the network to the predicted image x_0, and through the matrix A
+    to the small image that it would give. A residual compares it with the measurement y. A dashed
+    arrow, the gradient, goes back from the residual to x_t.
+    """
+    states = sampled("digits", 4)
+    seen, y = (F.avg_pool2d(x[None, None], 2)[0, 0] for x in (states[500][2], states[0][0]))
+    d.tile(6, 70, 64, states[500][0])
+    net = d.box(92, 80, 76, 44, "network", kind="model")
+    d.tile(192, 70, 64, states[500][2])
+    matrix = d.box(280, 80, 36, 44, "$A$")
+    d.tile(344, 78, 48, seen)
+    res = d.box(424, 80, 90, 44, "residual", kind="noise")
+    d.tile(445, 150, 48, y)
+    d.text(38, 150, "$x_t$", "noise")
+    d.text(224, 150, "$x̂_0$", "model")
+    d.text(368, 142, "$A x̂_0$", "model")
+    d.text(469, 218, "measured $y$", "data")
+    for start, end, kind in (
+        ((70, 102), net.left, "noise"), (net.right, (192, 102), "model"),
+        ((256, 102), matrix.left, "model"), (matrix.right, (344, 102), "model"),
+        ((392, 102), res.left, "model"), ((469, 150), res.bottom, "data"),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
+    d.arrow(res.top, (469, 30), (38, 30), (38, 70), kind="noise dash")
+    d.text(254, 14, "gradient, through $A$ and the network", "noise")
+
+
 @drawing(height=372)
 def latent_scale(d: Drawing) -> None:
     """An image and its latent, to scale.
@@ -246,6 +353,51 @@ def latent_scale(d: Drawing) -> None:
         d.text(282, y + 60, f"{numbers} numbers,", "data")
         d.text(282, y + 80, f"{fewer} times fewer", "data")
         d.text(444, y + 40, "dozens of calls", "model")
+
+
+@drawing(height=312)
+def first_stage(d: Drawing) -> None:
+    """The two stages of Stable Diffusion.
+
+    Above, the first stage: an encoder and a decoder are trained by how close their image is to the
+    original, in pixels and in the features of a network, and by a discriminator. Below, the second
+    stage: diffusion learns the latents, and a text says what to draw. The decoder of the first
+    stage turns a sampled latent into an image.
+    """
+    new, old = sampled("digits", 4)[0][0], digit(0)
+    d.lane(2, 2, WIDTH - 4, 148)
+    d.text(14, 22, "first: a VAE, trained with a GAN's loss", "bold start")
+    d.lane(2, 160, WIDTH - 4, 150)
+    d.text(14, 180, "then: diffusion in its latent", "bold start")
+    d.tile(14, 50, 60, old)
+    encoder = d.box(94, 58, 80, 44, "encoder", kind="model")
+    d.stack(196, 68, 28, 4, "data")
+    decoder = d.box(258, 58, 80, 44, "decoder", kind="model")
+    d.tile(358, 50, 60, old)
+    d.text(44, 128, "$x$", "data")
+    d.text(218, 112, "$z$", "data")
+    d.text(388, 128, "decoded", "model")
+    d.box(434, 42, 78, 34, "real?", kind="noise")
+    d.box(434, 92, 78, 34, "close?")
+    d.stack(24, 234, 28, 4, "noise")
+    d.text(46, 280, "$z_T$", "noise")
+    net = d.box(94, 222, 100, 52, "denoise,", "repeat", kind="model")
+    d.text(144, 296, "text", "muted")
+    d.stack(216, 234, 28, 4, "data")
+    d.text(238, 280, "new $z_0$", "data")
+    again = d.box(278, 226, 80, 44, "decoder", kind="model")
+    d.tile(380, 218, 60, new)
+    d.text(410, 296, "new image", "data")
+    for start, end, kind in (
+        ((74, 80), encoder.left, "data"), (encoder.right, (196, 80), "data"),
+        ((239, 80), decoder.left, "data"), (decoder.right, (358, 80), "model"),
+        ((418, 68), (434, 60), "model"), ((418, 92), (434, 106), "model"),
+        ((67, 248), net.left, "noise"), (net.right, (216, 248), "model"),
+        ((259, 248), again.left, "data"), (again.right, (380, 248), "model"),
+        ((144, 289), net.bottom, ""),
+    ):  # fmt: skip
+        d.arrow(start, end, kind=kind)
+    d.arrow((298, 102), (298, 226), kind="model dash")
 
 
 @drawing(height=170)
