@@ -1,4 +1,7 @@
-"""A small classifier, whose features the distances compare. Chapter 9."""
+"""A small classifier, whose features the distances compare.
+
+Scores compare only within one set of features. Chapter 9.
+"""
 
 from __future__ import annotations
 

@@ -72,9 +72,7 @@ class LoRA(nn.Module):
 
     def __init__(self, layer: nn.Module, rank: int = 4, alpha: float = 4.0):
         super().__init__()
-        _check_lora(layer)
-        well = type(rank) is int and rank > 0 and alpha > 0
-        expect(well, "(rank, alpha)", (rank, alpha), "a whole number and a number, both above 0")
+        _check_lora(layer, rank, alpha)
         self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         if isinstance(layer, nn.Linear):
             self.A = nn.Linear(layer.in_features, rank, bias=False)
@@ -152,9 +150,7 @@ def add_label(net: nn.Module) -> int:
 
     Built in chapter 21.
     """
-    table = getattr(getattr(net, "condition", None), "label", None)
-    hint = "that of a network with num_classes and without a new label: see plain"
-    expect(isinstance(table, nn.Embedding), "the table of labels", table, hint)
+    _check_label(net)
     condition = net.condition
     condition.label = NewLabel(condition.label)
     condition.num_classes += 1
@@ -200,14 +196,22 @@ def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight
     return subject + weight * prior
 
 
-def _check_lora(layer: nn.Module) -> None:
+def _check_lora(layer: nn.Module, rank: int, alpha: float) -> None:
     how = [getattr(layer, name, None) for name in ("groups", "dilation", "padding_mode")]
     conv = isinstance(layer, nn.Conv2d) and how == [1, (1, 1), "zeros"]
     hint = "nn.Linear, or nn.Conv2d without groups or dilation and padded with zeros"
     expect(conv or isinstance(layer, nn.Linear), "the layer", layer, hint, TypeError)
+    well = type(rank) is int and rank > 0 and alpha > 0
+    expect(well, "(rank, alpha)", (rank, alpha), "a whole number and a number, both above 0")
 
 
 def _check_names(net: nn.Module, names: tuple[str, ...]) -> None:
     parts = net.named_modules()
     there = {n.rpartition(".")[2] for n, part in parts if isinstance(part, nn.Linear | nn.Conv2d)}
     expect(names and {*names} <= there, "names", names, f"a tuple of some of {sorted(there)}")
+
+
+def _check_label(net: nn.Module) -> None:
+    table = getattr(getattr(net, "condition", None), "label", None)
+    hint = "that of a network with num_classes and without a new label: see plain"
+    expect(isinstance(table, nn.Embedding), "the table of labels", table, hint)

@@ -12,12 +12,18 @@ from .diffusion import Schedule, cosine_schedule, expect
 from .nets import UNet
 
 
-def as_int16(state: dict[str, Tensor]) -> dict:
-    """Weights as whole numbers of two bytes, up to 32767, in base64, and the shape of each tensor
-    with the unit that its numbers count."""
+def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Each tensor as whole numbers of two bytes, up to 32767, and the unit that they count."""
     units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
-    numbers = [(value / units[key]).round().short().flatten() for key, value in state.items()]
-    row = bytes(torch.cat(numbers).view(torch.uint8).tolist())  # the low byte first
+    return {key: (value / units[key]).round().short() for key, value in state.items()}, units
+
+
+def as_int16(state: dict[str, Tensor]) -> dict:
+    """Weights as one text, their ``rounded`` numbers in base64, with the shape and the unit of each
+    tensor."""
+    numbers, units = rounded(state)
+    row = torch.cat([value.flatten() for value in numbers.values()])
+    row = bytes(row.view(torch.uint8).tolist())  # the low byte first
     tensors = {k: {"shape": list(v.shape), "scale": units[k]} for k, v in state.items()}
     return {"tensors": tensors, "int16": base64.b64encode(row).decode()}
 

@@ -41,8 +41,7 @@ class Tokenizer:
     def __call__(self, captions: Sequence[str]) -> Tensor:
         _check_captions(captions)
         y = [[self.pieces.index(p) for p in self.split(c)] for c in captions]
-        longest = max(map(len, y))
-        expect(longest <= self.length, "a caption's length", longest, f"{self.length} at most")
+        _check_length(y, self.length)
         return torch.tensor([r + [PAD] * (self.length - len(r)) for r in y])
 
 
@@ -55,3 +54,8 @@ def _check_pieces(pieces: Sequence[str]) -> None:
 def _check_captions(captions: Sequence[str]) -> None:
     texts = captions and not isinstance(captions, str) and all(isinstance(c, str) for c in captions)
     expect(texts, "captions", captions, "a list of texts, one at least, such as ['red seven']")
+
+
+def _check_length(y: list[list[int]], length: int) -> None:
+    longest = max(map(len, y))
+    expect(longest <= length, "a caption's length", longest, f"{length} tokens at most")

@@ -74,8 +74,7 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
     s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
-    sums = (p.sum(-1) - 1).abs().max() < 1e-3
-    expect(sums, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
+    _check_probabilities(p)
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
     tokens = torch.where(hidden, (1 - s / u) * p, visible)
@@ -239,6 +238,11 @@ def _check_shares(u: Tensor, x0: Tensor) -> None:
     rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x0.shape[:1]
     well = rows and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
     expect(well, "u", u, f"{len(x0)} floats from 0 to 1, one for each row (B, L)")
+
+
+def _check_probabilities(p: Tensor) -> None:
+    well = (p.sum(-1) - 1).abs().max() < 1e-3
+    expect(well, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
 
 
 def _check_causal(net: Callable) -> None:

@@ -33,7 +33,7 @@ def test_the_order_of_the_words_is_the_order_of_the_tokens():
 def test_a_caption_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="a word is 'purple'; expected one made of red, green"):
         TOKENIZER(["purple two"])
-    with pytest.raises(ValueError, match="length is 5; expected 4 at most"):
+    with pytest.raises(ValueError, match="length is 5; expected 4 tokens at most"):
         Tokenizer(PIECES, length=4)(["two red sixes"])
     with pytest.raises(ValueError, match="captions is 'red seven'; expected a list of texts"):
         TOKENIZER("red seven")

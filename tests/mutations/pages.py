@@ -2,8 +2,8 @@
 
 BUGS = {
     "the high byte comes first": (
-        "as_int16", "torch.cat(numbers).view(torch.uint8).tolist()",
-        "torch.cat(numbers).view(torch.uint8).flip(0).tolist()",
+        "as_int16", "row.view(torch.uint8).tolist()",
+        "row.view(torch.uint8).flip(0).tolist()",
         "test_the_file_for_the_page_holds_the_weights_to_two_bytes"),
     "the units are lost": (
         "as_int16", "{'shape': list(v.shape), 'scale': units[k]}",

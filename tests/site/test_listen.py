@@ -8,9 +8,8 @@ import torch
 from PIL import Image
 
 import export_listen
-import export_weights
 from ddpm_lite import audio as package
-from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, sample, spaced
+from ddpm_lite import cosine_schedule, dpmpp_2m, from_v, from_x0, guided, pages, sample, spaced
 from ddpm_lite.pretrained import load_sound, load_sound_classifier
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
@@ -88,7 +87,7 @@ def test_the_times_are_the_package_s(js, n, power):
 def rounded(name):
     """The network with the weights that the page has: rounded to two bytes. In float64."""
     net = load_sound(name)
-    numbers, units = export_weights.rounded(net.state_dict())
+    numbers, units = pages.rounded(net.state_dict())
     net.load_state_dict({key: value * units[key] for key, value in numbers.items()})
     return net.double()
 

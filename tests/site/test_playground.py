@@ -23,6 +23,7 @@ from ddpm_lite import (
     load_classifier,
     load_pretrained,
     nets,
+    pages,
     q_sample,
     sample,
     spaced,
@@ -55,7 +56,7 @@ def js(browser, tmp_path_factory):
 def rounded_net():
     """The network with the weights that the page has: rounded to two bytes."""
     net = load_pretrained("digits")[0]
-    numbers, units = export_weights.rounded(net.state_dict())
+    numbers, units = pages.rounded(net.state_dict())
     net.load_state_dict({key: value * units[key] for key, value in numbers.items()})
     return net
 

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 
 import export_prompt
-import export_weights
-from ddpm_lite import ddim_step, from_v, guided, sample
+from ddpm_lite import ddim_step, from_v, guided, pages, sample
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, PIECES
 from ddpm_lite.text import attention_maps, attention_weights
@@ -43,7 +42,7 @@ def js(browser, tmp_path_factory):
 def rounded_net():
     """The network with the weights that the page has: rounded to two bytes. In float64."""
     net, _, tokenizer = load_text()
-    numbers, units = export_weights.rounded(net.state_dict())
+    numbers, units = pages.rounded(net.state_dict())
     net.load_state_dict({key: value * units[key] for key, value in numbers.items()})
     return net.double(), tokenizer
 
