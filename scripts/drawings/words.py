@@ -176,7 +176,7 @@ def reveal_step(d: Drawing) -> None:
             new, hidden = y > 8 and i == first, i in masks
             shown = decode(drawn[i : i + 1]) if new else "?" if hidden else letter
             kind = "model" if new else "noise" if hidden else "data"
-            d.box(left, y, 40, 34, shown, kind=kind)
+            d.box(left, y, 40, 34, *shown.split(), kind=kind)
         if i in masks:
             d.arrow((left + 20, 42), (left + 20, 70))
             d.box(left, 70, 40, 34, decode(drawn[i : i + 1]), kind="model")
@@ -186,7 +186,7 @@ def reveal_step(d: Drawing) -> None:
     d.text(206, 141, "the highest goes first", "muted")
 
 
-@drawing(height=262)
+@drawing(height=268)
 def token_sight(d: Drawing) -> None:
     """Who sees whom.
 
