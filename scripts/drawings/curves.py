@@ -1,5 +1,5 @@
-"""Drawings computed from a formula: Gaussians, mean and median, what an average remembers, and one
-noise level in six conventions."""
+"""Drawings computed from a formula: Gaussians, mean and median, what an average remembers, one
+noise level in six conventions, and the Fréchet distance."""
 
 from __future__ import annotations
 
@@ -207,3 +207,37 @@ def _place(name: str, value: float) -> float:
     """Where a level is on its ruler: evenly spaced in the angle."""
     angle = convert_level(torch.tensor(value, dtype=torch.double), name, "angle").item()
     return round(100 + 406 * angle / (pi / 2), 1)
+
+
+@drawing(height=226)
+def moments_plane(d: Drawing) -> None:
+    """The Fréchet distance of two Gaussians in one dimension.
+
+    Left: two bell curves over a line, one narrow, and one further right and wider. Right: each is a
+    point with its mean as the one coordinate and its standard deviation as the other. The Fréchet
+    distance is the straight distance between the two points.
+    """
+    for name, mean, sd, kind in (("1", 68, 22, "data"), ("2", 168, 40, "model")):
+        high = 2600 / sd  # of the bell
+        d.line(*((x, round(172 - high * exp(-(((x - mean) / sd) ** 2) / 2), 1))
+                 for x in range(8, 249, 4)), kind=kind)  # fmt: skip
+        d.line((mean, 172), (mean, 180))
+        d.text(mean, 196, f"$m_{name}$", kind)
+        y = round(172 - high * exp(-1 / 2), 1)
+        d.line((mean, y), (mean + sd, y), kind="exact")
+        d.text(mean + sd / 2, y + 15, f"$s_{name}$", kind)
+    d.arrow((2, 172), (252, 172), gap=0)
+    d.text(6, 14, "two clouds", "bold start")
+    d.text(296, 14, "two points", "bold start")
+    d.arrow((300, 196), (300, 34), gap=0)
+    d.arrow((300, 196), (512, 196), gap=0)
+    d.text(486, 213, "mean")
+    d.text(310, 40, "standard deviation", "start")
+    one, two = (336, 164), (436, 86)
+    d.line(one, (two[0], one[1]), two, kind="grid dash")
+    d.line(one, two, kind="exact")
+    d.dot(*one, kind="data")
+    d.dot(*two, kind="model")
+    d.text(386, 180, "$m_2 − m_1$", "muted")
+    d.text(443, 128, "$s_2 − s_1$", "muted start")
+    d.text(376, 108, "$d$", "bold")

@@ -1,8 +1,9 @@
-"""Drawings of vectors: the score, DDIM's circle, Heun's method, guidance; the map of the book."""
+"""Drawings of vectors: the score, noise, DDIM's circle, Heun's method, guidance; the map of the
+book."""
 
 from __future__ import annotations
 
-from math import cos, dist, exp, radians, sin, sqrt
+from math import asin, cos, dist, exp, radians, sin, sqrt
 
 from .kit import Drawing, Point, drawing
 
@@ -34,35 +35,57 @@ def best_prediction(d: Drawing) -> None:
     d.text(x - 12, y + 2, "$√ᾱ_t E[x_0 | x_t]$", "end")
 
 
-@drawing(height=312)
-def ddim_geometry(d: Drawing) -> None:
-    """DDIM and Heun as geometry.
+@drawing(height=290)
+def noise_budget(d: Drawing) -> None:
+    """The noise in x_s, old and fresh.
 
-    Left: in the plane of the predicted x_0 and the predicted noise, x_t is a point on the unit
-    circle at the angle phi_t, and a DDIM step turns it along the circle to the smaller angle
-    phi_s. Right: Heun's method follows the velocity to a look-ahead point, asks for the
-    velocity there, and goes with the mean of both, close to the true path.
+    A quarter of a circle whose radius is the standard deviation of the noise that x_s must have.
+    The horizontal coordinate is the share b of old noise, the vertical one the share sigma of fresh
+    noise. Any point of the circle has the right variance. DDIM, eta 0, is on the horizontal axis,
+    and DDPM, eta 1, is further up, with more fresh noise and less of the old.
     """
-    _circle(d)
-    _heun(d)
+    x, y, r = 96, 254, 210
+    d.arrow((x, y), (x + 256, y), gap=0)
+    d.arrow((x, y), (x, 18), gap=0)
+    d.text(x + 236, y + 20, "$b$: old noise $ε$", "noise start")
+    d.text(x + 12, 18, "$σ$: fresh noise $z$", "noise start")
+    d.arc((x, y - r), (x + r, y), r)
+    one = (x + r * cos(radians(52)), y - r * sin(radians(52)))
+    d.line((x, y), one, kind="exact")
+    d.line(one, (one[0], y), kind="grid dash")
+    d.line(one, (x, one[1]), kind="grid dash")
+    half = asin(sin(radians(52)) / 2)  # half as much fresh noise
+    points = ((x + r, y), (x + r * cos(half), y - r * sin(half)), one)
+    for (px, py), name in zip(points, ("0: DDIM", "½", "1: DDPM"), strict=True):
+        d.dot(round(px, 1), round(py, 1), kind="model")
+        d.text(round(px) + 14, round(py) - 16, f"$η$ = {name}", "model start")
+    d.text(360, 40, "$b^2 + σ^2 = 1 − ᾱ_s$", "start")
+    d.text(one[0], y + 18, "$b$")
+    d.text(x - 16, one[1], "$σ$")
 
 
-def _circle(d: Drawing) -> None:
-    d.text(6, 14, "DDIM: rotate", "bold start")
+@drawing(height=284)
+def ddim_circle(d: Drawing) -> None:
+    """A DDIM step as a rotation.
+
+    In the plane of the predicted x_0 and the predicted noise, x_t is a point on the unit circle at
+    the angle phi_t, and a DDIM step turns it along the circle to the smaller angle phi_s.
+    """
     t, s = _on_circle(62), _on_circle(26)
     for name, point in (("t", t), ("s", s)):
         d.line(_on_circle(0, 0), point, kind="grid")
-        d.line(point, (point[0], 272), kind="grid dash")
-        d.text(point[0], 295, f"$√ᾱ_{name}$", "data")
+        d.line(point, (point[0], 244), kind="grid dash")
+        d.text(point[0], 266, f"$√ᾱ_{name}$", "data")
     d.arc(_on_circle(90), _on_circle(0), 190, "grid")
     d.arrow(_on_circle(0, 0), _on_circle(0, 222), kind="data", gap=0)
     d.arrow(_on_circle(0, 0), _on_circle(90, 222), kind="noise", gap=0)
-    d.text(244, 250, "$x̂_0$", "data")
-    d.text(52, 60, "$ε̂$", "noise")
+    d.text(376, 244, "$x̂_0$", "data")
+    d.text(162, 28, "$ε̂$", "noise")
     d.arc(_on_circle(62, 46), _on_circle(0, 46), 46)
-    d.text(78, 228, "$φ_t$")
+    d.text(190, 200, "$φ_t$")
     d.arc(t, _on_circle(30), 190, "model")
     d.head(_on_circle(27.5), _on_circle(32, 191), "model")
+    d.text(318, 92, "rotate by $φ_t − φ_s$", "model start")
     d.arrow(t, (t[0] - 62 * sin(radians(62)), t[1] - 62 * cos(radians(62))), kind="exact")
     d.text(t[0] - 30, t[1] - 34, "$v$")
     for name, (x, y) in (("t", t), ("s", s)):
@@ -71,25 +94,30 @@ def _circle(d: Drawing) -> None:
 
 
 def _on_circle(degrees: float, r: float = 190) -> Point:
-    return 28 + r * cos(radians(degrees)), 272 - r * sin(radians(degrees))
+    return 140 + r * cos(radians(degrees)), 244 - r * sin(radians(degrees))
 
 
-def _heun(d: Drawing) -> None:
-    start, ahead, end = (300, 76), (478, 104), (478, 250)
-    d.text(280, 14, "Heun: look ahead", "bold start")
-    d.curve(start, (360, 85.5), (430, 150), (488, 276), "exact")
+@drawing(height=276)
+def heun_step(d: Drawing) -> None:
+    """A step of Heun's method.
+
+    It follows the velocity at x_t to a look-ahead point, takes the velocity there, and goes from
+    x_t with the mean of both. That ends close to the true path, which curves downwards.
+    """
+    start, ahead, end = (64, 44), (356, 72), (356, 218)
+    d.curve(start, (160, 53.5), (276, 118), (372, 246), "exact")
     d.arrow(start, ahead, kind="model dash", gap=0)
-    d.arrow(ahead, (510, 184), kind="model", gap=0)
+    d.arrow(ahead, (404, 152), kind="model", gap=0)
     d.arrow(start, end, kind="model")
     for x, y in (start, ahead, end):
         d.dot(x, y, "exact")
-    d.text(294, 54, "$x_t$")
-    d.text(480, 82, "$x̃_s$")
-    d.text(452, 256, "$x_s$")
-    d.text(386, 64, "1st velocity", "model")
-    d.text(486, 144, "2nd", "model end")
-    d.text(330, 196, "mean of both", "model")
-    d.text(514, 296, "true path", "end")
+    d.text(44, 38, "$x_t$")
+    d.text(372, 54, "$x̃_s$")
+    d.text(332, 226, "$x_s$")
+    d.text(214, 36, "1st velocity: looks ahead", "model")
+    d.text(398, 104, "2nd velocity", "model start")
+    d.text(180, 172, "mean of both", "model end")
+    d.text(384, 252, "true path", "start")
 
 
 @drawing(height=254)
@@ -190,3 +218,26 @@ def whole_map(d: Drawing) -> None:
         d.arrow(a, b, kind="model")
     for a, b in ((net, guided), (guided, sampler), (sampler, samples)):
         d.arrow(a.left, b.right, kind="model")
+
+
+@drawing(height=166)
+def guidance_scales(d: Drawing) -> None:
+    """Two rulers for the guidance scale.
+
+    A line with two marked predictions, without a label and with it, and a third one beyond them.
+    Above is the ruler of w: minus 1 without a label, 0 with it, 3 at the guided prediction. Below
+    is the ruler of g, which is larger by 1: 0, 1 and 4 at the same places.
+    """
+    x = {w: 86 + 94 * (w + 1) for w in range(-1, 4)}
+    d.text(20, 22, "$w$")
+    d.text(20, 98, "$g$")
+    d.arrow((x[-1] - 40, 60), (x[3] + 50, 60), gap=0)
+    for w, place in x.items():
+        d.line((place, 52), (place, 68))
+        d.text(place, 22, f"{w}".replace("-", "−"), "model bold" if w == 3 else "")
+        d.text(place, 98, f"{w + 1}", "model bold" if w == 3 else "")
+    for w, lines, kind in ((-1, ("$ε_∅$:", "no label"), ""), (0, ("$ε_y$:", "label only"), "data"),
+                           (3, ("$ε_w$:", "guided"), "model")):  # fmt: skip
+        d.dot(x[w], 60, kind or "exact", 6)
+        for i, line in enumerate(lines):
+            d.text(x[w], 132 + 20 * i, line, kind)
