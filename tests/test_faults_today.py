@@ -554,8 +554,8 @@ CORE = {
     "values of 0 … 255 in a figure": (
         lambda: plot.show_images(WHITE), "x has values 254 … 256; expected about -1 … 1: use x /"),
     "labels dropped with probability 10": (
-        lambda: d.drop_labels(T, 10, 0.1), "p is 10, null 0.1; expected a probability, then the"),
-    "labels dropped for a fraction": (lambda: d.drop_labels(T, 0.1, 0.5), "of the kind of y"),
+        lambda: d.drop_labels(T, 10, 0.1), "p is 10, null 0.1; expected a probability, and the"),
+    "labels dropped for a fraction": (lambda: d.drop_labels(T, 0.1, 0.5), "of the same kind as y"),
     "a guidance scale as a text": (
         lambda: d.guided(unet, T, "3")(X, T), "w is '3'; expected a number, or a tensor with 4 ax"),
     "a guidance scale for each row": (
@@ -566,7 +566,7 @@ CORE = {
     "batches before the network": (
         lambda: next(d.train([POINTS], mlp, None, 1)), TypeError, "net is a list; expected a netw"),
     "an average of another network": (
-        lambda: d.EMA(mlp).update(unet), "net has other weights than the average; expected the sa"),
+        lambda: d.EMA(mlp).update(unet), "the weights of net and of the average differ; exp"),
     "no points": (
         lambda: d.load_points("two_moons", 0), "n is 0; expected a whole number of points"),
     "a text for a number of points": (

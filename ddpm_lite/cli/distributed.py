@@ -13,7 +13,7 @@ def device_named(name: str) -> str:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
     if name not in ("auto", *there):
-        raise ValueError(f"PyTorch doesn't find a {name} device here: use --device cpu or auto")
+        raise ValueError(f"PyTorch can't find a {name} device here: use --device cpu or auto")
     return there[0] if name == "auto" else name
 
 
