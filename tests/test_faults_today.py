@@ -323,10 +323,10 @@ VAE_GAN = {
     "beta is -1": (lambda: vae.vae_loss(images, X, -1.0), "beta is -1.0; expected 0 or more"),
     "a number of pixels for a VAE": (lambda: vae.dense_vae(64), "size is 64; expected (C, H, W)"),
     "logits that are whole numbers": (
-        lambda: gan.discriminator_loss(T, T), "a row of logits is empty, or not of floats"),
+        lambda: gan.discriminator_loss(T, T), "the logits are empty, or not floats"),
     "the discriminator's step with the generator's optimiser": (
         lambda: gan.discriminator_step(generator, critic, of_generator, X, torch.zeros(4, 8)),
-        "the optimiser has weights of another network; expected those of the one that learns"),
+        "the optimiser has weights of another network; expected those of the network"),
     "the generator's step with an optimiser of both": (
         lambda: gan.generator_step(generator, critic, torch.optim.SGD(
             [*generator.parameters(), *critic.parameters()], 0.1), torch.zeros(4, 8)),
@@ -436,12 +436,12 @@ SOUNDS = {
     "one waveform without a batch": (
         lambda: audio.log_mel(WAVE[0]), "x has shape (3200,); expected waveforms (B, L)"),
     "waves of NaN as whole numbers": (lambda: audio.to_int16(WAVE * math.nan), "without NaN; for"),
-    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "that are no wa"),
+    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "that aren't a wav"),
     "momentum above 1": (
         lambda: audio.griffin_lim(torch.ones(1, 20, 257), momentum=5.0), "momentum 5.0; expected"),
     "one phase for two sounds": (
         lambda: audio.griffin_lim(torch.ones(2, 20, 257), 1, torch.zeros(1, 20, 257)),
-        "expected a phase of the shape (2, 20, 257)"),
+        "expected a phase of shape (2, 20, 257)"),
     "magnitudes of NaN": (
         lambda: audio.griffin_lim(torch.full((1, 20, 257), math.nan)), "the smallest value nan"),
 }  # fmt: skip
