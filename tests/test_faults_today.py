@@ -164,7 +164,7 @@ LOSSES = {  # each refuses bytes, 0 … 255, NaN and an empty batch in the same 
 
 LIKELIHOOD = {
     "bits for each of 0 dimensions": (
-        lambda: likelihood.bits_per_dim(U, 0), "dims is 0; expected the numbers in a row"),
+        lambda: likelihood.bits_per_dim(U, 0), "dims is 0; expected how many numbers a row has"),
     "256 levels for their width": (
         lambda: likelihood.bits_per_dim(U, 64, 256), "width is 256; expected 1, or the distance"),
     "levels of 0 … 255": (
@@ -173,7 +173,7 @@ LIKELIHOOD = {
         lambda: likelihood.dequantise(X.byte(), 256), "use x.float() / 127.5 - 1"),
     "a decoder without variance": (
         lambda: likelihood.decoder_log_prob(X, X, 0 * X, None),
-        "the variance isn't a tensor of numbers above 0"),
+        "the variance isn't a tensor, or isn't positive; expected"),
     "a divergence from a point": (
         lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "tensor of numbers above 0"),
     "w is 2": (
@@ -182,13 +182,13 @@ LIKELIHOOD = {
     "w for each row, which would broadcast over the width": (
         lambda: likelihood.reverse_step(S, X, 5, 3, X, U), "or a tensor with 4 axes, as x has"),
     "a number of steps for the times of a bound": (
-        bound(times=10), "expected an order of whole numbers from 0 to T = 100"),
+        bound(times=10), "expected whole numbers in order between 0 and T = 100"),
     "times of a bound as a tensor": (
-        bound(times=torch.tensor([100, 0])), "expected an order of whole numbers from 0 to T"),
-    "no times of a bound": (bound(times=[]), "expected an order of whole numbers from 0 to T"),
+        bound(times=torch.tensor([100, 0])), "expected whole numbers in order between 0 and T"),
+    "no times of a bound": (bound(times=[]), "expected whole numbers in order between 0 and T"),
     "times of an ODE between the rows": (
-        ode([0, 0.5, 100]), "expected an order of whole numbers from 0 to T = 100"),
-    "a number of steps for an ODE": (ode(50), "expected an order of whole numbers from 0 to"),
+        ode([0, 0.5, 100]), "expected whole numbers in order between 0 and T = 100"),
+    "a number of steps for an ODE": (ode(50), "expected whole numbers in order between 0 and"),
     "a model under no_grad in an ODE": (
         ode(model=blind), "the model has no gradient; call it without torch.no_grad()"),
 }  # fmt: skip

@@ -331,13 +331,13 @@ REFUSED = {
         "the network returns (4, 2); expected (4, 4)"),
     "times that rise, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[0, 9]),
-        "times go from 9 to 0; expected an order"),
+        "times go from 9 to 0; expected whole numbers"),
     "times that stop early, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[9, 1]),
-        "times go from 1 to 9; expected an order"),
+        "times go from 1 to 9; expected whole numbers"),
     "times that fall, of an ODE": (
         lambda: ode_log_prob(NET, cosine_schedule(9), POINTS, [9, 0]),
-        "times go from 9 to 0; expected an order"),
+        "times go from 9 to 0; expected whole numbers"),
 }  # fmt: skip
 
 
