@@ -37,13 +37,13 @@ Layout = tuple[Thing, ...]
 
 
 def layouts(caption: str) -> list[Layout]:
-    """Every layout that a caption allows: none if it can't be drawn.
+    """Every layout that a caption allows. The list is empty if the caption can't be drawn.
 
-    The captions are "[big | small] red seven", "two red sevens" (to four), and chains such as "red
-    seven above blue two left of green one" with the relations of STEPS.
+    Captions have the form "[big | small] red seven", "two red sevens" (up to four), or "red seven
+    above blue two left of green one", with the relations in STEPS.
 
     Raises:
-        ValueError: the caption is something else.
+        ValueError: the caption has another form.
 
     Explained in chapter 17.
     """
@@ -95,12 +95,13 @@ KINDS = {"one": 2, "two": 4, "three": 3, "count": 1}
 
 
 def random_caption(random: Random, kind: str | None = None, held_out: bool = False) -> str:
-    """A random caption. Its kind is drawn with the frequencies in KINDS.
+    """A random caption.
 
     Args:
         random: a ``Random``. The same seed gives the same captions.
-        kind: "one", "two", "three" or "count". None draws the kind, too.
-        held_out: False never uses a combination of HELD_OUT, True always uses at least one.
+        kind: "one", "two", "three" or "count". None draws a kind, with the frequencies in KINDS.
+        held_out: if False, the caption has no combination in HELD_OUT. If True, it has at least
+            one.
 
     Explained in chapter 17.
     """
@@ -121,7 +122,8 @@ def random_caption(random: Random, kind: str | None = None, held_out: bool = Fal
 
 
 def _chained(random: Random, names: Sequence[str]) -> str:
-    """Two or three things with relations between them; three turn a corner."""
+    """Two or three things with relations between them. With three things, one relation is vertical
+    and the other horizontal."""
     pairs = [("above", "below"), ("left of", "right of")]
     random.shuffle(pairs)
     rest = zip(pairs, names[1:], strict=False)
@@ -129,19 +131,19 @@ def _chained(random: Random, names: Sequence[str]) -> str:
 
 
 def _draw(random: Random, held_out: bool) -> tuple[str, int]:
-    """A colour and a digit, from the combinations that are held out or from the others."""
+    """A random colour and digit, held out or not."""
     every = [(colour, digit) for colour in COLOURS for digit in range(10)]
     return random.choice([thing for thing in every if (thing in HELD_OUT) == held_out])
 
 
 def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> Tensor:
-    """Images (N, 3, 16, 16) in [-1, 1] of layouts.
+    """Draw layouts as images (N, 3, 16, 16) in [-1, 1].
 
     Args:
-        many: the layouts.
+        many: the N layouts.
         x: digits (M, 1, 8, 8) in [-1, 1] to draw with, such as those of ``load_images("digits")``.
         y: their labels (M,).
-        seed: which of the handwritten digits each thing gets.
+        seed: decides which of the handwritten digits each thing gets.
 
     Explained in chapter 17.
     """
@@ -159,7 +161,7 @@ def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> 
 
 
 def _handwritten(digits: Sequence[int], x: Tensor, y: Tensor, random: Random) -> Tensor:
-    """For each digit, one of its images, (N, 1, 8, 8)."""
+    """A random image of each digit, (N, 1, 8, 8)."""
     rows = [(y == digit).nonzero()[:, 0].tolist() for digit in range(10)]
     return x[torch.tensor([random.choice(rows[digit]) for digit in digits])]
 
@@ -173,8 +175,8 @@ def _tinted(x: Tensor, colours: Sequence[str]) -> Tensor:
 def make_scenes(
     n: int, x: Tensor, y: Tensor, seed: int = 0, held_out: bool = False
 ) -> tuple[Tensor, list[str]]:
-    """n images (n, 3, 16, 16) and their captions; see ``draw_scenes`` and ``random_caption``. The
-    same seed gives the same scenes. Used in chapter 17."""
+    """Draw n random scenes (n, 3, 16, 16), and return them with their captions (see ``draw_scenes``
+    and ``random_caption``). The same seed gives the same scenes. Used in chapter 17."""
     check(type(n) is int and n > 0, f"n is {n}; expected a whole number of scenes")
     random = Random(seed)
     captions = [random_caption(random, held_out=held_out) for _ in range(n)]
@@ -185,9 +187,9 @@ def make_scenes(
 
 
 class Reader(nn.Module):
-    """What a scene shows: images (B, 3, 16, 16) to two tables of logits, digits (B, 5, 11) and
-    colours (B, 5, 6), for the four places and for a big digit. The last digit means "nothing".
-    Explained in chapter 17."""
+    """A classifier that reads scenes: images (B, 3, 16, 16) to logits of digits (B, 5, 11) and of
+    colours (B, 5, 6), for the four places and a big digit. The last of the 11 digits means
+    "nothing". Explained in chapter 17."""
 
     def __init__(self, width: int = 32):
         super().__init__()
@@ -205,7 +207,8 @@ class Reader(nn.Module):
 
     @torch.no_grad()
     def read(self, x: Tensor) -> list[Layout]:
-        """The layout that each image shows. A big digit fills the scene, so it is alone."""
+        """The layout that each image shows. A big digit fills the scene, so nothing else is in its
+        layout."""
         check_data(x)
         self.eval()
         digits, colours = (logits.argmax(2).tolist() for logits in self(x))
@@ -217,7 +220,7 @@ class Reader(nn.Module):
 
 
 def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, float]:
-    """How well scenes follow their captions, as shares of 1.
+    """How well scenes follow their captions, as shares from 0 to 1.
 
     Args:
         read: what each image shows, from ``Reader.read``.
@@ -226,12 +229,13 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
     Returns:
         A dictionary of shares.
 
-        - ``digits``, ``colours``: of all things in the captions, those with the right digit or
+        - ``digits``, ``colours``: share of the things in the captions with the right digit or
           colour at their place.
-        - ``relations``: of the captions with a relation, those whose things are where they should
-          be, so that no exchange of places explains the image better.
-        - ``scenes``: the images in which everything is right.
-        - ``bag``: the images with the right digits and colours, whatever their places and pairs.
+        - ``relations``: share of the captions with a relation whose things are all in the right
+          places, so that no exchange of things would fit the image better.
+        - ``scenes``: share of the images in which everything is right.
+        - ``bag``: share of the images with the right set of digits and the right set of colours,
+          whatever their places and combinations.
 
     Explained in chapter 17.
     """
@@ -249,7 +253,7 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
 
 
 def _compare(read: Layout, caption: str) -> dict:
-    """One image against the allowed layout that it is nearest to."""
+    """Compare one image with the allowed layout that fits it best."""
     best = max(layouts(caption), key=lambda layout: _matches(read, layout))
     placed, hits, digits = _matches(read, best)
     order = [thing[1:] for thing in best]
@@ -265,7 +269,8 @@ def _compare(read: Layout, caption: str) -> dict:
 
 
 def _matches(read: Layout, layout: Layout) -> tuple[bool, int, int]:
-    """Whether the same places are filled, how many attributes are right, and how many digits."""
+    """Whether the same places are filled, how many attributes (digits and colours) are right, and
+    how many digits are."""
     there = {place: (colour, digit) for place, colour, digit in read}
     colours = sum(there.get(place, (None,))[0] == colour for place, colour, _ in layout)
     digits = sum(there.get(place, (None,))[-1] == digit for place, _, digit in layout)

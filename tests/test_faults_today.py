@@ -175,7 +175,7 @@ LIKELIHOOD = {
         lambda: likelihood.decoder_log_prob(X, X, 0 * X, None),
         "the variance isn't a tensor, or isn't positive; expected"),
     "a divergence from a point": (
-        lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "tensor of numbers above 0"),
+        lambda: likelihood.kl_of_gaussians(X, X**2 + 1, X, 0 * X), "expected numbers above 0"),
     "w is 2": (
         lambda: likelihood.fixed_variance(model, S, 2.0)(X, 5 * T, 3 * T),
         "w is 2.0; expected a number in [0, 1], or a tensor with 4 axes"),
