@@ -42,7 +42,8 @@ def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
     Raises:
         ValueError: there is no such data set, or n isn't a whole number above 0.
 
-    Used from chapter 1 on."""
+    Used from chapter 1 on.
+    """
     _check_points(name, n)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)

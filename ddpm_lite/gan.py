@@ -67,7 +67,8 @@ def spectral_norm(net: nn.Module) -> nn.Module:
     Raises:
         ValueError: there is no such layer, one has spectral norm already, or one is all zeros.
 
-    Used in chapter 15."""
+    Used in chapter 15.
+    """
     layers = [part for part in net.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
     _check_layers(layers)
     for layer in layers:

@@ -87,7 +87,8 @@ def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMSched
 
     Raises:
         ModuleNotFoundError: diffusers isn't installed.
-        ValueError: there is no such target."""
+        ValueError: there is no such target.
+    """
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
     options = {"variance_type": "fixed_small"} if kind == "DDPMScheduler" else {}
