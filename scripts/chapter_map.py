@@ -2,8 +2,8 @@
 
     python scripts/chapter_map.py      rewrites the map in book/index.md
 
-Titles, minutes and prerequisites are read from the first cells of the chapters; only the places of
-the boxes stand here. An arrow that follows from others is left out.
+The script reads titles, minutes and prerequisites from the first cells of the chapters. Only the
+positions of the boxes are defined here. Arrows that follow from other arrows are left out.
 """
 
 from __future__ import annotations

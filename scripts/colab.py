@@ -1,14 +1,15 @@
-"""Run notebooks as Colab does: each alone, in an environment that has torch but not this project.
+"""Run notebooks as Colab does: each by itself, in an environment with torch, without the project.
 
-    python scripts/colab.py notebooks/*.ipynb                   all cells of each, in order
-    python scripts/colab.py --twice notebooks/*.ipynb           and once more in the same kernel
-    python scripts/colab.py --set-up notebooks/01_noise.ipynb   only the two set-up cells
+    python scripts/colab.py notebooks/*.ipynb                   run all cells in order
+    python scripts/colab.py --twice notebooks/*.ipynb           run them twice in one kernel
+    python scripts/colab.py --set-up notebooks/01_noise.ipynb   run only the two set-up cells
 
-A cell may take 10 minutes, and a notebook an hour. After that it is stopped and reported.
+A cell may take 10 minutes and a notebook an hour. After that, it's stopped and reported.
 
-A new virtual environment sees the packages of the one that runs this script, as Colab's sees its
-own torch; the project itself is installed by the notebook's hidden cell, with a wheel that is built
-from the working tree in place of the address on GitHub. Nothing else may be installed or changed.
+Each notebook gets a new virtual environment that can use the packages of the one that runs this
+script, just as Colab has its own torch. The notebook's hidden cell installs the project. Here it
+uses a wheel built from the working tree instead of the address on GitHub. A notebook that installs
+or changes anything else is reported.
 """
 
 from __future__ import annotations

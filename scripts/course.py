@@ -1,21 +1,22 @@
-"""For teachers: notebooks without solutions, marks for what students hand in, figures for slides.
+"""For teachers: make notebooks without solutions, mark students' notebooks, and export figures.
 
     python scripts/course.py handout notebooks/*.ipynb --out handout
     python scripts/course.py grade handed_in/*.ipynb --csv marks.csv
     python scripts/course.py figures notebooks/*.ipynb --out slides
 
-`handout` and `figures` replace a file only if they wrote it themselves and nobody changed it since.
+`handout` and `figures` overwrite a file only if they wrote it themselves and it hasn't changed
+since.
 
 `grade` runs each notebook in a process of its own, from top to bottom, with the checks of the
 original notebook in place of the student's. An endless loop, a crash or a damaged file costs only
 the exercises it affects, and the row of that student says what happened.
 
-What a tick is worth. A student gains nothing by editing or deleting a check or its tag, by printing
-a tick in any cell or in the answer, or by redefining `grade` or `print`: the graders are loaded
-afresh for each check, and their verdict comes back with a secret word. The answer still runs in the
-same process as its check. Code written to deceive can change torch's functions or the names that a
-check uses, or look for the secret word while the check runs. So read the code behind a mark that
-surprises you. Students' code also runs with all your rights: use a container or an extra account.
+How far can you trust a mark? Students gain nothing by editing or deleting a check or its tag, by
+printing a tick, or by redefining `grade` or `print`. The graders are loaded afresh for each check,
+and their verdict is marked with a secret word. But an answer runs in the same process as its check.
+Code that is written to deceive can change torch's functions or the names that a check uses, or look
+for the secret word while the check runs. So read the code behind a mark that surprises you.
+Students' code also runs with all your permissions, so use a container or a separate account.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ DETAILS = re.compile(
 HELP = {
     "handout": "copy notebooks without their solutions",
     "figures": "write each figure as chapter/id.png, and the alt texts as chapter/alt.txt",
-    "grade": "print the marks of each notebook; the status is 0 if everything is right",
+    "grade": "print the marks of each notebook; the exit status is 0 if everything is right",
     "out": "folder to write to (default: course)",
     "against": "the original notebook, or a folder of originals (default: notebooks). In a "
     "folder, the original is the one whose name is part of the student's file name, such as "
@@ -266,7 +267,9 @@ def arguments() -> argparse.ArgumentParser:
     for action in (handout, figures, grade):
         text = HELP[action.__name__]
         command = commands.add_parser(action.__name__, help=text, description=text)
-        command.add_argument("notebooks", nargs="+", type=Path, help="such as 01_noise.ipynb")
+        command.add_argument(
+            "notebooks", nargs="+", type=Path, help="notebooks such as 01_noise.ipynb"
+        )
         command.set_defaults(run=grade if action is grade else partial(write, action))
         if action is not grade:
             command.add_argument("--out", type=Path, default=Path("course"), help=HELP["out"])
@@ -278,8 +281,8 @@ def how_to_grade(add: Callable) -> None:
     add("--against", type=Path, default=HERE.parent / "notebooks", help=HELP["against"])
     add("--csv", type=Path, help=HELP["csv"])
     add("--jobs", type=positive, default=1, help="notebooks to run at the same time (default: 1)")
-    add("--cell-limit", type=positive, default=120, help="seconds for a cell (default: 120)")
-    add("--limit", type=positive, default=900, help="seconds for a notebook (default: 900)")
+    add("--cell-limit", type=positive, default=120, help="seconds per cell, at most (default: 120)")
+    add("--limit", type=positive, default=900, help="seconds per notebook, at most (default: 900)")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Draw the cover from the weights that ship: python scripts/cover.py
+"""Draw the cover with the package's weights: python scripts/cover.py
 
-Writes the film of the cover (`book/live/cover/film.png`: its frames one below the other, 7 × 3
-digits each), the digits that it ends on (`digits.png` beside it, which the README shows too), and
-an image of each thing that readers will be able to make (`book/images/make_*.png`).
+It writes the film of the cover (`book/live/cover/film.png`, with frames of 7 × 3 digits in a
+column), the digits at its end (`digits.png` in the same folder, which the README also shows), and
+an image of each thing that readers learn to make (`book/images/make_*.png`).
 """
 
 from __future__ import annotations

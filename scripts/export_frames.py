@@ -1,9 +1,9 @@
-"""Write what the page "Explore" needs: images that the model of the digits drew, and a still.
+"""Write the data of the page "Explore": images that the model of the digits drew, and a still.
 
     python scripts/export_frames.py      about a minute on a free core
 
-Pixels are bytes, 0 for -1 and 255 for 1, in base64, so that the page needs no server. What they
-show is computed by the package with `load_pretrained("digits")`.
+Pixels are bytes, 0 for -1 and 255 for 1, in base64, so the page needs no server. The package
+computes the images with `load_pretrained("digits")`.
 """
 
 from __future__ import annotations

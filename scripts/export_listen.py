@@ -1,10 +1,10 @@
-"""Write what the page "Listen to it emerge" needs.
+"""Write the data of the page "Listen to it emerge".
 
     python scripts/export_listen.py
 
-The weights of `load_sound()` as whole numbers of two bytes, in base64, with the name, the shape and
-the unit of each tensor; what the transforms need to know; and the image that the page shows without
-JavaScript.
+These are the weights of `load_sound()`, the constants of the transforms, and the image that the
+page shows without JavaScript. Weights are whole numbers of two bytes, in base64, with the name,
+shape and unit of each tensor.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python scripts/marking.py anna_03_loss.ipynb notebooks 120 900
 
 The arguments are the student's file, the original notebook or a folder of originals, and the time
-limits in seconds for a cell and for the notebook. The marks are printed as lines of JSON. What they
-are worth is described in course.py.
+limits in seconds for a cell and for the notebook. The marks are printed as lines of JSON. course.py
+describes how far you can trust them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Execute the notebooks of the book and keep their files normal.
+"""Execute the notebooks of the book, and normalise and check their files.
 
 python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
-python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
-python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
-python scripts/notebooks.py figures notebooks/*.ipynb          run, and compare the figures
+python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file without running it
+python scripts/notebooks.py check notebooks/*.ipynb            print what is wrong, change nothing
+python scripts/notebooks.py figures notebooks/*.ipynb          run, and compare figures
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python scripts/quiz.py --out _build/quizzes
 
-writes ``quizzes.gift`` for Moodle and ``quizzes.zip`` (QTI 2.1) for Canvas and others. The
-questions are in ``book/quizzes/NN.toml``, and the book shows them at the end of each chapter.
+This writes ``quizzes.gift`` for Moodle and ``quizzes.zip`` (QTI 2.1) for Canvas and other
+platforms. The questions are in ``book/quizzes/NN.toml``. The book shows them at the end of each
+chapter.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rewrite every link to the repository: python scripts/set_repository.py https://github.com/me/book
 
-The address stands in [project.urls] of pyproject.toml; all other places must agree with it.
+[project.urls] in pyproject.toml declares the address. All other links must agree with it.
 """
 
 from __future__ import annotations

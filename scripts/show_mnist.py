@@ -1,10 +1,10 @@
-"""Draw with the MNIST weights as a chapter would: how long it takes, and what a classifier says.
+"""Draw digits with the MNIST weights, and print how long it takes and how a classifier reads them.
 
-    python scripts/show_mnist.py                 # no data needed: seconds, confidence, classes
-    python scripts/show_mnist.py --root data     # also the two figures of book/results.md
+    python scripts/show_mnist.py                 # print times, confidence and classes
+    python scripts/show_mnist.py --root data     # also draw the two figures of book/results.md
 
-64 digits, labels 0 to 9 in turn, by 50 calls of DDIM on two threads. The figures: samples without
-and with guidance, and samples over their nearest training images.
+It draws 64 digits with labels 0 to 9 in turn, by 50 steps of DDIM on two threads. The figures show
+samples without and with guidance, and samples above their nearest training images.
 """
 
 from __future__ import annotations

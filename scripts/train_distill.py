@@ -1,12 +1,13 @@
 """Train the students of chapter 19: networks that sample in one to four calls.
 
-    python scripts/train_distill.py                      # both files of weights, half an hour
+    python scripts/train_distill.py                      # write both files of weights, half an hour
     python scripts/train_distill.py consistency --seed 1 --seconds 180 --out student.pt
 
-Every student has the size of its teacher, `load_pretrained("digits")` or "mnist", and all but mean
-flow start from its weights. `mnist` needs no images: the teacher draws them. A method writes its
-averaged weights in half precision into a file, unless that is there already. Without a method, the
-script writes ddpm_lite/weights/students.pt and mnist_student.pt from such files.
+Every student has the size of its teacher, `load_pretrained("digits")` or "mnist", and all except
+mean flow start from the teacher's weights. `mnist` needs no images, because the teacher draws them.
+With a method, the script trains it and writes the averaged weights in half precision, unless the
+file exists. Without a method, it combines such files in ddpm_lite/weights/students.pt and
+mnist_student.pt.
 """
 
 from __future__ import annotations
@@ -195,7 +196,9 @@ def main() -> None:
     parser.add_argument("method", nargs="?", choices=METHODS)
     parser.add_argument("--seconds", type=float, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="runs/distill/METHOD_SEED.pt if not given")
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: runs/distill/METHOD_SEED.pt)"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     place = lambda method: args.out or Path("runs/distill", f"{method}_{args.seed}.pt")  # noqa: E731

@@ -2,7 +2,7 @@
 
     python scripts/train_still.py      half a minute
 
-Readers without JavaScript see this image, and so do readers of a printed page.
+Readers see this image if they have no JavaScript, or read the page in print.
 """
 
 from __future__ import annotations
