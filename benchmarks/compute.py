@@ -1,11 +1,11 @@
-"""How much better do digits become with more training?
+"""Measure how much better digits become with more training.
 
     python benchmarks/compute.py
 
-Trains the shipped recipe "digits" from the start for 250, 500, ... 8,000 steps, each length with
-its own annealing of the learning rate and with three seeds, and scores 1,000 samples of each as
-`python -m ddpm_lite evaluate` does. Prints a table and draws it: book/images/compute.png. About
-twenty minutes of one core. The seconds are processor time of the training alone.
+It trains the recipe "digits" from scratch for 250, 500, ... 8,000 steps with three seeds. In each
+run, the learning rate falls to 0 at the end. It scores 1,000 samples of each run as `python -m
+ddpm_lite evaluate` does, prints a table, and draws it in book/images/compute.png. This takes about
+twenty minutes on one core. The seconds in the table are processor time of the training alone.
 """
 
 from __future__ import annotations

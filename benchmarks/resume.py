@@ -1,17 +1,17 @@
-"""Kill a training run at random moments, resume it, and compare with the run that never stopped.
+"""Kill a training run at random moments, resume it, and compare it with a run that never stopped.
 
     python benchmarks/resume.py [--kills 20] [--steps 150] [--seed 0]
 
-The run saves after every step. Runs are started, killed (-9) and resumed until so many kills have
-struck: every other at a random moment, the others at the next moment after it in which a file is
-being written. Read the line at the end so:
+The run saves after every step. Runs are started, killed (-9) and resumed until there have been this
+many kills. Every second kill is at a random moment. The others wait from there until a file is
+being written. The last line has
 
-    in a write     kills that left half of a file (a .part), which the next start removed
-    at the start   kills before the first checkpoint; such a run is started again
-    alike          finished runs whose weights, average, optimiser, loss log and samples are, bit
-                   for bit, those of the run that never stopped; all of them must be
+    in a write     kills that left an incomplete file (a .part), which the next start removed
+    at the start   kills before the first checkpoint, after which the run is started again
+    alike          finished runs whose weights, average, optimiser, loss log and samples are equal
+                   to those of the run that never stopped, bit for bit; this must be all of them
 
-Each life is a process of its own, forked from this one after the imports (POSIX).
+Each start is a new process, forked from this one after the imports (POSIX only).
 """
 
 from __future__ import annotations
