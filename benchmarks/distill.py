@@ -5,9 +5,8 @@
 It trains each student of `scripts/train_distill.py` with three seeds, unless its file is already in
 the folder. It draws 1,000 images in 1, 2, 4 and 8 calls, and in 50 calls with the teacher. The
 columns are the Fréchet distance to all training digits, with the features of the package's
-classifier, and the recall, both as mean and standard deviation over three seeds. The teacher and
-the reflow network of chapter 13 come with the package, so only the noise differs between their
-seeds.
+classifier, as mean ± standard deviation over three seeds, and the mean recall. The teacher and the
+reflow network of chapter 13 come with the package, so only the noise differs between their seeds.
 """
 
 from __future__ import annotations

@@ -189,7 +189,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="+", default=list(FITS), choices=FITS)
     parser.add_argument("--jobs", type=int, default=1, help="number of processes, one thread each")
-    parser.add_argument("--out", type=Path, help="also write the scores of every run to this file, as JSON")
+    parser.add_argument(
+        "--out", type=Path, help="also write the scores of every run to this file, as JSON"
+    )
     parser.add_argument("--weights", help="also write the weights of every run to this folder")
     args = parser.parse_args()
     x, test = (load_images("digits", train=part)[0] for part in (True, False))

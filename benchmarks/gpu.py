@@ -364,12 +364,18 @@ def images(args: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", default="cifar10", help="cifar10, or an .npz file with both parts")
+    parser.add_argument(
+        "--data", default="cifar10", help="cifar10, or an .npz file with both parts"
+    )
     parser.add_argument("--root", default="data", help="where torchvision keeps CIFAR-10")
-    parser.add_argument("--out", type=Path, default="runs/gpu", help="folder for samples and checkpoints")
+    parser.add_argument(
+        "--out", type=Path, default="runs/gpu", help="folder for samples and checkpoints"
+    )
     parser.add_argument("--only", choices=["speed", "training"])
     parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, help="measure only these")
-    parser.add_argument("--seconds", type=float, nargs="*", help=f"seconds of {', '.join(TRAININGS)}")
+    parser.add_argument(
+        "--seconds", type=float, nargs="*", help=f"seconds of {', '.join(TRAININGS)}"
+    )
     parser.add_argument("--n", type=int, default=2000, help="number of samples to score")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="test all lines on a CPU")

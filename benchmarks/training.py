@@ -9,7 +9,7 @@ contestants take turns, and each number is the median of the rounds. The columns
     of ours    images/s divided by those of ddpm_lite in the same round; above 1 is faster
     of peak    operations per second of the step (convolutions and matrix products, counted by
                PyTorch), relative to the fastest convolution measured in this run. Small networks
-               are far below 1, because reading memory and starting operations takes most of the time
+               are far below 1, because they mostly wait for memory and for operations to start
 """
 
 from __future__ import annotations
