@@ -29,7 +29,7 @@ Size = int | tuple[int, int] | None
 
 
 class DataError(ValueError):
-    """The data can't be downloaded or read, or it isn't what it should be."""
+    """The data can't be downloaded or read, or have the wrong format."""
 
 
 _check = partial(check, kind=DataError)
@@ -86,7 +86,7 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
     executed.
 
     Raises:
-        ValueError: there is no such data set, or an argument makes no sense.
+        ValueError: there is no such data set, or an argument is invalid.
         DataError: the data set can't be downloaded or read. A DataError is also a ValueError.
 
     Used from chapter 1 on.
@@ -174,7 +174,7 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     used. Hidden files are skipped. A warning lists other files that aren't images.
 
     Raises:
-        ValueError: there is no such folder, or an argument makes no sense.
+        ValueError: there is no such folder, or an argument is invalid.
         DataError: there are no images, or some can't be read. The message names up to five of them.
 
     The result is one of PyTorch's map-style datasets. See the page "Your own data" and chapter 5.

@@ -138,7 +138,7 @@ def eps_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
 
 
 def x0_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """x0-prediction: the network learns the data. To sample, wrap it with ``from_x0``.
+    """x0-prediction: the network learns the data. To sample, wrap the network with ``from_x0``.
     Built in chapter 3."""
     return x0
 

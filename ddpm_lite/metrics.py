@@ -99,7 +99,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(dim, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
+        """Features (B, dim) of images (B, C, H, W), without gradients and in evaluation mode."""
         well = x.ndim == 4 and x.is_floating_point() and len(x)
         given = f"x is {x.dtype} of shape {tuple(x.shape)}"
         check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
@@ -111,7 +111,8 @@ class Classifier(nn.Module):
         return self.head(self.body(x))
 
     def probabilities(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, classes), without gradients and in evaluation mode."""
+        """Class probabilities (B, classes) of images (B, C, H, W), without gradients and in
+        evaluation mode."""
         features = self.features(x)
         with torch.no_grad():
             return self.head(features).softmax(1)

@@ -382,6 +382,6 @@ def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: Ints, dims: in
 
 
 def _kind(a: object) -> str:
-    """How an error names a value, in a few words."""
+    """A short description of a value, for error messages."""
     tensor = isinstance(a, Tensor)
     return f"{a.dtype} of shape {tuple(a.shape)}" if tensor else " ".join(repr(a).split())[:60]

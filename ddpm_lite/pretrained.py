@@ -55,8 +55,8 @@ def load_pretrained(
         frozen: True turns off gradients and sets evaluation mode. Use False to train the network
             further.
 
-    Both networks predict v, so ``from_v(net, schedule)`` is the model. ``recipe["target"]`` says
-    the same.
+    Both networks predict v, so ``recipe["target"]`` is "v", and ``from_v(net, schedule)`` is the
+    model.
 
     Raises:
         ValueError: there are no weights of this name.

@@ -1,6 +1,7 @@
 """Checks of the loss, the sampler and the samples (needs torch, diffusion.py).
 
-The network is replaced by stand-ins for which the right result is known."""
+The network is replaced by stand-ins for which the right result is known.
+"""
 
 import math
 
