@@ -66,7 +66,7 @@ def sound(images: Tensor, seed: int = 0) -> Tensor:
 
 
 def share(said: Tensor, y: Tensor) -> str:
-    """The share that is read as asked, and its standard error."""
+    """The share that is recognised as its label, and the standard error."""
     p = (said == y).double().mean().item()
     return f"{100 * p:.1f} ± {100 * (p * (1 - p) / len(y)) ** 0.5:.1f} %"
 
@@ -104,7 +104,7 @@ def resampled(x: Tensor) -> Tensor:
 
 
 def copies(made: Tensor, train: Tensor, test: Tensor) -> str:
-    """How near the nearest training image is, beside that of held-out recordings."""
+    """The distance to the nearest training image, compared with that of held-out recordings."""
     near, usual = nearest(made, train, 2)[0], nearest(test, train)[0]
     copied = int((near[:, 0] < near[:, 1] / 3).sum())
     return (f"nearest training image at {near[:, 0].mean():.1f} (held-out recordings: "

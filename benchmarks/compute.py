@@ -71,7 +71,8 @@ def attempt(steps: int, seed: int) -> tuple[float, float]:
 
 
 def draw(rows: list, real: dict[str, float], path: Path) -> None:
-    """The distances over the images seen, with those of real from real images as a band."""
+    """Draw the distances against the images seen, with a band for the distance between real
+    images."""
     import matplotlib.pyplot as plt
 
     from ddpm_lite.plot import EXACT, MODEL, STYLE
@@ -95,7 +96,7 @@ def draw(rows: list, real: dict[str, float], path: Path) -> None:
 
 
 def limits(real: dict[str, float]) -> tuple[float, float, float]:
-    """The mean distance of real from real images, and a standard deviation to either side."""
+    """The mean distance between real images, plus and minus a standard deviation."""
     mean, std = real["real"], real["real_std"]
     return mean - std, mean, mean + std
 

@@ -80,7 +80,7 @@ SAMPLERS = {  # which student it needs, and how it draws from noise in so many c
 
 
 def student(folder: Path, method: str, seed: int, seconds: float) -> dict:
-    """Its weights, trained now if the folder doesn't have them."""
+    """The weights of a student. It's trained now if the folder doesn't have them."""
     path = folder / f"{method}_{seed}.pt"
     if not path.is_file():
         options = ["--seconds", str(seconds), "--seed", str(seed), "--out", str(path)]

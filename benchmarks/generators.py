@@ -67,8 +67,8 @@ def by_train(net: nn.Module, x: Tensor, loss, lr: float, decay: float, clock: Cl
 
 
 def fit_vae(x: Tensor, clock: Clock, seed: int):
-    """The average with the best bound on every tenth image, which it doesn't learn from: it would
-    learn the others by heart long before the clock runs out."""
+    """Train a VAE, and keep the average with the best bound on every tenth image, which isn't used
+    for training. Otherwise it would memorise the training images long before the time is up."""
     rows = torch.arange(len(x)) % 10 > 0
     vae = dense_vae(**VAE_SIZES)
     ema, stream = EMA(vae, 0.998), batches(x[rows], None, 64, seed)

@@ -68,7 +68,7 @@ EAGER, ALL = (
 
 
 class FromHost(Run):
-    """Each batch is copied from the memory of the host, as a loader would bring it."""
+    """Each batch is copied from host memory, as with a data loader."""
 
     def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
         recipe = self.recipe
@@ -153,7 +153,7 @@ TRAININGS: dict[str, tuple[Callable, dict, float]] = {  # made by, of what, and 
 
 
 def wait(device: str) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
 
@@ -185,7 +185,7 @@ def flops(recipe: Recipe) -> tuple[float, float]:
 
 
 def peak(device: str, side: int) -> tuple[float, str]:
-    """Operations a second that MFU is a share of, and where the number is from."""
+    """The peak in operations per second to which MFU refers, and the source of the number."""
     a = torch.randn(side, side, device=device, dtype=torch.bfloat16)
     a @ a
     measured = 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(20))
@@ -279,7 +279,7 @@ def memory_now(device: str, reset: bool = False) -> int:
 
 
 class Real:
-    """Real images, and the features in which samples are held against them."""
+    """Real images, and the features with which samples are compared to them."""
 
     def __init__(self, train: list[Tensor], test: list[Tensor], steps: int, device: str):
         with torch.device(device):  # where it is made, and where it draws

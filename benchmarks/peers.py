@@ -209,7 +209,8 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every work in every round, in turn, so that a busy moment strikes all alike."""
+    """The seconds of each task in each round. The tasks take turns, so a busy moment affects all of
+    them."""
     for work in works.values():
         work()  # warm
     seconds = {name: [] for name in works}

@@ -39,7 +39,7 @@ LR = {"unet": 4e-3, "dit": 6e-3}  # of 1e-3 to 8e-3, the DiT did best at 4e-3 an
 
 
 class FlatDiT(DiT):
-    """All patches get the place of the first one, so their order is lost."""
+    """A DiT that gives all patches the position of the first one, so it can't know their order."""
 
     def tokens(self, x: Tensor) -> Tensor:
         places = super().tokens(x) - super().tokens(torch.zeros_like(x))

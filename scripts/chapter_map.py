@@ -52,13 +52,13 @@ def read(path: Path) -> Chapter:
 
 
 def chapters() -> dict[int, Chapter]:
-    """All chapters by their numbers; a Deeper notebook, such as 04d, is part of its chapter."""
+    """All chapters by number. A Deeper notebook, such as 04d, is part of its chapter."""
     found = map(read, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     return {chapter.number: chapter for chapter in found}
 
 
 def arrows(needs: dict[int, set[int]]) -> list[tuple[int, int]]:
-    """The prerequisites that do not follow from other ones, as (from, to)."""
+    """The prerequisites that don't follow from others, as pairs (from, to)."""
 
     def behind(number: int) -> set[int]:
         return needs[number].union(*map(behind, needs[number]))
@@ -75,7 +75,7 @@ def corner(number: int) -> tuple[int, int]:
 
 
 def near(a: int, b: int) -> bool:
-    """Whether an arrow from a to b joins neighbours. A longer one would run through a box."""
+    """Whether a and b are neighbours. A longer arrow would cross a box."""
     (xa, ya), (xb, yb) = PLACES[a], PLACES[b]
     return xb - xa in (0, 1) and yb - ya in (0, 1)
 
@@ -105,7 +105,7 @@ def box(chapter: Chapter) -> str:
 
 
 def drawing() -> str:
-    """The block of the page."""
+    """The map as a block of the page."""
     found = chapters()
     pairs = arrows({number: chapter.needs for number, chapter in found.items()})
     words = "; ".join(f"{b} needs {a}" for a, b in pairs)

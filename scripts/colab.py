@@ -31,7 +31,7 @@ CELL_LIMIT, NOTEBOOK_LIMIT, TOOL_LIMIT = 600, 3600, 300  # seconds
 
 
 def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str:
-    """The output of a command, or an error with what it said."""
+    """The output of a command. If it fails, an error quotes its output."""
     command = [str(c) for c in command]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
@@ -44,7 +44,7 @@ def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str
 
 
 def wheel(folder: Path) -> Path:
-    """Build the package from the working tree, without a network and without a trace in it."""
+    """Build the package from the working tree, without a network, and leave no files behind."""
     source = folder / "source"
     source.mkdir()
     for name in PACKAGE:
@@ -56,7 +56,7 @@ def wheel(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> Path:
-    """A virtual environment without the project; returns its Python."""
+    """Make a virtual environment without the project, and return its Python."""
     run(sys.executable, "-m", "venv", folder)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     own = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
@@ -69,7 +69,7 @@ def environment(folder: Path) -> Path:
 
 
 def execute(path: Path, python: Path, package: Path, set_up: bool, twice: bool) -> dict:
-    """Run a copy of the notebook that lies alone in a folder; seconds, and what was wrong."""
+    """Run a copy of the notebook in an empty folder. Returns the seconds and the faults."""
     with tempfile.TemporaryDirectory() as content:
         shutil.copy(path, content)
         env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -81,7 +81,7 @@ def execute(path: Path, python: Path, package: Path, set_up: bool, twice: bool) 
 
 
 def faults(result: dict) -> list[str]:
-    """What Colab's reader would not want to happen."""
+    """The faults that a reader in Colab would meet."""
     before, after = result["before"], result["after"]
     found = [f"{k} was changed" for k in ("torch", "numpy") if before[k] != after[k]]
     new = set(after["own"]) - set(before["own"])

@@ -119,7 +119,7 @@ def digest(data: bytes) -> str:
 
 
 def refuse(out: Path, files: dict[Path, bytes], sources: list[Path]) -> None:
-    """Raise FileExistsError if a file of somebody else is in the way."""
+    """Raise FileExistsError if a file that this command didn't write is in the way."""
     made = written(out)
     for name, data in files.items():
         target = out / name
@@ -137,7 +137,7 @@ def refuse(out: Path, files: dict[Path, bytes], sources: list[Path]) -> None:
 
 
 def write(command: Callable, args: argparse.Namespace) -> int:
-    """Write what a command makes of the notebooks, or nothing if a file is in the way."""
+    """Write the results of a command for the notebooks, or nothing if a file is in the way."""
     out, files = args.out, {}
     for path in args.notebooks:
         for name, data in command(path):
@@ -156,7 +156,7 @@ def write(command: Callable, args: argparse.Namespace) -> int:
 
 @dataclass
 class Row:
-    """What one student gets: a line for each exercise, and whether it is right."""
+    """The marks of one student: for each exercise, a line, and whether it is right."""
 
     file: str
     chapter: str = ""
@@ -173,7 +173,7 @@ class Row:
 
 
 def facts(lines: bytes) -> Iterator[dict]:
-    """What marking.py said; its last line may be cut off."""
+    """The output of marking.py, whose last line may be cut off."""
     for line in lines.splitlines():
         try:
             yield dict(json.loads(line))
@@ -182,7 +182,7 @@ def facts(lines: bytes) -> Iterator[dict]:
 
 
 def row_of(path: Path, lines: bytes, ended: str) -> Row:
-    """A row from what marking.py said, and why it was ended early, if it was."""
+    """A row from the output of marking.py, and the reason if it ended early."""
     row, exercises = Row(str(path)), 0
     for fact in facts(lines):
         row.chapter = fact.get("chapter", row.chapter)
@@ -198,7 +198,7 @@ def row_of(path: Path, lines: bytes, ended: str) -> Row:
 
 
 def marked(args: argparse.Namespace, path: Path) -> Row:
-    """Mark one notebook in a process of its own."""
+    """Mark one notebook in a new process."""
     limits = [str(args.cell_limit), str(args.limit)]
     command = [sys.executable, HERE / "marking.py", path, args.against, *limits]
     try:
@@ -213,7 +213,8 @@ def marked(args: argparse.Namespace, path: Path) -> Row:
 
 
 def table(rows: list[Row]) -> bytes:
-    """The marks as CSV, a row for each student; a spreadsheet takes none of it for a formula."""
+    """The marks as CSV, with a row for each student. No cell looks like a formula to a
+    spreadsheet."""
     numbers = range(1, 1 + max((number for row in rows for number in row.marks), default=0))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -236,7 +237,7 @@ def shown(row: Row) -> Row:
 
 
 def grade(args: argparse.Namespace) -> int:
-    """Print the marks of each notebook, and write them as CSV; 1 if anything is not right."""
+    """Print the marks of each notebook, and write them as CSV. Returns 1 if an answer is wrong."""
     if not args.against.exists():
         raise FileNotFoundError(f"{args.against} doesn't exist, so choose another with --against.")
     if args.csv and args.csv.exists():

@@ -55,7 +55,8 @@ def edited(path: Path, experiment: str) -> nbformat.NotebookNode:
 
 
 def raising(path: Path, experiment: str) -> list[tuple[str, str]]:
-    """Run all cells; (cell, error) of each that raises and does not say that it needs T = 1000."""
+    """Run all cells. Returns (cell, error) for each cell that raises an error and doesn't say that
+    it needs T = 1000."""
     notebook = edited(path, experiment)
     resources = {"metadata": {"path": str(path.parent)}}
     options = {"timeout": 600, "kernel_name": "python3", "allow_errors": True}

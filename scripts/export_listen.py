@@ -44,7 +44,7 @@ def weights(name: str) -> dict:
 
 
 def script() -> str:
-    """Everything as a script, which a page can load from a folder too."""
+    """All data as a script, which a page can also load from a folder."""
     nets = {name: about | weights(name) for name, about in NETS.items()}
     file = {"T": 1000, "form": FORM, "nets": nets}
     return f"{HEAD}const SOUNDS = {json.dumps(file, separators=(',', ':'))};\n"

@@ -29,7 +29,7 @@ SEED, STEPS, SIDE = 2, 25, 128
 
 
 def script() -> str:
-    """The weights as a script, which a page can load from a folder too."""
+    """The weights as a script, which a page can also load from a folder."""
     net, schedule, tokenizer = load_text()
     numbers, units = rounded(net.state_dict())
     row = torch.cat([value.flatten() for value in numbers.values()]).numpy().astype("<i2")

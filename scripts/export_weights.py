@@ -30,13 +30,13 @@ STUDENTS = (("progressive", "student", 8), ("mnist", "mnist", 28))  # its file, 
 
 
 def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Each tensor as whole numbers up to 32767, and the unit that they count."""
+    """Each tensor as whole numbers up to 32767, and the unit that multiplies them."""
     units = {key: value.abs().max().item() / 32767 for key, value in state.items()}
     return {key: (value / units[key]).round().short() for key, value in state.items()}, units
 
 
 def script(name: str = "digits") -> str:
-    """The weights of the digits as a script, which a page can load from a folder too."""
+    """The weights of the digits as a script, which a page can also load from a folder."""
     net, schedule, recipe = load_pretrained(name)
     assert (recipe["target"], recipe["schedule"], recipe["data"]) == ("v", "cosine", "digits")
     return f"{HEAD}const DIGITS = {weights(net, schedule, 8)};\n"

@@ -43,7 +43,8 @@ class RandomFeatures(nn.Module):
 
 
 class Frechet(nn.Module):
-    """What we use of torchmetrics' FrechetInceptionDistance, for any network of features."""
+    """The part of torchmetrics' FrechetInceptionDistance that we use, for any network of
+    features."""
 
     def __init__(self, feature: nn.Module):
         super().__init__()

@@ -33,7 +33,7 @@ MEASURE = """() => {
 
 
 def covered(boxes: list[list[float]]) -> float:
-    """The height that intervals cover together."""
+    """The total height that the intervals cover."""
     total, end = 0.0, 0.0
     for top, bottom in sorted(boxes):
         total += max(0.0, bottom - max(top, end))

@@ -34,7 +34,7 @@ class Size:
 
 
 def main_path(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """The cells before the exercises, and what stands above that heading in its cell."""
+    """The cells before the exercises, including the text above that heading in its cell."""
     cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := EXERCISES.search(cell.source)):

@@ -35,7 +35,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Whole sentences in the alphabet, from their capital to their end."""
+    """Complete sentences that use only the alphabet."""
     found = re.split(r"(?<=[.?:]) (?=[A-Z])", paragraph.translate(PLAIN))
     whole = [s for s in found if re.fullmatch(r"[A-Z].{20,}[.?:]", s)]
     return [s.lower() for s in whole if set(s.lower()) <= set(ALPHABET)]

@@ -78,7 +78,7 @@ ROWS: dict[str, dict] = {  # variables, code that each kernel runs first, how th
 
 
 def copied(folder: Path, notebooks: list[Path], changed: bool) -> Path:
-    """The project in another folder, with these notebooks alone."""
+    """A copy of the project in another folder, with only these notebooks."""
     folder.mkdir(parents=True)
     for part in PARTS:
         whole = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2

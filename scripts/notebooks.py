@@ -71,7 +71,7 @@ def changed_figures(path: Path, mean: float = 1 / 255, few: float = 0.001) -> li
 
 
 def normal(notebook: NotebookNode) -> str:
-    """The text of the file with nothing in it that a machine or an editor added."""
+    """The text of the file, without what a machine or an editor added."""
     gpu = {key: value for key, value in GPU_METADATA.items() if key in notebook.metadata}
     notebook.metadata = nbformat.from_dict({**METADATA, **gpu})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -86,7 +86,8 @@ def normal(notebook: NotebookNode) -> str:
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Pieces of one stream as one output: how a kernel cut them depends on its speed."""
+    """Join the pieces of a stream into one output. How a kernel splits them depends on its
+    speed."""
     joined: list[NotebookNode] = []
     for output in outputs:
         if "metadata" in output:
@@ -99,7 +100,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def problems(notebook: NotebookNode) -> list[str]:
-    """What would make the notebook wrong elsewhere, ugly, or silently unchecked."""
+    """Problems: what would fail on another machine, look bad, or not be checked."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     found = []
     counts = [cell.execution_count for cell in code]

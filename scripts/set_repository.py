@@ -51,7 +51,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
 
 
 def rewrite(address: str, root: Path = ROOT) -> list[Path]:
-    """Put the new address in the place of the declared one; return the files that changed."""
+    """Replace the declared address by the new one, and return the files that changed."""
     line = f'Repository = "{address.rstrip("/")}"'
     if not DECLARED.fullmatch(line):
         raise ValueError(f"{address!r} is not like https://github.com/OWNER/NAME")

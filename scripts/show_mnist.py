@@ -45,7 +45,7 @@ def drawn(w: float, seed: int = 0) -> Tensor:
 
 
 def judged(x: Tensor) -> str:
-    """What the classifier says of the digits."""
+    """How the classifier reads the digits."""
     probabilities = load_classifier("mnist").probabilities(x)
     confidence, guess = probabilities.max(1)
     counts = guess.bincount(minlength=10).tolist()
@@ -55,14 +55,14 @@ def judged(x: Tensor) -> str:
 
 
 def grid(images: Tensor, columns: int) -> Tensor:
-    """(N, 1, 28, 28) as one picture (H, W) in [0, 1], with a white line between."""
+    """Images (N, 1, 28, 28) as one image (H, W) in [0, 1], with white lines between them."""
     from torchvision.utils import make_grid
 
     return make_grid((images.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=1.0)[0]
 
 
 def save(path: Path, pictures: dict[str, Tensor], height: float) -> None:
-    """Pictures side by side, each under its title."""
+    """Save images side by side, each under its title."""
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(pictures), figsize=(8, height), squeeze=False)

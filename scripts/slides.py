@@ -91,7 +91,7 @@ show(parseInt(location.hash.slice(1)) - 1);
 
 @dataclass
 class Deck:
-    """What was read so far: the slides, and where the reading is."""
+    """The slides so far, and the state of the reader."""
 
     slides: list[str] = field(default_factory=list)
     section: str = ""

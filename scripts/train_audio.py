@@ -50,7 +50,7 @@ S = cosine_schedule(1000)
 
 
 def sounds(part: str, root: Path, train: bool = True) -> tuple[Tensor, Tensor]:
-    """What the network of that name learns, and labels."""
+    """The data that the network of this name learns, with labels."""
     if part == "drums":
         x, y = load_audio("drums", train=train, n=6000 if train else 900)
         return as_blocks(x), y
@@ -112,7 +112,8 @@ def image(part: str, x: Tensor) -> Tensor:
 
 
 def judged(part: str, net: nn.Module, judge: nn.Module, n: int = 300) -> str:
-    """How many of n samples a classifier reads as asked, for several guidance scales."""
+    """The share of n samples that a classifier reads as their label, for several guidance
+    scales."""
     y = torch.arange(n) % SIZES[part]["num_classes"]
     shares = {
         w: (judge.probabilities(image(part, drawn(part, net, y, w))).argmax(1) == y)
@@ -122,7 +123,8 @@ def judged(part: str, net: nn.Module, judge: nn.Module, n: int = 300) -> str:
 
 
 def judges(args: argparse.Namespace) -> dict[str, dict]:
-    """The two classifiers that ship; the accuracy of a third on a speaker it never heard."""
+    """The two classifiers for the package, and the accuracy of a third one on a speaker that it
+    wasn't trained on."""
     found = {}
     for part in SIZES:
         x, y = (image(part, x) if x.ndim == 3 else x for x in sounds(part, args.data))

@@ -90,7 +90,8 @@ def digits() -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def progressive(seconds: float) -> dict[str, UNet]:
-    """8 steps from the teacher's 16, then 4, 2 and 1, each from the student before."""
+    """Students with 8, 4, 2 and 1 steps, each distilled from the one before, and the first from the
+    teacher's 16."""
     net, schedule, _ = load_pretrained("digits")
     students = {}
     for steps, share in ((8, 0.15), (4, 0.2), (2, 0.25), (1, 0.4)):
@@ -106,7 +107,7 @@ def progressive(seconds: float) -> dict[str, UNet]:
 
 
 def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
-    """Consistency distillation, or training, whose steps get twice as many several times."""
+    """Consistency distillation or training. The number of steps doubles several times."""
     net, schedule, _ = load_pretrained("digits")
 
     def loss(student, x, y, progress):
@@ -120,7 +121,7 @@ def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
 
 
 def mean_flow(seconds: float) -> dict[str, UNet]:
-    """From random weights, and without a teacher."""
+    """Mean flow, from random weights and without a teacher."""
     net = UNet(**SIZES, cond_dim=11)
 
     def loss(net, x, y, progress):

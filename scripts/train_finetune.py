@@ -157,7 +157,7 @@ def taught(trains: str, lr: float, weight: float, steps: int, seed: int, rank: i
 
 
 def compare(seed: int, steps: int, only: str | None, lr: float | None, rank: int) -> list[str]:
-    """A line for each way: how many of 500 old digits and 200 hearts are recognised."""
+    """Print a line for each way: how many of 500 old digits and 200 hearts are recognised."""
     net, lines = load_heart_classifier(), []
     schedule = load_pretrained("digits")[1]
     for name, (trains, rate, weight) in {"before": (None, 0.0, 0.0), **WAYS}.items():

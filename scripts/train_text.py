@@ -133,7 +133,7 @@ def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
 
 
 def random_layout(random: Random) -> tuple:
-    """Any things at any places: what a reader has to know."""
+    """A layout with random things in random places, to train the reader."""
     n = random.choice([1, 1, 2, 3, 4])
     places = [BIG] if n == 1 and random.random() < 0.4 else random.sample(range(4), n)
     return tuple((p, random.choice([*COLOURS]), random.randrange(10)) for p in places)

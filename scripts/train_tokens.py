@@ -71,7 +71,7 @@ def held_out(name: str, device: str) -> tuple[Tensor, Tensor | None]:
 
 @torch.no_grad()
 def bits(name: str, net: TokenNet, x: Tensor, y: Tensor | None, draws: int = 2) -> float:
-    """Bits a token: of the bound, always with the same masks, or exact from left to right."""
+    """Bits per token: of the bound, always with the same masks, or exactly, from left to right."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         told = net if y is None else partial(net, y=y)

@@ -55,7 +55,7 @@ def weigh(browser, base: str, name: str) -> dict:
 
 
 def too_heavy(result: dict) -> list[str]:
-    """What is over a limit, with the heaviest figures."""
+    """The pages that exceed a limit, with their largest figures."""
     heavy = ", ".join(f"{name} {size // 1000} kB" for size, name in result["figures"][:3])
     return [
         f"{result[what]:,} {what}, at most {limit:,}; the heaviest figures: {heavy}"
