@@ -79,12 +79,12 @@ def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, A
         raise FileNotFoundError(f"{path} is not a file; `python -m ddpm_lite train` makes one")
     blob = path.read_bytes()
     if hashlib.sha256(blob[:-32]).digest() != blob[-32:]:
-        raise CheckpointError(f"{path} is damaged, or not a ddpm_lite checkpoint: checksum differs")
+        raise CheckpointError(f"{path} is damaged, or not a ddpm_lite checkpoint: wrong checksum")
     _check_size(path, blob)
     try:
         return torch.load(io.BytesIO(blob[:-32]), map_location=device, weights_only=True)
     except Exception:  # a forged file can make the unpickler fail in any way
-        sentence = f"{path} holds more than tensors, numbers and strings, so it is not loaded"
+        sentence = f"{path} contains more than tensors, numbers and strings, so it is not loaded"
         raise CheckpointError(sentence) from None  # torch's message advises running the contents
 
 
@@ -199,6 +199,6 @@ def _check_size(path: Path, blob: bytes) -> None:
     try:
         members = zipfile.ZipFile(io.BytesIO(blob[:-32])).infolist()
     except Exception as error:  # a forged file can make it fail in any way
-        raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: not an archive") from error
+        raise CheckpointError(f"{path} isn't a ddpm_lite checkpoint (not an archive)") from error
     if sum(member.file_size for member in members) > len(blob):
         raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: it unpacks to more bytes")

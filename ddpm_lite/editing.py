@@ -112,7 +112,7 @@ def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: f(0) isn't 0, so f isn't linear.
     """
-    expect(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
+    expect(isinstance(shape, (tuple, list)), "shape", shape, "an image's, such as (1, 8, 8)")
     check(not f(torch.zeros(1, *shape)).any(), "f(0) is not 0; expected a linear function")
     d = torch.Size(shape).numel()
     return f(torch.eye(d).reshape(d, *shape)).flatten(1).T
@@ -140,7 +140,7 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
 
     Built in chapter 14d.
     """
-    expect(scale >= 0, "scale", scale, "a length of at least 0")
+    expect(scale >= 0, "scale", scale, "a number of at least 0")
     def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = xt.detach().requires_grad_()
@@ -173,7 +173,7 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
     Built in chapter 14.
     """
     expect(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
-           "one of them above 0, and none below")  # fmt: skip
+           "one of them above 0, none below 0")  # fmt: skip
     expect(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
     U, size, _ = torch.linalg.svd(A, full_matrices=False)
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0

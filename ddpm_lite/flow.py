@@ -142,7 +142,7 @@ def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
     v(x_u, u)|² over paths, steps and dimensions. 0 means straight (Liu et al. 2023, arXiv
     2209.03003, Eq. 7). Built in chapter 13."""
     if type(steps) is not int or not len(x1):
-        raise ValueError(f"steps is {steps!r:.60} and {len(x1)} rows; expected numbers from 1")
+        raise ValueError(f"steps is {steps!r:.60}, x1 has {len(x1)} rows; expected 1 or more")
     path = list(euler(velocity, x1, steps))
     whole, size = path[0][1] - path[-1][1], 1 / steps
     moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]

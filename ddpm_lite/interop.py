@@ -68,7 +68,7 @@ def from_diffusers(model: Any) -> UNet:
             ``lambda x, t: model(x, t - 1).sample``.
     """
     if not isinstance(model, _package("diffusers").UNet2DModel):
-        raise ValueError(f"it's a {type(model).__name__}; expected a UNet2DModel of diffusers")
+        raise ValueError(f"model is a {type(model).__name__}; expected a UNet2DModel of diffusers")
     net = _untrained(model.config)
     _check_same(model, to_diffusers(net))
     with torch.no_grad():
@@ -250,9 +250,9 @@ def _package(name: str) -> Any:
 
 def _check_net(net: UNet, label: int | None) -> None:
     if not isinstance(net, UNet):
-        raise ValueError(f"it's a {type(net).__name__}; expected a UNet")
+        raise ValueError(f"net is a {type(net).__name__}; expected a UNet")
     if net.conv_in.weight.ndim != 4 or net.cond_channels or net.condition.cond_dim:
-        raise ValueError("a UNet2DModel is for images, with labels or without a condition")
+        raise ValueError("expected a network for images, with labels or without a condition")
     if net.conv_in.out_channels != net.conv_out[2].in_channels:
         first = net.conv_out[2].in_channels // net.conv_in.out_channels
         raise ValueError(f"mults begins with {first}; a UNet2DModel needs 1 there")

@@ -295,7 +295,7 @@ def _check_variance(variance: Tensor) -> None:
 
 
 def _check_levels(levels: int, x0: Tensor) -> None:
-    check(type(levels) is int and levels > 1, f"levels is {levels}; expected 256 for bytes")
+    check(type(levels) is int and levels > 1, f"levels is {levels}; expected at least 2")
     well = x0.is_floating_point() and (x0.is_cuda or (x0.abs() < 8).all())
     check(well, "x0 has values far beyond [-1, 1]; for bytes, use x.float() / 127.5 - 1")
 

@@ -102,7 +102,7 @@ class Classifier(nn.Module):
         """Features (B, dim) of images (B, C, H, W), without gradients and in evaluation mode."""
         well = x.ndim == 4 and x.is_floating_point() and len(x)
         given = f"x is {x.dtype} of shape {tuple(x.shape)}"
-        check(well, f"{given}; expected images (B, C, H, W) in [-1, 1], one at least")
+        check(well, f"{given}; expected at least one image (B, C, H, W) in [-1, 1]")
         self.eval()
         with torch.no_grad():
             return torch.cat([self.body(part) for part in x.split(500)])
@@ -262,7 +262,7 @@ def _check_pair(a: Tensor, b: Tensor) -> None:
     rows = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] > 0 and min(len(a), len(b)) > 1
     check(rows, f"the shapes are {shapes}; expected (N, D) and (M, D), N and M at least 2")
     finite = all(x.is_floating_point() and x.isfinite().all() for x in (a, b))
-    check(finite, "features are whole numbers, NaN or infinite; expected floats: check the images")
+    check(finite, "features are whole numbers, NaN or infinite; expected finite floats")
 
 
 def _check_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> None:

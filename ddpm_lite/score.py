@@ -84,7 +84,7 @@ def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
     2 and g² = beta, where beta grows linearly from beta_0 to beta_1 (arXiv 2011.13456, Eq. 11 and
     33). Built in chapter 12."""
     expect(0 <= beta_0 <= beta_1 and beta_1 >= 1, "(beta_0, beta_1)", (beta_0, beta_1),
-           "0 <= beta_0 <= beta_1, T times as large as those of a schedule of T steps")  # fmt: skip
+           "0 <= beta_0 <= beta_1, T times the betas of a schedule with T steps")  # fmt: skip
 
     def beta(u):
         return beta_0 + u * (beta_1 - beta_0)
@@ -312,7 +312,7 @@ def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
     _check_between(alpha_bar, 0, 1, "alpha_bar", "a tensor of levels from 0 to 1")
     rows = alpha_bar.shape in ((), x.shape[:1]) or alpha_bar.numel() == len(x)
     shapes = [tuple(a.shape) for a in (x, p, alpha_bar)]
-    hint = "x and p of one shape, and a level for each row"
+    hint = "x and p of the same shape, and a level for each row"
     expect(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)
 
 

@@ -363,10 +363,10 @@ FAULTS = {
         "none.pt is not a file; `python -m ddpm_lite train` makes one"),
     "a file that is no checkpoint": (
         lambda: d.load_checkpoint(__file__), d.CheckpointError,
-        "is damaged, or not a ddpm_lite checkpoint: checksum differs"),
+        "is damaged, or not a ddpm_lite checkpoint: wrong checksum"),
     "a forged checkpoint": (
         forged, d.CheckpointError,
-        "forged.pt holds more than tensors, numbers and strings, so it is not loaded"),
+        "forged.pt contains more than tensors, numbers and strings, so it is not loaded"),
     "a state that could not be loaded": (
         lambda: d.save_checkpoint(FOLDER / "x.pt", net=mlp), TypeError,
         "the state['net'] is a ddpm_lite.nets.MLP; expected tensors, numbers, strings, lists"),

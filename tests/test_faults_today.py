@@ -213,7 +213,7 @@ SCORE = {
         "sigmas is [1.0, 0.5]; expected a tensor of falling values"),
     "the betas of a schedule for an SDE": (
         lambda: score.vp(1e-4, 0.02),
-        "(beta_0, beta_1) is (0.0001, 0.02); expected 0 <= beta_0 <= beta_1, T times as large as"),
+        "(beta_0, beta_1) is (0.0001, 0.02); expected 0 <= beta_0 <= beta_1, T times the betas of"),
     "an SDE whose noise falls": (
         lambda: score.ve(50.0, 0.01), "(low, high) is (50.0, 0.01); expected 0 < low < high"),
     "a step of an SDE towards the noise": (
@@ -292,11 +292,11 @@ EDITING = {
     "half a round": (
         lambda: editing.repaint(model, X, X > 0, 2.5), "rounds is 2.5; expected 1 (replacement on"),
     "the matrix for a number of pixels": (
-        lambda: editing.matrix_of(lambda x: x, 64), "shape is 64; expected that of an image"),
+        lambda: editing.matrix_of(lambda x: x, 64), "shape is 64; expected an image's"),
     "a move away from the measurement": (
-        lambda: editing.dps(model, MEANS, POINTS, -1.0), "scale is -1.0; expected a length of at"),
+        lambda: editing.dps(model, MEANS, POINTS, -1.0), "scale is -1.0; expected a number of"),
     "a standard deviation of -1": (
-        lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, and none"),
+        lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, none bel"),
     "a mixture of one mean without an axis": (
         lambda: editing.mixture_model(S, MEANS[0], 0.1), "means is torch.float32 of shape (2,); "),
     "points of other dimensions": (

@@ -319,10 +319,10 @@ NET = MLP(2, 16, 1)
 POINTS = torch.zeros(4, 2)
 REFUSED = {
     "a width of 0": (lambda: bits_per_dim(POINTS, 2, 0.0), "width is 0.0; expected 1, or the"),
-    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected 256"),
+    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected at least 2"),
     "levels by their distance": (
         lambda: decoder_log_prob(POINTS, POINTS, POINTS + 1, 0.125),
-        "levels is 0.125; expected 256 for bytes"),
+        "levels is 0.125; expected at least 2"),
     "a network with one output": (
         lambda: hybrid_loss(NET, cosine_schedule(9), POINTS),
         "the network returns (4, 2); expected (4, 4): the noise, then w"),

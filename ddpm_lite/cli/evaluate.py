@@ -58,8 +58,8 @@ def report(result: dict[str, float]) -> str:
     """The scores in sentences."""
     lines = {
         "Fréchet distance": "{distance:.2f}, {ratio:.2f} times that of the real halves",
-        "real halves": "{real:.2f} ± {real_std:.2f}, the distance of two random halves",
-        "classes": "entropy {entropy:.3f} (1 means all equally often)",
+        "real halves": "{real:.2f} ± {real_std:.2f}, the distance between two random halves",
+        "classes": "entropy {entropy:.3f} (1 means that all are equally frequent)",
         "confidence": "{confidence:.3f} on average",
         "nearest image": "{nearness:.2f} times as far away as for held-out images",
         "copies": "{copies} (nearest training image less than a third as far as the next)",

@@ -101,7 +101,7 @@ def tidy(path: Path, resume: bool) -> None:
     ours = {log} if log in files and re.match(LINE, log.read_bytes()) else set()
     if not resume and (others := files - halves - ours):
         what = "a run" if path / "checkpoint.pt" in others else "other files"
-        raise FileExistsError(f"{path} holds {what} already: choose a new folder as --out, or add "
+        raise FileExistsError(f"{path} already contains {what}: choose another --out, or add "
                               "--resume to continue a run")  # fmt: skip
     for file in halves:
         file.unlink()
