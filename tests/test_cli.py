@@ -202,8 +202,8 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     # what is in the way
     (None, TRAIN + "{tmp}/run", 1, "{tmp}/run already contains a run|--resume|--out"),
     (write("log.jsonl"), TRAIN + "{tmp}", 1, "{tmp} already contains other files|--out"),
-    (write("new/log.jsonl"), TRAIN + "{tmp}/new", 1, "{tmp}/new already contains other files|--out"),
-    (write("new/samples.png"), TRAIN + "{tmp}/new", 1, "{tmp}/new already contains other files|--out"),
+    (write("new/log.jsonl"), TRAIN + "{tmp}/new", 1, "new already contains other files|--out"),
+    (write("new/samples.png"), TRAIN + "{tmp}/new", 1, "new already contains other files|--out"),
     (write("file"), TRAIN + "{tmp}/file/run", 1, "{tmp}/file"),
     (write("file"), TRAIN + "{tmp}/file", 1, "{tmp}/file"),
     (None, SAMPLE + "{tmp}/run/checkpoint.pt", 2, "checkpoint.pt|.pt|.png"),

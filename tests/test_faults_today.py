@@ -436,7 +436,7 @@ SOUNDS = {
     "one waveform without a batch": (
         lambda: audio.log_mel(WAVE[0]), "x has shape (3200,); expected waveforms (B, L)"),
     "waves of NaN as whole numbers": (lambda: audio.to_int16(WAVE * math.nan), "without NaN; for"),
-    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "that aren't a wav"),
+    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "aren't a wav"),
     "momentum above 1": (
         lambda: audio.griffin_lim(torch.ones(1, 20, 257), momentum=5.0), "momentum 5.0; expected"),
     "one phase for two sounds": (
