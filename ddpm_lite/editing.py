@@ -36,7 +36,7 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
 
     Args:
         model, schedule, step, clip: as for ``sample``.
-        x0: images (B, …) to start from: photos, scribbles, collages.
+        x0: (B, …) images to start from, such as photos, scribbles or collages.
         strength: from 0, which returns x0 unchanged, to 1, which leaves nothing of it.
         n: how many steps the whole way from T to 0 would take. The way from t to 0 takes
             ``strength`` times as many, at least one.
@@ -133,7 +133,8 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
 
     Args:
         model: any ``eps(x, t)``. Each step calls it once more, with gradients.
-        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
+        A: (m, d) the matrix of the measurement, for flattened images.
+        y: (B, m) the measured values.
         scale: the size of the move, which you have to tune. It's twice the paper's zeta', because
             the paper divides the gradient of the squared norm by the norm.
         step: ``ddpm_step`` or another one.
@@ -160,7 +161,8 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 
     Args:
         model, schedule: as for ``sample``.
-        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
+        A: (m, d) the matrix of the measurement, for flattened images.
+        y: (B, m) the measured values.
         sigma: standard deviation of the measurement's noise, in the units of y.
         std: standard deviation of the data in each direction. The variance of x0 given x_t is then
             std^2 (1 - alpha_bar) / (alpha_bar std^2 + 1 - alpha_bar), which is exact for Gaussian
@@ -206,9 +208,9 @@ def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
 
 def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
                       sigma: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """The posterior of x0 from that mixture, given y = A x0 + sigma noise (m,). It's again a
-    mixture: shares (K,), means (K, d), and one covariance (d, d) for all components. Used in
-    chapter 14."""
+    """The posterior of x0, which has the distribution of ``mixture_model``, given y = A x0 + sigma
+    noise (m,). It's again a mixture: shares (K,), means (K, d), and one covariance (d, d) for all
+    components. Used in chapter 14."""
     _check_mixture(means, std)
     fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
     expect(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")

@@ -227,8 +227,8 @@ def exact_trace(y: Tensor, x: Tensor) -> Tensor:
 
 
 def hutchinson_trace(y: Tensor, x: Tensor) -> Tensor:
-    """An unbiased estimate of that trace, (B,), by a single derivative with random signs
-    (Hutchinson 1990). Built in chapter 11."""
+    """An unbiased estimate of the trace of dy/dx for each row, (B,), by a single derivative with
+    random signs (Hutchinson 1990). Built in chapter 11."""
     sign = torch.randint(0, 2, x.shape).to(x) * 2 - 1
     (slope,) = torch.autograd.grad((y * sign).sum(), x)
     return (slope * sign).flatten(1).sum(1)

@@ -59,7 +59,7 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
         r: uniform random numbers (B, L). A token is hidden where r < u. None draws them.
 
     Raises:
-        ValueError: x0 holds numbers that aren't whole, such as pixels in [-1, 1].
+        ValueError: x0 has numbers that aren't whole, such as pixels in [-1, 1].
 
     Built in chapter 20.
     """
@@ -182,7 +182,7 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
         order: ``at_random``, ``by_confidence``, or another function of logits and drawn tokens.
 
     Raises:
-        ValueError: k is below 1, or x holds numbers that aren't whole.
+        ValueError: k is below 1, or x has numbers that aren't whole.
 
     Built in chapter 20.
     """

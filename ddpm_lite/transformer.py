@@ -34,9 +34,9 @@ def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
 
 
 def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
-    """(rows · columns, dim): for each patch, sines and cosines of its row, and then of its column,
-    in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
-    at least 8. Built in chapter 16."""
+    """Position embeddings (rows · columns, dim): for each patch, the ``time_embedding`` of its row,
+    and then of its column, in the order of ``patchify``. ``dim`` is a multiple of 4, at least 8.
+    Built in chapter 16."""
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
     return torch.cat(halves, dim=1)
