@@ -92,8 +92,9 @@ class Run:
         return [x, torch.where(dropped, recipe.num_classes, y), t, eps]
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Algorithm 1 for this process's rows of the next step. To save memory they are taken in
-        parts: the gradients of all but the last add up here, and those of the last in ``train``."""
+        """The loss (Algorithm 1) of this process's rows in the next step. To save memory, the rows
+        can be split into parts. This method calls ``backward`` for all parts but the last, and
+        ``train`` calls it for the last one."""
         n, done, target = self.recipe.accumulate, 0.0, TARGETS[self.recipe.target]
         rows = self.chance(x.to(self.device), y.to(self.device), self.step + 1)
         for i, (x, y, t, eps) in enumerate(zip(*(part.chunk(n) for part in rows), strict=True)):

@@ -52,8 +52,8 @@ def _advice(case: Case, x: Tensor, low: float, high: float, rms: float) -> str:
 
 
 def _beyond(x: Tensor) -> bool:
-    """Whether many pixels have the smallest or the largest value, and that isn't -1 or 1. A sampler
-    that clips to -1 … 1 would change them. If a sampler is given, ``_check_clip`` measures this
+    """Whether many pixels share a smallest or largest value other than -1 or 1. A sampler that
+    clips to -1 … 1 would change them. If a sampler is given, ``_check_clip`` measures this
     instead."""
     if x.ndim != 4 or x.shape[1] not in (1, 3) or x.abs().max() < 1.01:
         return False
@@ -168,8 +168,8 @@ def _check_truth(case: Case, i: int, own: Tensor, others: Tensor) -> Seen:
 
 
 def check_company(case: Case) -> Seen:
-    """A prediction must not be random and, even in training mode, must not depend on the other
-    images in the batch, as it does with BatchNorm."""
+    """A prediction must not be random. Even in training mode, it must not depend on the other
+    images in the batch, which it does with BatchNorm."""
     net, xt, t, half = case.awake, case.noisy[5], case.times[5], len(case.x) // 2
     moved = apart(case.ask(net, xt, t), case.ask(net, xt, t))
     yield ("repeatable", moved < SAME, f"two predictions differ by {moved:.1%}",

@@ -1,4 +1,4 @@
-"""Check what you build and how you answer exercises.
+"""Check the functions that you build, and your answers to exercises.
 
 ``same_as_package(q_sample)`` compares your function with the package's on the same numbers.
 ``grade("3.1", x0_from_v)`` checks your answer to exercise 1 of chapter 3. The checks are in files
