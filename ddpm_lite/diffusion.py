@@ -122,8 +122,8 @@ def posterior_variance(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> Tens
 def q_posterior(schedule: Schedule, x0: Tensor, xt: Tensor, t: Time, s: Time) -> tuple:
     """Mean (B, …) and variance of q(x_s | x_t, x0) for s < t (DDPM, Eq. 6 and 7, where s = t - 1).
 
-    The variance has a shape that multiplies ``xt``. At s = 0 it's 0, and the mean is x0. Built in
-    chapter 2.
+    The variance has a shape that multiplies ``xt``. At s = 0 it's 0, and the mean is x0.
+    Built in chapter 2.
     """
     _check_like(x0, xt)
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)

@@ -74,8 +74,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
 
 
 def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """The x_s that two DDIM steps of the teacher reach from x_t, with a stop at (t + s) / 2. Built
-    in chapter 19."""
+    """The x_s that two DDIM steps of the teacher reach from x_t, with a stop at (t + s) / 2.
+    Built in chapter 19."""
     middle = (t + s) // 2
     xm = ddim_step(schedule, xt, t, middle, teacher(xt, t))
     return ddim_step(schedule, xm, middle, s, teacher(xm, middle))
@@ -143,8 +143,8 @@ def consistency_loss(
 @torch.no_grad()
 def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> Iterator[tuple]:
     """Sample in several calls: predict x0, noise it to the next time, and repeat (arXiv 2303.01469,
-    Algorithm 1). Yields (t, x_t, f(x_t, t)) for each call. ``times`` falls to 0. Built in chapter
-    19."""
+    Algorithm 1). Yields (t, x_t, f(x_t, t)) for each call. ``times`` falls to 0.
+    Built in chapter 19."""
     _check_times(times)
     xt = xT
     for t, s in pairwise(times):

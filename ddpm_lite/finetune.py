@@ -45,8 +45,8 @@ HEARTS = """
 
 def drawings(text: str) -> Tensor:
     """Turn text into images (N, 1, H, W) in [-1, 1]: "." is black, "+" is grey and "#" is white.
-    Spaces separate images side by side, and an empty line separates rows of images. Used in chapter
-    21."""
+    Spaces separate images side by side, and an empty line separates rows of images. Used in
+    chapter 21."""
     check(isinstance(text, str), f"text is {text!r:.60}; expected one text")
     strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
     beside = [{len(line.split()) for line in strip} for strip in strips]

@@ -20,8 +20,8 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 def interpolate(x0: Tensor, u: Tensor, x1: Tensor) -> Tensor:
     """The point x_u on the straight path from x0 (B, …) to x1 (B, …), for u (B,) in [0, 1] (Lipman
-    et al. 2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed). Built in
-    chapter 13.
+    et al. 2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed).
+    Built in chapter 13.
     """
     _check_ends(x0, x1)
     _check_time(u, x0)

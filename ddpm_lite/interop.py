@@ -32,8 +32,8 @@ TARGETS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 
 def to_diffusers(net: UNet, label: int | None = None) -> Any:
-    """Convert a ``UNet`` to a UNet2DModel with the same output, ``model(x, t - 1,
-    class_labels=y).sample``.
+    """Convert a ``UNet`` to a UNet2DModel with the same output,
+    ``model(x, t - 1, class_labels=y).sample``.
 
     Args:
         net: a ``UNet`` for images, with labels or without a condition.
@@ -60,8 +60,8 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
 
 
 def from_diffusers(model: Any) -> UNet:
-    """Convert a UNet2DModel to a ``UNet`` with the same output: ``net(x, t, y)`` equals ``model(x,
-    t - 1, y).sample``. The last label of the model becomes "no label".
+    """Convert a UNet2DModel to a ``UNet`` with the same output: ``net(x, t, y)`` equals
+    ``model(x, t - 1, y).sample``. The last label of the model becomes "no label".
 
     Raises:
         ValueError: no ``UNet`` has the same output. You can still sample from the model, with

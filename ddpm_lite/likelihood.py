@@ -55,8 +55,8 @@ def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
 
 def dequantise(x0: Tensor, levels: int) -> Tensor:
     """Add uniform noise to x0 (B, …), whose values are ``levels`` evenly spaced numbers in [-1, 1],
-    so that each value is spread over its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter
-    11."""
+    so that each value is spread over its bin (Uria et al. 2013, arXiv 1306.0186).
+    Built in chapter 11."""
     _check_levels(levels, x0)
     return x0 + 2 / (levels - 1) * (torch.rand_like(x0) - 0.5)
 
@@ -115,8 +115,8 @@ def reverse_step(
 
 
 def fixed_variance(model: Model, schedule: Schedule, w: float = 1.0) -> Reverse:
-    """The reverse step of a model, with the same ``w`` for every entry and step. Built in chapter
-    11."""
+    """The reverse step of a model, with the same ``w`` for every entry and step.
+    Built in chapter 11."""
 
     def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         return reverse_step(schedule, xt, t, s, model(xt, t), w)

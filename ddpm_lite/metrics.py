@@ -121,8 +121,8 @@ class Classifier(nn.Module):
 def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
     """Train a ``Classifier`` on images x (N, C, H, W) in [-1, 1], which are shifted by up to one
-    pixel, and labels y (N,). The digits take about twenty seconds on one CPU core. See chapter
-    9."""
+    pixel, and labels y (N,). The digits take about twenty seconds on one CPU core. See
+    chapter 9."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Classifier(*_sizes(x, y, steps), **sizes)

@@ -150,8 +150,8 @@ class ResBlock(nn.Module):
 
 class Attention(nn.Module):
     """Self-attention, in which every position attends to all positions: (B, C, H, W) to the same
-    shape. It has one head, as in DDPM (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1). Built in
-    chapter 4."""
+    shape. It has one head, as in DDPM (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
+    Built in chapter 4."""
 
     def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()

@@ -134,8 +134,8 @@ def load_classifier(name: str = "digits") -> Classifier:
 
 def load_flow(name: str = "flow") -> UNet:
     """A network ``net(x, 1000 u, y)`` that predicts the velocity of flow matching for the digits
-    (N, 1, 8, 8). "reflow" was trained on pairs of noise and image from "flow". Used in chapter
-    13."""
+    (N, 1, 8, 8). "reflow" was trained on pairs of noise and image from "flow". Used in
+    chapter 13."""
     _name(name, ("flow", "reflow"))
     state = _shipped("flow.pt", "sizes", name)
     return _loaded(UNet(**state["sizes"]), state[name])
@@ -200,8 +200,8 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
 
 
 def load_reader() -> Reader:
-    """The network that reads which digits and colours a scene (N, 3, 16, 16) shows. Used in chapter
-    17."""
+    """The network that reads which digits and colours a scene (N, 3, 16, 16) shows. Used in
+    chapter 17."""
     return _loaded(Reader(), _shipped("text.pt", "reader")["reader"])
 def load_student(name: str = "progressive") -> UNet:
     """A student distilled from a network of ``load_pretrained``. ``distill.consistency`` turns it
@@ -239,8 +239,8 @@ def load_sound(name: str) -> UNet:
 
 
 def load_sound_classifier(name: str) -> Classifier:
-    """The classifier of log-mel images (N, 1, 32, n) of "drums" or "spoken" digits. Used in chapter
-    18."""
+    """The classifier of log-mel images (N, 1, 32, n) of "drums" or "spoken" digits. Used in
+    chapter 18."""
     _name(name, SOUNDS)
     weights = _shipped("sounds.pt", f"{name}_judge")[f"{name}_judge"]
     return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)

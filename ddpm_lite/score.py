@@ -59,8 +59,8 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float,
 
 def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: float) -> Tensor:
     """Take n Langevin steps at each of the falling noise levels, of size step * (sigma /
-    sigmas[-1])² (arXiv 1907.05600, Algorithm 1). x (B, …) is noise of the first level. Built in
-    chapter 12."""
+    sigmas[-1])² (arXiv 1907.05600, Algorithm 1). x (B, …) is noise of the first level.
+    Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
     for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
@@ -97,8 +97,8 @@ def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
 
 def ve(low: float = 0.01, high: float = 50.0) -> SDE:
     """The variance-exploding SDE, the limit of NCSN: x0 isn't scaled, and sigma grows exponentially
-    from low to high (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``. Built
-    in chapter 12."""
+    from low to high (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
+    Built in chapter 12."""
     expect(0 < low < high, "(low, high)", (low, high), "0 < low < high")
     rate = torch.tensor(high / low).log()
 
@@ -130,8 +130,8 @@ def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
 def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
     """Sample x0 (B, …) from noise x. It takes an ``sde_step`` between each two of the falling
-    times, followed by a ``correct`` step if snr > 0, and ends with the best prediction of x0. Built
-    in chapter 12."""
+    times, followed by a ``correct`` step if snr > 0, and ends with the best prediction of x0.
+    Built in chapter 12."""
     _check_falling(times, "times", most=1)
     _check_falling(times, "times")
     for u, s in pairwise(times):

@@ -190,8 +190,8 @@ class TextCondition(Conditioning):
 
 
 class TextBlock(Block):
-    """A ``Block`` of the U-Net, followed by ``CrossAttention`` if ``attention`` is True. Built in
-    chapter 17."""
+    """A ``Block`` of the U-Net, followed by ``CrossAttention`` if ``attention`` is True.
+    Built in chapter 17."""
 
     def __init__(
         self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool
@@ -216,8 +216,8 @@ class TextUNet(UNet):
         dim, length, layers, positions: see ``TextEncoder``.
         heads: attention heads of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter
-    17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in
+    chapter 17.
     """
 
     def __init__(

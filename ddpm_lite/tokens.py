@@ -86,8 +86,8 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
 
 
 def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
-    """-log p(x0 | x_u) of each token, (B, L), in nats. It's 0 for visible tokens. Built in chapter
-    20."""
+    """-log p(x0 | x_u) of each token, (B, L), in nats. It's 0 for visible tokens.
+    Built in chapter 20."""
     _check_clean(x0)
     check(xu.shape == x0.shape, f"x_u has shape {tuple(xu.shape)}; expected {tuple(x0.shape)}")
     nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
@@ -96,8 +96,8 @@ def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
 
 def even_times(n: int) -> Tensor:
     """Draw times u (n,) in (0, 1], one in each n-th of the interval, so that every batch has small
-    and large shares of masks (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). Built in chapter
-    20."""
+    and large shares of masks (Kingma et al. 2021, arXiv 2107.00630, appendix I.1).
+    Built in chapter 20."""
     return 1 - (torch.arange(n) + torch.rand(1)) / n
 
 

@@ -90,8 +90,8 @@ def from_condition(dim: int, n: int) -> nn.Sequential:
 class DiTBlock(nn.Module):
     """Tokens h (B, N, dim) and the condition c (B, dim) to (B, N, dim): attention, then an MLP on
     each token. The condition scales and shifts the inputs of both, and gates what they add to h
-    (adaLN-Zero; DiT, section 3.2). All gates start at 0, so the block starts as the identity. Built
-    in chapter 16."""
+    (adaLN-Zero; DiT, section 3.2). All gates start at 0, so the block starts as the identity.
+    Built in chapter 16."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -124,8 +124,8 @@ class DiT(nn.Module):
             label".
         out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
 
-    ``DiT(4, 2, 1152, 28, 16, 1000, out_channels=8)`` has the sizes of DiT-XL/2. Built in chapter
-    16.
+    ``DiT(4, 2, 1152, 28, 16, 1000, out_channels=8)`` has the sizes of DiT-XL/2.
+    Built in chapter 16.
     """
 
     def __init__(

@@ -21,8 +21,8 @@ from .nets import Downsample, Upsample, group_norm
 
 def reparameterise(mean: Tensor, logvar: Tensor, eps: Tensor | None = None) -> Tensor:
     """Draw z = mean + exp(logvar / 2) eps in the shape of mean, so that gradients reach mean and
-    logvar (arXiv 1312.6114, section 2.4). ``eps`` is noise like mean. None draws it. Built in
-    chapter 15."""
+    logvar (arXiv 1312.6114, section 2.4). ``eps`` is noise like mean. None draws it.
+    Built in chapter 15."""
     eps = torch.randn_like(mean) if eps is None else eps
     _check_alike(mean, logvar, eps)
     return mean + (0.5 * logvar).exp() * eps
@@ -92,8 +92,8 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 
 def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) -> Tensor:
     """The loss of a VAE: the negative bound with the KL divergence multiplied by beta (Higgins et
-    al. 2017, Eq. 4), averaged over rows. At beta = 1 it's a bound on -log p(x). Built in chapter
-    15."""
+    al. 2017, Eq. 4), averaged over rows. At beta = 1 it's a bound on -log p(x).
+    Built in chapter 15."""
     check(beta >= 0, f"beta is {beta}; expected 0 or more")
     rebuild, kl = elbo_terms(vae, x, eps)
     return (rebuild + beta * kl).mean()
@@ -120,24 +120,24 @@ def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
 @torch.no_grad()
 def latent_scale(vae: VAE, x: Tensor) -> Tensor:
     """The scale of the latents, 1 divided by the standard deviation of all latents of training
-    images x. Scaled latents have standard deviation 1 (arXiv 2112.10752, appendix G). Built in
-    chapter 15."""
+    images x. Scaled latents have standard deviation 1 (arXiv 2112.10752, appendix G).
+    Built in chapter 15."""
     check_data(x)
     return 1 / reparameterise(*vae.posterior(x)).std()
 
 
 @torch.no_grad()
 def to_latent(vae: VAE, x: Tensor) -> Tensor:
-    """Images x to scaled latents: a fresh sample of z, multiplied by the scale. Built in chapter
-    15."""
+    """Images x to scaled latents: a fresh sample of z, multiplied by the scale.
+    Built in chapter 15."""
     check_data(x)
     return vae.scale * reparameterise(*vae.posterior(x))
 
 
 @torch.no_grad()
 def from_latent(vae: VAE, z: Tensor) -> Tensor:
-    """Scaled latents z back to images: the decoder of z, divided by the scale. Built in chapter
-    15."""
+    """Scaled latents z back to images: the decoder of z, divided by the scale.
+    Built in chapter 15."""
     return vae.decoder(z / vae.scale)
 
 
