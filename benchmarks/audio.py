@@ -1,13 +1,14 @@
-"""How many sounds are read as asked: real ones, real ones through Griffin-Lim, and generated ones.
+"""Measure how often real and generated sounds are recognised as what they should be.
 
     python benchmarks/audio.py --data FOLDER         # FOLDER has spoken_digits/recordings
     python benchmarks/audio.py drums                 # needs no data
 
-The classifiers are those that come with the package. The recogniser, pocketsphinx with its own
-English model and a grammar of ten words, had no part in the training. It's optional:
-`pip install pocketsphinx`, or `pip install --target DIR pocketsphinx` and DIR in PYTHONPATH. It
-expects 16,000 samples a second, so the sounds are resampled, and a little noise is added, since it
-was made for rooms that aren't silent. Every row has the same number of sounds for each word.
+The rows are real sounds, real sounds after Griffin-Lim, and generated sounds, each with the same
+number of sounds per word. The classifiers come with the package. The recogniser, pocketsphinx with
+its own English model and a grammar of ten words, had no part in the training. It's optional: run
+`pip install pocketsphinx`, or `pip install --target DIR pocketsphinx` and add DIR to PYTHONPATH. It
+expects 16,000 samples per second, so the sounds are resampled. It also expects some background
+noise, so a little noise is added.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def sound(images: Tensor, seed: int = 0) -> Tensor:
 
 
 def share(said: Tensor, y: Tensor) -> str:
-    """The share that is read as asked, and its standard error."""
+    """The share that is recognised as its label, and the standard error."""
     p = (said == y).double().mean().item()
     return f"{100 * p:.1f} ± {100 * (p * (1 - p) / len(y)) ** 0.5:.1f} %"
 
@@ -103,7 +104,7 @@ def resampled(x: Tensor) -> Tensor:
 
 
 def copies(made: Tensor, train: Tensor, test: Tensor) -> str:
-    """How near the nearest training image is, beside that of held-out recordings."""
+    """The distance to the nearest training image, compared with that of held-out recordings."""
     near, usual = nearest(made, train, 2)[0], nearest(test, train)[0]
     copied = int((near[:, 0] < near[:, 1] / 3).sum())
     return (f"nearest training image at {near[:, 0].mean():.1f} (held-out recordings: "
@@ -154,8 +155,8 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("tables", nargs="*", default=["drums", "words"])
-    parser.add_argument("--data", type=Path, default=Path("data"), help="has spoken_digits")
-    parser.add_argument("--n", type=int, default=30, help="generated sounds of each class")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with spoken_digits")
+    parser.add_argument("--n", type=int, default=30, help="number of generated sounds per class")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scales", type=float, nargs="+", default=[0.0, 1.0])
     args = parser.parse_args()

@@ -1,10 +1,10 @@
-"""How often a GAN loses clusters: eight clusters on a ring, with and without spectral norm.
+"""Measure how often a GAN loses some of eight clusters on a ring, with and without spectral norm.
 
     python benchmarks/collapse.py --steps 1500 --seeds 0 1 2 3 4
 
-Trains the generator and the discriminator of chapter 15's Figure 15.5 with each variant and seed,
-on one thread. Prints at six moments how many of the eight clusters have at least 2 % of 1,000
-samples, and at the end the share of samples that are within 0.6 of a cluster's centre.
+It trains the generator and the discriminator of Figure 15.5 with each variant and seed, on one
+thread. Six times during training, it prints how many of the eight clusters have at least 2 % of
+1,000 samples. At the end, it prints the share of samples within 0.6 of a cluster's centre.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def duel(way: str, steps: int, spread: float, seed: int) -> tuple[list[int], flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--spread", type=float, default=0.2, help="of a cluster")
+    parser.add_argument("--spread", type=float, default=0.2, help="standard deviation of a cluster")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     args = parser.parse_args()
     torch.set_num_threads(1)

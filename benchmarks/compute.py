@@ -1,11 +1,11 @@
-"""How much better do digits become with more training?
+"""Measure how much better digits become with more training.
 
     python benchmarks/compute.py
 
-Trains the shipped recipe "digits" from the start for 250, 500, ... 8,000 steps, each length with
-its own annealing of the learning rate and with three seeds, and scores 1,000 samples of each as
-`python -m ddpm_lite evaluate` does. Prints a table and draws it: book/images/compute.png. About
-twenty minutes of one core. The seconds are processor time of the training alone.
+It trains the recipe "digits" from scratch for 250, 500, ... 8,000 steps with three seeds. In each
+run, the learning rate falls to 0 at the end. It scores 1,000 samples of each run as `python -m
+ddpm_lite evaluate` does, prints a table, and draws it in book/images/compute.png. This takes about
+twenty minutes on one core. The seconds in the table are processor time of the training alone.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def attempt(steps: int, seed: int) -> tuple[float, float]:
 
 
 def draw(rows: list, real: dict[str, float], path: Path) -> None:
-    """The distances over the images seen, with those of real from real images as a band."""
+    """Draw the distances against the images seen, with a band for the distance between real
+    images."""
     import matplotlib.pyplot as plt
 
     from ddpm_lite.plot import EXACT, MODEL, STYLE
@@ -95,7 +96,7 @@ def draw(rows: list, real: dict[str, float], path: Path) -> None:
 
 
 def limits(real: dict[str, float]) -> tuple[float, float, float]:
-    """The mean distance of real from real images, and a standard deviation to either side."""
+    """The mean distance between real images, plus and minus a standard deviation."""
     mean, std = real["real"], real["real_std"]
     return mean - std, mean, mean + std
 

@@ -1,12 +1,12 @@
-"""Few network calls on the digits: samplers of the teacher, and students that replace it.
+"""Compare digits drawn in few network calls: samplers of the teacher, and distilled students.
 
     python benchmarks/distill.py --folder runs/distill      # about 40 minutes of one core
 
-Trains each student of `scripts/train_distill.py` with three seeds, unless its file is already in
-the folder, and draws 1,000 images in 1, 2, 4 and 8 calls, and in 50 with the teacher. The columns
-are Fréchet distances to all training digits, in the features of the classifier that ships with the
-package, and the recall: the mean of three seeds and the standard deviation. The teacher and the
-reflow of chapter 13 are as they ship, so their seeds are those of the noise.
+It trains each student of `scripts/train_distill.py` with three seeds, unless its file is already in
+the folder. It draws 1,000 images in 1, 2, 4 and 8 calls, and in 50 calls with the teacher. The
+columns are the Fréchet distance to all training digits, with the features of the package's
+classifier, as mean ± standard deviation over three seeds, and the mean recall. The teacher and the
+reflow network of chapter 13 come with the package, so only the noise differs between their seeds.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ SAMPLERS = {  # which student it needs, and how it draws from noise in so many c
 
 
 def student(folder: Path, method: str, seed: int, seconds: float) -> dict:
-    """Its weights, trained now if the folder doesn't have them."""
+    """The weights of a student. It's trained now if the folder doesn't have them."""
     path = folder / f"{method}_{seed}.pt"
     if not path.is_file():
         options = ["--seconds", str(seconds), "--seed", str(seed), "--out", str(path)]
@@ -91,7 +91,7 @@ def student(folder: Path, method: str, seed: int, seconds: float) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("runs/distill"))
-    parser.add_argument("--seconds", type=float, default=150, help="to train each student")
+    parser.add_argument("--seconds", type=float, default=150, help="training time of each student")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(SAMPLERS), choices=SAMPLERS)
     args = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Flow matching beside DDPM on the digits: the same network, batches and CPU seconds.
+"""Compare flow matching with DDPM on the digits: the same network, batches and CPU seconds.
 
     python benchmarks/flows.py --seconds 60 --seeds 0 1 2
 
-Trains the network of the recipe "digits" with each objective on one thread, and draws 1,000 images
-with 50 network calls: DDPM by ancestral steps and by DDIM, flow matching by Euler's method. The
-columns are Fréchet distances in the features of the classifier that ships with the package, to all
-training digits: the median of the seeds, and all of them.
+It trains the network of the recipe "digits" with each objective on one thread, and draws 1,000
+images with 50 network calls: DDPM by ancestral steps and by DDIM, flow matching by Euler's method.
+The columns are Fréchet distances to all training digits, with the features of the package's
+classifier: the median over the seeds, and each of them.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""A VAE, GANs and diffusion on the same digits: the same CPU seconds of one core.
+"""Compare a VAE, GANs and diffusion on the same digits, with the same CPU seconds on one core.
 
     python benchmarks/generators.py --seconds 60 --seeds 0 1 2
     python benchmarks/generators.py --seconds 60 --seeds 0 1 2 --jobs 12 --out generators.json
 
-Each of them learns the 1,437 training digits without labels for so many seconds of CPU time on one
-thread, and draws 1,000 images. Features are those of the classifier that ships with the package.
-The columns: Fréchet distance to all training digits, precision and recall against them, the bound
-on -log p in bits for each of the 64 pixels (17 grey values, held-out digits; a GAN has none), and
-the CPU seconds of drawing 1,000 images. A run fails if its distance is above 100, or if a digit is
-missing: less than 1 % of the images are classified as it.
+Each model learns the 1,437 training digits without labels for this many seconds of CPU time on one
+thread, and draws 1,000 images. The features are those of the package's classifier. The columns are
+the Fréchet distance to all training digits, precision and recall, the bound on -log p in bits per
+pixel (17 grey values, held-out digits; a GAN has no bound), and the CPU seconds for drawing 1,000
+images. A run counts as failed if its distance is above 100, or if less than 1 % of its images are
+classified as one of the digits.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def by_train(net: nn.Module, x: Tensor, loss, lr: float, decay: float, clock: Cl
 
 
 def fit_vae(x: Tensor, clock: Clock, seed: int):
-    """The average with the best bound on every tenth image, which it doesn't learn from: it would
-    learn the others by heart long before the clock runs out."""
+    """Train a VAE, and keep the average with the best bound on every tenth image, which isn't used
+    for training. Otherwise it would memorise the training images long before the time is up."""
     rows = torch.arange(len(x)) % 10 > 0
     vae = dense_vae(**VAE_SIZES)
     ema, stream = EMA(vae, 0.998), batches(x[rows], None, 64, seed)
@@ -188,9 +188,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="+", default=list(FITS), choices=FITS)
-    parser.add_argument("--jobs", type=int, default=1, help="processes at once, one thread each")
-    parser.add_argument("--out", type=Path, help="also write the scores of every run here, as JSON")
-    parser.add_argument("--weights", help="also write the weights of every run into this folder")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes, one thread each")
+    parser.add_argument(
+        "--out", type=Path, help="also write the scores of every run to this file, as JSON"
+    )
+    parser.add_argument("--weights", help="also write the weights of every run to this folder")
     args = parser.parse_args()
     x, test = (load_images("digits", train=part)[0] for part in (True, False))
     judge = load_classifier("digits")

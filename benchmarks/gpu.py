@@ -1,30 +1,31 @@
-"""How fast the U-Net of the DDPM paper trains on a GPU, and what it learns in a few minutes.
+"""Measure how fast the U-Net of the DDPM paper trains on a GPU, and what it learns in minutes.
 
-    python benchmarks/gpu.py --root data             # all of it on one GPU, about 15 minutes
-    python benchmarks/gpu.py --only speed            # the tables alone
+    python benchmarks/gpu.py --root data             # everything, on one GPU, about 15 minutes
+    python benchmarks/gpu.py --only speed            # only the tables of speed
     python benchmarks/gpu.py --only speed --contestants plain "all together"
     python benchmarks/gpu.py --only training --seconds 600 60 60 120
-    python benchmarks/gpu.py --tiny                  # every line of it on a CPU, within a minute
+    python benchmarks/gpu.py --tiny                  # a test of all lines on a CPU, within a minute
 
-``--data`` may be an ``.npz`` file with x_train, y_train, x_test and y_test. Where there is no
-CIFAR-10 and it cannot be downloaded, random images take its place: the speed is the same, losses
-and scores mean nothing.
+``--data`` can be an ``.npz`` file with x_train, y_train, x_test and y_test. If CIFAR-10 isn't there
+and can't be downloaded, random images replace it. The speed is the same, but losses and scores mean
+nothing.
 
 Each contestant takes turns with the plain loop. The columns are
 
-    images/s   of the whole training step: batch, noise, forward, loss, backward, clipping, AdamW,
-               average of the weights and the look at the loss; the median of the rounds
-    ratio      to the plain loop (TF32, fused AdamW, data on the device), in turn with it
-    MFU        model-FLOP utilisation: operations of convolutions and matrix products (counted by
-               PyTorch, forward and backward) a second, divided by the card's dense bfloat16 peak
-               of its data sheet; of the product of two large matrices measured here where the card
-               is not in the list below
-    memory     the most that the contestant's step needed beyond what was allocated before it
-    forward    images a second of the network alone, without gradients, and its utilisation
+    images/s   images per second in the whole training step: batch, noise, forward, loss, backward,
+               clipping, AdamW, average of the weights and reading the loss; median of the rounds
+    ratio      images/s divided by those of the plain loop (TF32, fused AdamW, data on the device)
+    MFU        model-FLOP utilisation: operations of convolutions and matrix products per second
+               (counted by PyTorch, forward and backward), divided by the card's dense bfloat16
+               peak in its data sheet, or by the speed of a large matrix product, measured here, if
+               the card isn't in the list below
+    memory     the most memory that a step needs beyond what was allocated before
+    forward    images per second of the network alone, without gradients, and its utilisation
 
-The trainings are those of ``TRAININGS`` below. Compiling, drawing and scoring come on top of their
-seconds. The score is the Fréchet distance of the features of a small classifier that is fitted
-here, to 20 random halves of the real images. Halves from halves stand beside it. It is no FID.
+``TRAININGS`` below lists the training runs. Their seconds don't include compiling, drawing and
+scoring. The score is the Fréchet distance from 20 random halves of the real images, with the
+features of a small classifier that is fitted here. It isn't an FID. The distance between two halves
+is printed for comparison.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ EAGER, ALL = (
 
 
 class FromHost(Run):
-    """Each batch is copied from the memory of the host, as a loader would bring it."""
+    """Each batch is copied from host memory, as with a data loader."""
 
     def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
         recipe = self.recipe
@@ -152,7 +153,7 @@ TRAININGS: dict[str, tuple[Callable, dict, float]] = {  # made by, of what, and 
 
 
 def wait(device: str) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
 
@@ -184,7 +185,7 @@ def flops(recipe: Recipe) -> tuple[float, float]:
 
 
 def peak(device: str, side: int) -> tuple[float, str]:
-    """Operations a second that MFU is a share of, and where the number is from."""
+    """The peak in operations per second to which MFU refers, and the source of the number."""
     a = torch.randn(side, side, device=device, dtype=torch.bfloat16)
     a @ a
     measured = 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(20))
@@ -278,7 +279,7 @@ def memory_now(device: str, reset: bool = False) -> int:
 
 
 class Real:
-    """Real images, and the features in which samples are held against them."""
+    """Real images, and the features with which samples are compared to them."""
 
     def __init__(self, train: list[Tensor], test: list[Tensor], steps: int, device: str):
         with torch.device(device):  # where it is made, and where it draws
@@ -363,15 +364,21 @@ def images(args: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", default="cifar10", help="or an .npz file with both parts")
+    parser.add_argument(
+        "--data", default="cifar10", help="cifar10, or an .npz file with both parts"
+    )
     parser.add_argument("--root", default="data", help="where torchvision keeps CIFAR-10")
-    parser.add_argument("--out", type=Path, default="runs/gpu", help="for samples and checkpoints")
+    parser.add_argument(
+        "--out", type=Path, default="runs/gpu", help="folder for samples and checkpoints"
+    )
     parser.add_argument("--only", choices=["speed", "training"])
-    parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, help="only these")
-    parser.add_argument("--seconds", type=float, nargs="*", help=f"of {', '.join(TRAININGS)}")
-    parser.add_argument("--n", type=int, default=2000, help="samples to score")
+    parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, help="measure only these")
+    parser.add_argument(
+        "--seconds", type=float, nargs="*", help=f"seconds of {', '.join(TRAININGS)}"
+    )
+    parser.add_argument("--n", type=int, default=2000, help="number of samples to score")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiny", action="store_true", help="every line of it, on a CPU")
+    parser.add_argument("--tiny", action="store_true", help="test all lines on a CPU")
     args = parser.parse_args()
     args.device, begin = device_named("auto"), time.perf_counter()
     args.each, args.side, fitting = (1, 512, 5) if args.tiny else (5, 8192, 2000)

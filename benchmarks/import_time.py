@@ -1,8 +1,9 @@
-"""What `import ddpm_lite` costs beyond `import torch`.
+"""Measure what `import ddpm_lite` costs beyond `import torch`.
 
     python benchmarks/import_time.py [--rounds 5]
 
-Each is imported in a fresh interpreter, in turns; processor seconds, median of the rounds.
+Each is imported in a new interpreter, in turns. The times are processor seconds, the median of the
+rounds.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""One process and several at the same global batch: how far apart their losses are, and how fast.
+"""Compare training in one process and in several, with the same global batch: losses and speed.
 
     python benchmarks/parallel.py [--steps 50] [--processes 1 2 4] [--device cpu]
 
-Starts ``torchrun --nproc-per-node=N -m ddpm_lite train`` with the digits recipe for each N, and
-accumulation beside it. Read it so:
+It runs ``torchrun --nproc-per-node=N -m ddpm_lite train`` with the recipe "digits" for each N, and
+also with accumulation. The columns are
 
-    apart      the largest difference of a loss of any step to that of one process; rounding only,
-               and the bar is 1e-5 over 50 steps
-    weights    the largest difference of a weight at the end. Adam divides a gradient by its size,
-               so that rounding of a gradient near 0 becomes a step of full size: a curiosity
-    steps/s    wall clock of the last nine tenths; on a CPU the processes share its cores, so more
-               of them are not faster, and the column says something on GPUs only
+    apart      the largest difference between the losses of a step and those of one process. It
+               comes from rounding only, and must be below 1e-5 over 50 steps
+    weights    the largest difference between weights at the end. This can be large, because Adam
+               divides a gradient by its size, which amplifies rounding errors of small gradients
+    steps/s    steps per second of wall-clock time in the last nine tenths. On a CPU, the processes
+               share its cores, so this is meaningful only on GPUs
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The contestants of the benchmarks: ddpm_lite, and the libraries that are installed here.
+"""The contestants of the benchmarks: ddpm_lite, and the other libraries that are installed.
 
-Each keeps its own network, loss and sampler, as its documentation uses them; the sizes are chosen
-so that the numbers of parameters agree within a tenth. Dropout is 0 everywhere. A library that is
-not installed is left out with a line. They need no place in the project's environment:
+Each uses its own network, loss and sampler, as in its documentation. The sizes are chosen so that
+the numbers of parameters agree within a tenth. Dropout is 0 everywhere. If a library isn't
+installed, a line says so, and it's left out. You don't need to install them into the project's
+environment:
 
     pip install --target /tmp/peers --no-deps denoising-diffusion-pytorch smalldiffusion \\
         accelerate ema-pytorch datasets psutil labml-nn labml labml-helpers
@@ -208,7 +209,8 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every work in every round, in turn, so that a busy moment strikes all alike."""
+    """The seconds of each task in each round. The tasks take turns, so a busy moment affects all of
+    them."""
     for work in works.values():
         work()  # warm
     seconds = {name: [] for name in works}

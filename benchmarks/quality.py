@@ -1,20 +1,20 @@
-"""How good are digits after so many processor seconds of training?
+"""Measure how good digits are after a given number of processor seconds of training.
 
     python benchmarks/quality.py --seconds 60 --seeds 0 1 2 [--peers]
 
-Trains with the recipe "digits" on one thread, draws 1,000 images with 50 network calls each, and
-scores them as `python -m ddpm_lite evaluate` does. With --peers the other libraries learn from the
-same images for the same time with the same batches, optimiser, learning-rate schedule and average
-of the weights, at equal parameters, and draw with their own sampler of 50 steps. Read it so:
+It trains the recipe "digits" on one thread, draws 1,000 images in 50 steps, and scores them as
+`python -m ddpm_lite evaluate` does. With --peers, the other libraries train too, with the same
+images, time, batches, optimiser, learning-rate schedule, average of the weights and number of
+parameters. They draw with their own samplers in 50 steps. The columns are
 
-    distance   Frechet distance to random halves of the real digits; lower is better
+    distance   Fréchet distance to random halves of the real digits; lower is better
     of real    distance divided by that between two random halves of the real digits: 1 means that
-               the samples are as near to real digits as other real digits are
-    entropy    of the classes; 1 means that all ten are equally frequent
-    nearness   distance to the nearest training image, relative to that of held-out digits;
-               far below 1, or copies, would mean memorising
-    labels     whether the network learns the labels. Labels are drawn in turn, which balances the
-               classes: compare like with like
+               the samples are as close to real digits as other real digits are
+    entropy    entropy of the classes; 1 means that all ten are equally frequent
+    nearness   distance to the nearest training image, relative to that of held-out digits; values
+               far below 1, or copies, mean that the network has memorised images
+    labels     whether the network learns labels. Then labels are drawn in turn, which balances the
+               classes, so compare only networks of the same kind
 """
 
 from __future__ import annotations

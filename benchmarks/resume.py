@@ -1,17 +1,17 @@
-"""Kill a training run at random moments, resume it, and compare with the run that never stopped.
+"""Kill a training run at random moments, resume it, and compare it with a run that never stopped.
 
     python benchmarks/resume.py [--kills 20] [--steps 150] [--seed 0]
 
-The run saves after every step. Runs are started, killed (-9) and resumed until so many kills have
-struck: every other at a random moment, the others at the next moment after it in which a file is
-being written. Read the line at the end so:
+The run saves after every step. Runs are started, killed (-9) and resumed until there have been this
+many kills. Every second kill is at a random moment. The others wait from there until a file is
+being written. The last line has
 
-    in a write     kills that left half of a file (a .part), which the next start removed
-    at the start   kills before the first checkpoint; such a run is started again
-    alike          finished runs whose weights, average, optimiser, loss log and samples are, bit
-                   for bit, those of the run that never stopped; all of them must be
+    in a write     kills that left an incomplete file (a .part), which the next start removed
+    at the start   kills before the first checkpoint, after which the run is started again
+    alike          finished runs whose weights, average, optimiser, loss log and samples are equal
+                   to those of the run that never stopped, bit for bit; this must be all of them
 
-Each life is a process of its own, forked from this one after the imports (POSIX).
+Each start is a new process, forked from this one after the imports (POSIX only).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TINY = "--width 8 --mults 1 2 --batch 16 --dropout 0.1 --T 20 --every 0 --device
 
 
 def start(folder: Path, steps: int) -> int:
-    """Begin the run in the folder, or go on with it, in a new process; its number."""
+    """Start or resume the run in the folder, in a new process. Returns the process id."""
     argv = ["train", "--out", str(folder), *TINY, "--steps", str(steps)]
     if (folder / "checkpoint.pt").exists():
         argv.append("--resume")
@@ -50,8 +50,8 @@ def start(folder: Path, steps: int) -> int:
 
 
 def ended(child: int, seconds: float, folder: Path | None = None) -> bool:
-    """Whether the process ends within so many seconds by itself; else it is killed, and where a
-    folder is given, not before it is writing a file there."""
+    """Whether the process ends by itself within so many seconds. If not, it's killed. If a folder
+    is given, it's killed only when it is writing a file there."""
     until = time.monotonic() + seconds
     while time.monotonic() < until or folder and not half_written(folder, child):
         if os.waitpid(child, os.WNOHANG)[0]:
@@ -69,7 +69,7 @@ def half_written(folder: Path, child: int) -> bool:
 
 
 def result(folder: Path) -> list:
-    """All that a run is, to compare: tensors as bytes."""
+    """Everything in a run, to compare it, with tensors as bytes."""
     state = load_checkpoint(folder / "checkpoint.pt")
     files = [(folder / name).read_bytes() for name in ("log.jsonl", "samples.png")]
     return [flat(state[name]) for name in ("recipe", "step", "net", "ema", "optimizer")] + files

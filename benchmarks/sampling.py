@@ -1,16 +1,17 @@
-"""What a sampler costs beyond the calls of the network.
+"""Measure what a sampler costs beyond the network calls.
 
     python benchmarks/sampling.py [--rounds 25]
 
-20 steps on one thread, processor time, in turns, median of the rounds. Read it so:
+It takes 20 steps on one thread. The contestants take turns, and the times are processor time, the
+median of the rounds. The columns are
 
-    bare       one plain evaluation of the network on the batch, without gradients
-    sampler    the whole sampler of the library, from noise to images, for each step
-    own        the same sampler with a network that costs nothing, for each step
-    overhead   own / bare: what the sampler adds. 0 % is perfect, ours should be below 3 %.
-               It is steadier than sampler / bare - 1, the difference of two large numbers
+    bare       time of one call of the network on the batch, without gradients
+    sampler    time per step of the library's whole sampler, from noise to images
+    own        time per step of the same sampler with a network that costs nothing
+    overhead   own / bare, which the sampler adds. 0 % is perfect, and ours should be below 3 %. It
+               varies less than sampler / bare - 1, a small difference of two large numbers
 
-The networks have equal numbers of parameters (within a tenth).
+The networks have the same number of parameters, within a tenth.
 """
 
 from __future__ import annotations

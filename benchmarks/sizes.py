@@ -1,11 +1,11 @@
-"""What a training step costs at several image sizes: the table on the page "Your own data".
+"""Measure a training step at several image sizes, for the table on the page "Your own data".
 
     python benchmarks/sizes.py [--steps 10]
 
-One thread. "s a step" is the fastest of so many steps, in seconds of processor time, since other
-work on the machine can only make a step slower. "T4" is not measured: it is the floating-point
-operations of a step over 3 TFLOP/s, which is 40 % of what that GPU can do at best (8.1 in float32),
-but at least 20 ms, since small networks wait for the launches of their kernels.
+It uses one thread. "s a step" is the processor time of the fastest of this many steps in seconds,
+because other work on the machine can only make a step slower. "T4" isn't measured. It's the number
+of floating-point operations of a step divided by 3 TFLOP/s, which is 40 % of that GPU's peak (8.1
+in float32), but at least 20 ms, because small networks wait for their kernels to start.
 """
 
 from __future__ import annotations

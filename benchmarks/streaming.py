@@ -1,17 +1,17 @@
-"""How fast, and in how much memory, a folder of images is streamed, beside the same in memory.
+"""Compare streaming a folder of images with loading it into memory: speed and memory.
 
     python benchmarks/streaming.py [--images 20000] [--size 64] [--folder PATH]
 
-It writes a synthetic folder of JPEG files (blurred noise, ten classes), and then reads one epoch of
-it three times, each time in a new process: from memory, as a stream, and as a stream with two
-workers. Nothing is trained. One row for each:
+It writes a folder of synthetic JPEG files (blurred noise, ten classes) and reads one epoch of it in
+three ways, each in a new process: from memory, as a stream, and as a stream with two workers.
+Nothing is trained. The columns are
 
     open         CPU-seconds until the first batch, after the imports
-    images/s     over the rest of the epoch, in batches of 64
-    per CPU-s    the same for each second of CPU time, of all processes together
-    half, end    MB of memory halfway through the epoch and at its end: the process, and the pages
-                 that its workers don't share with it
-    sum          a checksum of all batches in their order, the same in each row
+    images/s     images per second over the rest of the epoch, in batches of 64
+    per CPU-s    images per second of CPU time, over all processes
+    half, end    memory in MB halfway through the epoch and at its end, including what the workers
+                 don't share with the process
+    sum          a checksum of all batches in order, which must be the same in all rows
 """
 
 from __future__ import annotations

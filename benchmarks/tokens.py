@@ -1,11 +1,11 @@
-"""Digits as tokens beside Gaussian diffusion: the same data, labels and CPU seconds.
+"""Compare digits as tokens with Gaussian diffusion: the same data, labels and CPU seconds.
 
     python benchmarks/tokens.py --seconds 45 --seeds 0 1 2
 
-Trains the masked transformer of chapter 20 and the U-Net of the recipe "digits" on one thread, and
-draws 1,000 images with each. The columns are Fréchet distances in the features of the classifier
-that ships with the package, to all training digits: the median of the seeds, and all of them. Then
-follows the classifier's opinion: how many samples show the digit of their label.
+It trains the masked transformer of chapter 20 and the U-Net of the recipe "digits" on one thread,
+and draws 1,000 images with each. The columns are Fréchet distances to all training digits, with the
+features of the package's classifier (the median over the seeds, and each of them), and the share of
+samples that the classifier reads as their label.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=45)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, help="also write the table there")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     args = parser.parse_args()
     torch.set_num_threads(1)
     lines = []

@@ -1,15 +1,15 @@
-"""Images a second in a training step: forward, loss, backward and AdamW (fused for all).
+"""Measure images per second in a training step: forward, loss, backward and AdamW (always fused).
 
     python benchmarks/training.py [--rounds 15]
 
-One thread; processor time, so that other work on the machine disturbs little; the contestants take
-turns, and each figure is the median of the rounds. Read it so:
+It uses one thread, and processor time, so that other work on the machine matters little. The
+contestants take turns, and each number is the median of the rounds. The columns are
 
-    images/s   more is better, at equal parameters (within a tenth) and the same batch
-    of ours    images/s divided by those of ddpm_lite in the same round: above 1 beats us
-    of peak    arithmetic of the step (convolutions and matrix products, by PyTorch's own counter)
-               against the fastest convolution measured in this run; small networks are far below 1
-               since their time goes into reading memory and starting operations
+    images/s   more is better, with the same number of parameters (within a tenth) and batch size
+    of ours    images/s divided by those of ddpm_lite in the same round; above 1 is faster
+    of peak    operations per second of the step (convolutions and matrix products, counted by
+               PyTorch), relative to the fastest convolution measured in this run. Small networks
+               are far below 1, because they mostly wait for memory and for operations to start
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""A transformer beside the U-Net: the same images, batches, objective and CPU seconds.
+"""Compare a transformer with the U-Net: the same images, batches, objective and CPU seconds.
 
     python benchmarks/transformer.py --data digits --seconds 60 --seeds 0 1 2
     python benchmarks/transformer.py --data mnist --root data --seconds 480 --nets unet dit-4
 
-Trains each network on one thread with v-prediction and labels, and draws 1,000 images (500 of
-MNIST) with 50 steps of DDPM. "dit-2" is a DiT with patches of 2 x 2 pixels; "dit-2-flat" doesn't
-know where its patches are, and "dit-2-open" starts with all gates at 1,
-and "dit-2-xavier" with the initial weights of DiT's code. The columns are
-parameters, millions of FLOPs for one image in one call, training steps, and Fréchet distances in
-the features of the classifier that ships with the package, to the training images (5,000 of
-MNIST): the median of the seeds, and all of them. With --out, the rows are also written to a file.
+It trains each network on one thread with v-prediction and labels, and draws 1,000 images (500 for
+MNIST) with 50 steps of DDPM. "dit-2" is a DiT with patches of 2 x 2 pixels. "dit-2-flat" has no
+position embedding, "dit-2-open" starts with all gates at 1, and "dit-2-xavier" starts with the
+initial weights of DiT's code. The columns are the number of parameters, millions of FLOPs for one
+image in one call, training steps, and Fréchet distances to the training images (5,000 for MNIST),
+with the features of the package's classifier: the median over the seeds, and each of them. With
+--out, the rows are also written to a file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LR = {"unet": 4e-3, "dit": 6e-3}  # of 1e-3 to 8e-3, the DiT did best at 4e-3 an
 
 
 class FlatDiT(DiT):
-    """All patches get the place of the first one, so their order is lost."""
+    """A DiT that gives all patches the position of the first one, so it can't know their order."""
 
     def tokens(self, x: Tensor) -> Tensor:
         places = super().tokens(x) - super().tokens(torch.zeros_like(x))
@@ -109,12 +109,12 @@ def drawn(net: nn.Module, n: int, shape: tuple[int, ...], seed: int) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--root", default="data", help="folder of MNIST")
+    parser.add_argument("--root", default="data", help="folder with MNIST")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--nets", nargs="+", default=["unet", "dit-1", "dit-2", "dit-4"])
-    parser.add_argument("--lr", type=float, help="for all networks, in place of the table's")
-    parser.add_argument("--keep", type=int, help="train on the first so many images only")
+    parser.add_argument("--lr", type=float, help="learning rate of all networks")
+    parser.add_argument("--keep", type=int, help="train on only this many images")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,13 +1,14 @@
 """Denoising diffusion, built piece by piece: the package behind the book.
 
-Figures and widgets are in ``ddpm_lite.plot``, which needs matplotlib and ipywidgets.
+Figures and widgets are in ``ddpm_lite.plot``, which needs matplotlib, and ipywidgets for the
+widgets.
 """
 
 import signal
 import sys
 
 if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # python -m ddpm_lite: quiet until it can answer
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # python -m ddpm_lite: Ctrl-C ends it quietly
 
 from .batches import batches
 from .checkpoint import (

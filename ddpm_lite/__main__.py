@@ -5,10 +5,10 @@ python -m ddpm_lite sample --run runs/digits --n 64 --out grid.png
 python -m ddpm_lite evaluate --run runs/digits
 python -m ddpm_lite info --run runs/digits
 
-Without training: python -m ddpm_lite sample --pretrained mnist --label 7 --out sevens.png
-Your own images: python -m ddpm_lite train --data path/to/folder
-On two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
-For help on one command: python -m ddpm_lite train --help
+Sample without training: python -m ddpm_lite sample --pretrained mnist --label 7 --out sevens.png
+Train on your own images: python -m ddpm_lite train --data path/to/folder
+Train on two devices: torchrun --nproc-per-node=2 -m ddpm_lite train --data cifar10
+Get help on one command: python -m ddpm_lite train --help
 """
 
 import argparse
@@ -32,46 +32,46 @@ from .pretrained import NAMES
 
 
 def path(text: str) -> Path:
-    """An argument type: a path, also one that begins with ~."""
+    """An argument type: a path, which may begin with ~."""
     return Path(text).expanduser()
 
 
 RUN = [("--run", path, None, "the run folder that train wrote")]
-DATA = [("--data", place, None, "images: the name of a data set, a folder, or a .npy or .npz file")]
+DATA = [("--data", place, None, "the images: a data set by name, a folder, or a .npy or .npz file")]
 ROOT = [("--root", path, Path("data"), "the folder for downloaded data sets")]
 DEVICE = [("--device", ("auto", "cuda", "mps", "cpu"), "auto", "the device to compute on")]
 DRAWING = RUN + DEVICE + [
-    ("--pretrained", NAMES, None, "weights that come with the package, in place of --run"),
-    ("--steps", count, None, "sampling steps per image; by default 50"),
+    ("--pretrained", NAMES, None, "use weights that come with the package instead of --run"),
+    ("--steps", count, None, "number of sampling steps; by default 50"),
     ("--sampler", ("ddpm", "ddim", "dpm"), "ddpm", "which sampler to use"),
-    ("--eta", number(0, 1, float), 0.0, "fresh noise that ddim adds, from 0 (none) to 1 (as ddpm)"),
+    ("--eta", number(0, 1, float), 0.0, "fresh noise of ddim, from 0 (none) to 1 (like ddpm)"),
     ("--label", str, (), "labels to draw in turn, by name or number; by default all"),
     ("--guidance", real, 0.0, "guidance scale; larger values follow the label more closely"),
     ("--seed", number(0, 2**32 - 1), 0, "seed of the noise"),
 ]  # fmt: skip
 OPTIONS = {
     train: ROOT + DEVICE + [
-        ("--out", path, None, "run folder; by default runs/NAME, named after the data"),
-        ("--resume", bool, False, "continue the run in --out; a larger --steps extends it"),
+        ("--out", path, None, "run folder; by default runs/NAME, where NAME is that of the data"),
+        ("--resume", bool, False, "continue the run in --out; add a larger --steps to extend it"),
         ("--every", real, 60.0, "seconds between saves"),
         ("--grids", count, 1, "how many sample grids to save, including the final one"),
-        ("--workers", number(0, 99), None, "processes that read images; 0 loads all images first"),
+        ("--workers", number(0, 99), None, "processes that read images; 0 loads all into memory"),
     ],
     sample: DRAWING + [
         ("--n", count, 64, "number of images"),
-        ("--out", path, Path("grid.png"), "what to write: an image, an array, or a folder"),
-        ("--overwrite", bool, False, "replace files that exist already"),
+        ("--out", path, Path("grid.png"), "the image, array or folder to write"),
+        ("--overwrite", bool, False, "replace existing files"),
     ],
     evaluate: DRAWING + DATA + ROOT + [
         ("--n", count, 1000, "number of images"),
-        ("--features", tuple(FEATURES), None, "the features that the scores compare"),
+        ("--features", tuple(FEATURES), None, "which features to compare"),
     ],
     info: RUN + DATA + ROOT,
 }  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one sentence, without the usage."""
+    """A parser that reports an error in one sentence, without the usage."""
 
     def __init__(self, **how: Any):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **how)
@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """All of the command line. The docstrings of the commands are its help."""
+    """The parser of all commands. Their docstrings are the help texts."""
     top = Parser(prog="python -m ddpm_lite", description=__doc__)
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
@@ -98,7 +98,8 @@ def parser() -> Parser:
 
 
 def add_recipe(p: Parser) -> None:
-    """The settings of a recipe as options; no default, since that depends on the data."""
+    """Add the settings of a recipe as options. They have no default here, because it depends on the
+    data."""
     group = p.add_argument_group("recipe")
     length = group.add_mutually_exclusive_group()
     for f in fields(Recipe):
@@ -111,14 +112,14 @@ def add_recipe(p: Parser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command line and return its exit status: 0 for success, 1 for a failure, 2 for bad
-    arguments, 128 + the signal if it was stopped."""
+    arguments, or 128 plus the number of the signal that stopped it."""
     args = parser().parse_args(argv)
     args.line = sys.argv[1:] if argv is None else argv
     try:
         return args.action(args)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # as of `info | head`: nobody reads on
+    except BrokenPipeError:  # as in `info | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
@@ -132,5 +133,5 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="replace")  # consoles without é
+        stream.reconfigure(errors="replace")  # for consoles that have no é
     sys.exit(main())

@@ -1,8 +1,8 @@
-"""Sound as numbers, as a spectrogram and as an image, and back to sound (torch, einops).
+"""Convert sound to spectrograms and images, and back (torch, einops).
 
-A waveform is (B, L): L samples in [-1, 1], ``RATE`` of them in a second. A spectrogram is
-(B, N, F): N frames and F frequencies. The image of a sound is (B, 1, MELS, N) in [-1, 1], the
-lowest frequency in row 0.
+A waveform (B, L) has L samples in [-1, 1], ``RATE`` of them per second. A spectrogram (B, N, F) has
+N frames and F frequencies. The image of a sound (B, 1, MELS, N) is in [-1, 1], with the lowest
+frequency in row 0.
 
 Griffin-Lim: Griffin and Lim 1984, doi 10.1109/TASSP.1984.1164317.
 """
@@ -19,17 +19,19 @@ from torch import Tensor
 from .diffusion import check
 
 RATE = 8000
-"""Samples in a second."""
+"""Samples per second."""
 N_FFT, HOP, MELS = 512, 160, 32
-"""Samples in a frame (64 ms), samples from one frame to the next (20 ms), bands of an image."""
+"""Samples in a frame (64 ms), samples from one frame to the next (20 ms), and frequency bands of an
+image."""
 LOW, HIGH = -70.0, -10.0
-"""The levels in dB that become -1 and 1 in an image. A sine of amplitude 1 has 0 dB."""
+"""The levels in dB that become -1 and 1 in an image. A sine of amplitude 1 has the level 0 dB."""
 GAIN = 3.0
-"""What multiplies a waveform for the network, because sound is quiet most of the time."""
+"""The factor by which waveforms are multiplied for the network, because sound is quiet most of the
+time."""
 
 
 def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
-    """Cut waveforms (B, L) into overlapping frames (B, L / hop, n_fft), frame n centred on the
+    """Cut waveforms (B, L) into overlapping frames (B, L / hop, n_fft). Frame n is centred on the
     samples n hop … (n + 1) hop.
 
     Raises:
@@ -44,7 +46,7 @@ def frames(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
 
 def overlap_add(pieces: Tensor, hop: int = HOP) -> Tensor:
-    """Add frames (B, N, n_fft) where they overlap: waveforms (B, N hop). Built in chapter 18."""
+    """Add overlapping frames (B, N, n_fft) to waveforms (B, N hop). Built in chapter 18."""
     check(pieces.ndim == 3, f"frames have shape {tuple(pieces.shape)}; expected (B, N, n_fft)")
     n, n_fft = pieces.shape[-2:]
     _check_frames(n * hop, n_fft, hop)
@@ -63,8 +65,9 @@ def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
 
 def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
-    """The waveforms (B, L) whose ``stft`` is nearest to X (B, N, F) in the mean square (Griffin and
-    Lim 1984, Eq. 6). It is the inverse where X is the ``stft`` of a waveform. Built in chapter 18.
+    """The waveforms (B, L) whose ``stft`` has the smallest mean squared difference from X (B, N, F)
+    (Griffin and Lim 1984, Eq. 6). If X is the ``stft`` of a waveform, the result is that waveform.
+    Built in chapter 18.
     """
     window = torch.hann_window(n_fft, dtype=X.real.dtype)
     pieces = torch.fft.irfft(X, n=n_fft) * window * (window.sum() / 2)
@@ -73,22 +76,22 @@ def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
 
 
 def hz_to_mel(f: Tensor) -> Tensor:
-    """Frequency in Hz to mel, 2595 log10(1 + f / 700), in which equal steps sound about equal
-    (O'Shaughnessy 1987). Built in chapter 18."""
+    """Convert frequency in Hz to mel, 2595 log10(1 + f / 700), a scale on which equal steps sound
+    about equal (O'Shaughnessy 1987). Built in chapter 18."""
     return 2595 * torch.log10(1 + f / 700)
 
 
 def mel_to_hz(m: Tensor) -> Tensor:
-    """The inverse of ``hz_to_mel``."""
+    """Convert mel to Hz, the inverse of ``hz_to_mel``. Used in chapter 18."""
     return 700 * (10 ** (m / 2595) - 1)
 
 
 def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tensor:
-    """Triangles (mels, n_fft / 2 + 1): band m rises from 0 to 1 and falls to 0 between the centres
-    of its neighbours, which are evenly spaced in mel.
+    """Triangular filters (mels, n_fft / 2 + 1), with centres evenly spaced in mel. Band m rises
+    from 0 at the centre of band m - 1 to 1 at its own, and falls to 0 at the centre of band m + 1.
 
     Raises:
-        ValueError: a band has no frequency in it, since there are too many for this n_fft.
+        ValueError: a band has no frequency in it, because there are too many bands for this n_fft.
 
     Built in chapter 18.
     """
@@ -102,8 +105,8 @@ def mel_filters(mels: int = MELS, n_fft: int = N_FFT, rate: int = RATE) -> Tenso
 
 
 def log_mel(x: Tensor) -> Tensor:
-    """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]: the mean magnitude in each mel
-    band in dB, from ``LOW`` to ``HIGH``. Built in chapter 18."""
+    """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]. A pixel is the mean magnitude in
+    a mel band in dB, scaled so that ``LOW`` … ``HIGH`` becomes -1 … 1. Built in chapter 18."""
     check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
     filters = mel_filters()
     mean = filters / filters.sum(1, keepdim=True)
@@ -114,8 +117,8 @@ def log_mel(x: Tensor) -> Tensor:
 
 
 def magnitudes(image: Tensor) -> Tensor:
-    """Images (B, 1, MELS, N) to magnitudes (B, N, F): the inverse of ``log_mel`` as far as that's
-    possible, with linear interpolation between the centres of the bands. Built in chapter 18."""
+    """Images (B, 1, MELS, N) to magnitudes (B, N, F), an approximate inverse of ``log_mel`` that
+    interpolates linearly between the centres of the bands. Built in chapter 18."""
     share = (rearrange(image, "b 1 m n -> b n m") + 1) / 2
     return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters()
 
@@ -123,17 +126,18 @@ def magnitudes(image: Tensor) -> Tensor:
 def griffin_lim(
     magnitude: Tensor, steps: int = 32, phase: Tensor | None = None, momentum: float = 0.99
 ) -> Tensor:
-    """Waveforms (B, L) with about the given magnitudes (B, N, F), for which no phase is known.
+    """Waveforms (B, L) that approximately have the given magnitudes (B, N, F), whose phases aren't
+    known.
 
-    Alternately find the waveform nearest to the spectrogram, and give the spectrogram the phase of
-    that waveform (Griffin and Lim 1984, section III). The momentum makes it faster (Perraudin et
-    al. 2013, doi 10.1109/WASPAA.2013.6701851, Algorithm 2); 0 is the original.
+    Two steps alternate: find the waveform nearest to the spectrogram, then replace the phases of
+    the spectrogram by those of this waveform (Griffin and Lim 1984, section III). Momentum makes it
+    faster (Perraudin et al. 2013, doi 10.1109/WASPAA.2013.6701851, Algorithm 2).
 
     Args:
-        magnitude: of ``stft``, not in dB and not in mel bands.
-        steps: how many times to do this.
-        phase: angles (B, N, F) to start from; None: random ones.
-        momentum: 0 … 1.
+        magnitude: (B, N, F) magnitudes of ``stft``, not in dB and not in mel bands.
+        steps: how many times to do both.
+        phase: angles (B, N, F) to start from. None draws random ones.
+        momentum: from 0 (the original algorithm) to 1.
 
     Raises:
         ValueError: the magnitudes have the wrong number of frequencies, or are negative.
@@ -153,8 +157,8 @@ def griffin_lim(
 
 
 def as_blocks(x: Tensor, size: int = 8) -> Tensor:
-    """Waveforms (B, L) as signals (B, size, L / size), ``GAIN`` times as loud: ``size``
-    neighbouring samples become the channels of one position.
+    """Waveforms (B, L) to signals (B, size, L / size), multiplied by ``GAIN``. The channels of a
+    position are ``size`` neighbouring samples.
 
     Raises:
         ValueError: L isn't a multiple of size.
@@ -174,31 +178,32 @@ def from_blocks(x: Tensor) -> Tensor:
 
 
 def to_int16(x: Tensor) -> Tensor:
-    """Waveforms in [-1, 1] as 16-bit integers, -32767 … 32767, as WAV files hold them. Computed in
-    float32: half precision has no number 32767. Built in chapter 18."""
+    """Waveforms in [-1, 1] to 16-bit integers, -32767 … 32767, as in WAV files. They're computed in
+    float32, because half precision can't represent 32767. Built in chapter 18."""
     _check_wave(x)
     return (x.float().clamp(-1, 1) * 32767).round().to(torch.int16)
 
 
 def mu_law(x: Tensor) -> Tensor:
-    """Waveforms in [-1, 1] as 8-bit integers, -127 … 127, with small steps where it's quiet (ITU-T
-    G.711 with mu = 255). The chapter's recordings are stored like this."""
+    """Waveforms in [-1, 1] to 8-bit integers, -127 … 127, with smaller steps for smaller values
+    (ITU-T G.711 with mu = 255). The recordings of chapter 18 are stored like this."""
     _check_wave(x, 1.001)
     return (x.sign() * torch.log1p(255 * x.abs()) / math.log(256) * 127).round().to(torch.int8)
 
 
 def from_mu_law(codes: Tensor) -> Tensor:
-    """The inverse of ``mu_law``, up to rounding."""
+    """Codes of ``mu_law`` back to waveforms in [-1, 1], up to rounding. Used in chapter 18."""
     check(codes.dtype != torch.uint8, "codes are torch.uint8; expected int8, as mu_law gives")
     x = codes / 127
     return x.sign() * (256 ** x.abs() - 1) / 255
 
 
 def _check_wave(x: Tensor, most: float = 100.0) -> None:
-    """Louder than 1 is possible, but not as loud as 16-bit integers."""
+    """Refuse values that aren't a waveform. Values above 1 are allowed, but not ones as large as
+    16-bit integers."""
     well = x.is_floating_point() and x.numel() and (x.abs() <= most).all()
     hint = "floats in [-1, 1] without NaN; for 16 bits, x.float() / 32768"
-    check(well, f"x is {x.dtype} with values that are no waveform; expected {hint}")
+    check(well, f"x is {x.dtype} with values that aren't a waveform; expected {hint}")
 
 
 def _check_frames(length: int, n_fft: int, hop: int) -> None:
@@ -232,6 +237,6 @@ def _check_magnitude(magnitude: Tensor) -> None:
 
 def _check_way(magnitude: Tensor, steps: int, phase: Tensor | None, momentum: float) -> None:
     well = type(steps) is int and steps >= 0 and 0 <= momentum <= 1
-    check(well, f"steps is {steps}, momentum {momentum}; expected a number, and 0 … 1")
+    check(well, f"steps is {steps}, momentum {momentum}; expected a whole number from 0, and 0 … 1")
     same = phase is None or phase.shape == magnitude.shape
-    check(same, f"expected a phase of the shape {tuple(magnitude.shape)}: an angle for each number")
+    check(same, f"expected a phase of shape {tuple(magnitude.shape)}: one angle per magnitude")

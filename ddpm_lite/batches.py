@@ -14,24 +14,25 @@ from .diffusion import check, check_data
 def batches(data: Tensor | Dataset, y: Tensor | None = None, size: int = 64, seed: int = 0,
             start: int = 0, workers: int = 0, rank: int = 0, world: int = 1,
             ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
-    """An endless stream of batches (x, y) with ``size`` rows each. Each epoch has a new random
-    order, in which no row comes twice. The few rows that are left over at its end are skipped.
+    """An endless stream of batches (x, y) with ``size`` rows each. Each epoch visits the rows once,
+    in a new random order. If the last batch would be incomplete, its rows are skipped.
 
     Args:
         data: x (N, …), floats in about [-1, 1]; or a dataset of (x, y) such as ``image_folder``.
-        y: (N,) labels, or vectors or images (N, …) as conditions. A dataset has its own.
+        y: (N,) labels, or conditions (N, …) such as vectors or images. A dataset has its own.
         size: rows in a batch.
         seed: seed of the order, which is the same for a tensor and a dataset.
-        start: how many batches to skip, to continue where a stream with the same seed stopped. The
-            images of these batches aren't read.
+        start: how many batches to skip, to continue where a stream with the same seed stopped.
+            Skipped images aren't read.
         workers: how many processes read the images of a dataset in advance. With 0, this process
             reads them.
-        rank, world: yields only part ``rank`` of each batch that is split into ``world`` equal
-            parts, so that each of several processes reads only its own images.
+        rank, world: split each batch into ``world`` equal parts and yield only part ``rank``, so
+            that each of several processes reads only its own images.
 
     Raises:
-        TypeError, ValueError: the data or labels aren't what a network can learn from, or a number
-            is out of range. A DataError, which is a ValueError, says that an image can't be read.
+        TypeError, ValueError: the data or the labels have the wrong type, shape or range, or a
+            number is out of range. If an image can't be read, it's a DataError, which is a
+            ValueError.
 
     Used from chapter 3 on.
     """
@@ -61,11 +62,11 @@ def _read(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
         yield from map(tuple, loader)
     except ValueError as error:
         if "Traceback" not in str(error):
-            raise  # otherwise a worker put its traceback before the sentence
+            raise  # only an error from a worker has a traceback, with our sentence as the last line
         raise type(error)(str(error).strip().splitlines()[-1].partition(": ")[2]) from None
 
 
-# Checks: one sentence on what was given, what was expected, and what to do
+# Checks: each error says in one sentence what was given, what was expected, and what to do
 
 
 def _check_data(data: Tensor | Dataset, y: Tensor | None) -> None:

@@ -25,8 +25,8 @@ class CheckpointError(ValueError):
 
 
 def write_atomic(path: str | os.PathLike, data: bytes) -> None:
-    """Write ``data`` so that the file is either complete or unchanged, even if the disk fills up or
-    the process is killed. Built in chapter 5.
+    """Write ``data`` to ``path``. The file ends up either complete or unchanged, even if the disk
+    fills up or the process is killed. Built in chapter 5.
 
     Raises:
         OSError: the folder or the disk can't be written to, or ``path`` is a device or a folder.
@@ -48,10 +48,11 @@ def write_atomic(path: str | os.PathLike, data: bytes) -> None:
 def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
     """Write tensors, numbers, strings, lists and dicts, completely or not at all.
 
-    The file holds the bytes of ``torch.save`` and then their SHA-256, so that damage is noticed.
+    The file contains the bytes of ``torch.save``, followed by their SHA-256, which reveals damage.
 
     Raises:
-        TypeError: the state holds something that ``load_checkpoint`` would refuse.
+        TypeError: the state contains something that ``load_checkpoint`` would refuse.
+        OSError: as for ``write_atomic``.
 
     Built in chapter 5.
     """
@@ -63,12 +64,12 @@ def save_checkpoint(path: str | os.PathLike, **state: Any) -> None:
 
 
 def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, Any]:
-    """The state that ``save_checkpoint`` wrote. Nothing in the file is executed.
+    """Load the state that ``save_checkpoint`` wrote. Nothing in the file is executed.
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is truncated, changed, or not one of ours.
-        ValueError: there is no such device here.
+        CheckpointError: the file is truncated or changed, or ``save_checkpoint`` didn't write it.
+        ValueError: PyTorch can't use this device here.
 
     Built in chapter 5.
     """
@@ -78,27 +79,28 @@ def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> dict[str, A
         raise FileNotFoundError(f"{path} is not a file; `python -m ddpm_lite train` makes one")
     blob = path.read_bytes()
     if hashlib.sha256(blob[:-32]).digest() != blob[-32:]:
-        raise CheckpointError(f"{path} is damaged, or not a ddpm_lite checkpoint: checksum differs")
+        raise CheckpointError(f"{path} is damaged, or not a ddpm_lite checkpoint: wrong checksum")
     _check_size(path, blob)
     try:
         return torch.load(io.BytesIO(blob[:-32]), map_location=device, weights_only=True)
-    except Exception:  # a forged file makes the unpickler stumble in any way
-        sentence = f"{path} holds more than tensors, numbers and strings, so it is not loaded"
-        raise CheckpointError(sentence) from None  # torch's advice would be to run what it holds
+    except Exception:  # a forged file can make the unpickler fail in any way
+        sentence = f"{path} contains more than tensors, numbers and strings, so it is not loaded"
+        raise CheckpointError(sentence) from None  # torch's message advises running the contents
 
 
 def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
-    """Write images (N, C, H, W) in [-1, 1] in the format that ``path`` asks for.
+    """Write images (N, C, H, W) in [-1, 1] in the format that the suffix of ``path`` names.
 
     Args:
-        path: ``grid.png`` or ``.jpg`` is one grid with about sqrt(N) columns, ``x.npy`` or
-            ``x.npz`` is an array of bytes (N, H, W, C), and a path without a suffix is a folder of
-            PNG files.
-        x: values outside [-1, 1] are written as black or white.
-        pixels: a grid is enlarged to about this width.
+        path: ``grid.png``, ``.jpg`` or ``.webp`` becomes one grid with about sqrt(N) columns,
+            ``x.npy`` or ``x.npz`` an array of bytes (N, H, W, C), and a path without a suffix a
+            folder of PNG files.
+        x: the images. Values outside [-1, 1] are written as black or white.
+        pixels: each image of a grid is enlarged to about this many pixels in width.
 
     Raises:
-        ValueError: x isn't a batch of images or holds a NaN, or the suffix is unknown.
+        ValueError: x isn't a batch of images or has a NaN, or the suffix is unknown.
+        OSError: as for ``write_atomic``, or a file is where the folder should be.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -124,7 +126,7 @@ def _grid(images: Tensor, pixels: int) -> Tensor:
 
 
 def _image_file(image: Tensor, suffix: str) -> bytes:
-    """The bytes of an image file of bytes (C, H, W), in the format that its suffix names."""
+    """An image, bytes (C, H, W), as the contents of a file in the format that the suffix names."""
     from torchvision.transforms.functional import to_pil_image
 
     buffer = io.BytesIO()
@@ -133,6 +135,7 @@ def _image_file(image: Tensor, suffix: str) -> bytes:
 
 
 def _array_file(array: Any, suffix: str) -> bytes:
+    """An array as the contents of a ``.npy`` or ``.npz`` file."""
     import numpy as np
 
     buffer = io.BytesIO()
@@ -145,7 +148,8 @@ def check_image_path(path: Path) -> None:
 
     Raises:
         ValueError: its suffix is unknown.
-        FileExistsError: it is a device or a pipe, or a folder in place of a file.
+        FileExistsError: the path is a device or a pipe, a folder where a file is expected, or a
+            file where a folder is expected.
     """
     if path.suffix.lower() not in ("", ".png", ".jpg", ".jpeg", ".webp", ".npy", ".npz"):
         raise ValueError(f"{path} ends in {path.suffix}; expected .png, .jpg, .webp, .npy, .npz, "
@@ -167,7 +171,7 @@ def _check_images(path: Path, x: Tensor) -> None:
 
 
 def _check_state(value: Any, name: str) -> None:
-    """Refuse on saving what would be refused on loading, such as a number of numpy's."""
+    """Refuse to save what loading would refuse, such as a NumPy number."""
     if type(value) in (dict, OrderedDict):
         for key, part in value.items():
             _check_state(key, f"a key of {name}")
@@ -177,7 +181,7 @@ def _check_state(value: Any, name: str) -> None:
             _check_state(part, f"{name}[{i}]")
     elif type(value) not in (int, float, str, bool, type(None)) and not isinstance(value, Tensor):
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        hint = "expected tensors, numbers, strings, lists and dicts: convert it, as with float(x)"
+        hint = "expected tensors, numbers, strings, lists and dicts: convert it, say by float(x)"
         raise TypeError(f"{name} is a {kind}; {hint}")
 
 
@@ -185,15 +189,16 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        message = f"PyTorch doesn't find device '{device}' here: load to another, such as 'cpu'"
+        message = f"PyTorch can't find device '{device}' here: load to another, such as 'cpu'"
         raise ValueError(message) from error
 
 
 def _check_size(path: Path, blob: bytes) -> None:
-    """A forged file may hold little that unpacks to much; ours are not packed."""
+    """Refuse an archive that unpacks to more bytes than it has. Our files aren't compressed, so a
+    larger size means a forged file."""
     try:
         members = zipfile.ZipFile(io.BytesIO(blob[:-32])).infolist()
-    except Exception as error:  # whatever a forged file makes it stumble over
-        raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: not an archive") from error
+    except Exception as error:  # a forged file can make it fail in any way
+        raise CheckpointError(f"{path} isn't a ddpm_lite checkpoint (not an archive)") from error
     if sum(member.file_size for member in members) > len(blob):
         raise CheckpointError(f"{path} is not a ddpm_lite checkpoint: it unpacks to more bytes")

@@ -1,6 +1,6 @@
-"""A small classifier, whose features the distances compare.
+"""A small classifier. Its features are what distances compare. See chapter 9.
 
-Scores compare only within one set of features. Chapter 9.
+Scores can be compared only within one set of features.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from .diffusion import check_data, expect
 
 
 class Classifier(nn.Module):
-    """A small convolutional classifier. Its last hidden layer gives features for the distances.
+    """A small convolutional classifier. The outputs of its last hidden layer are the features that
+    distances compare.
 
     Args:
         channels: for images (B, channels, H, W), with H and W at least 8.
@@ -38,9 +39,9 @@ class Classifier(nn.Module):
         self.head = nn.Linear(dim, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, dim), without gradients and in evaluation mode."""
+        """Features (B, dim) of images (B, C, H, W), without gradients and in evaluation mode."""
         well = x.ndim == 4 and x.is_floating_point() and len(x)
-        expect(well, "x", x, "images (B, C, H, W) in [-1, 1], one at least")
+        expect(well, "x", x, "at least one image (B, C, H, W) in [-1, 1]")
         self.eval()
         with torch.no_grad():
             return torch.cat([self.body(part) for part in x.split(500)])
@@ -49,7 +50,8 @@ class Classifier(nn.Module):
         return self.head(self.body(x))
 
     def probabilities(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, classes), without gradients and in evaluation mode."""
+        """Class probabilities (B, classes) of images (B, C, H, W), without gradients and in
+        evaluation mode."""
         features = self.features(x)
         with torch.no_grad():
             return self.head(features).softmax(1)
@@ -57,8 +59,9 @@ class Classifier(nn.Module):
 
 def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
-    """A ``Classifier`` trained on images x (N, C, H, W) in [-1, 1] and labels y (N,), shifted by up
-    to one pixel. On the digits it takes about twenty seconds on one CPU core."""
+    """Train a ``Classifier`` on images x (N, C, H, W) in [-1, 1], which are shifted by up to one
+    pixel, and labels y (N,). The digits take about twenty seconds on one CPU core. See
+    chapter 9."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Classifier(*_sizes(x, y, steps), **sizes)
@@ -80,14 +83,14 @@ def _shifted(x: Tensor) -> Tensor:
 
 
 def random_features(channels: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
-    """Features of an untrained ``Classifier``, for images of any kind."""
+    """Features (N, 64) of an untrained ``Classifier``, for images of any kind."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Classifier(channels).features
 
 
 def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
-    """The channels of the images and the number of classes, if both are as they should be."""
+    """Check the images and labels, and return the number of channels and of classes."""
     check_data(x)
     labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
     expect(labels, "y", y, f"{len(x)} labels 0, 1, … (N,), int64, of images (N, C, H, W)")

@@ -1,5 +1,5 @@
-"""A branch that steers a trained U-Net with a second image (ControlNet: Zhang et al. 2023,
-arXiv 2302.05543)."""
+"""A branch that controls a trained U-Net with a second image (ControlNet: Zhang et al. 2023, arXiv
+2302.05543)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .nets import Block, UNet, zero
 
 
 def skip_widths(net: UNet) -> list[int]:
-    """Channels of each skip of a U-Net, followed by those of its middle. Built in chapter 21d."""
+    """The channels of each skip of a U-Net, and then of its middle. Built in chapter 21d."""
     last = [layer.res.conv2 if isinstance(layer, Block) else layer.conv
             for layer in [*net.down, net.mid[-1]]]  # fmt: skip
     return [net.conv_in.out_channels, *(conv.out_channels for conv in last)]
 
 
 class Branch(nn.Module):
-    """A trainable copy of a U-Net's way down and middle that also sees a hint (ControlNet, Eq. 2).
+    """A trainable copy of a U-Net's down path and middle, with a hint as an additional input
+    (ControlNet, Eq. 2).
 
     Args:
         net: a ``UNet``.
-        channels: of the hint.
+        channels: channels of the hint.
 
-    From x (B, C, H, W), the condition's vector c (B, dim) and the hint (B, channels, H, W), it
-    makes a list of what is added at each skip and, as the last entry, in the middle. Each entry
-    goes through a 1 × 1 convolution that starts at zero. Built in chapter 21d.
+    The inputs are x (B, C, H, W), the condition's vector c (B, dim) and the hint
+    (B, channels, H, W). The output is a list of what to add to each skip and, as the last entry, to
+    the middle. Each entry comes from a 1 × 1 convolution that starts at zero. Built in chapter 21d.
     """
 
     def __init__(self, net: UNet, channels: int = 1):
@@ -51,8 +52,8 @@ class Branch(nn.Module):
 
 
 class Control(nn.Module):
-    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, it equals the
-    U-Net. Before training, it does so with a hint, too. Built in chapter 21d."""
+    """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, or before the
+    branch is trained, the output is that of the U-Net. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
@@ -70,7 +71,8 @@ class Control(nn.Module):
         return self.added(x, c, list(self.branch(x, c, hint)))
 
     def added(self, x: Tensor, c: Tensor, extra: list[Tensor]) -> Tensor:
-        """The U-Net, with what the branch adds to its skips and, last, to its middle."""
+        """Run the U-Net, with ``extra`` from the branch added to its skips and, as the last entry,
+        to its middle."""
         skips = [h := self.net.conv_in(x)]
         for layer in self.net.down:
             skips.append(h := layer(h, c))
@@ -85,8 +87,8 @@ class Control(nn.Module):
 
 
 def edges(x: Tensor) -> Tensor:
-    """The outline of the strokes: images (B, C, H, W) in [-1, 1] to hints in [0, 1]. The hint
-    is bright at each pixel that has a brighter neighbour. Built in chapter 21."""
+    """The outlines of strokes: images (B, C, H, W) in [-1, 1] to hints (B, C, H, W) in [0, 1]. A
+    hint is bright at each pixel that has a brighter neighbour. Built in chapter 21."""
     check_data(x)
     return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
 
@@ -96,11 +98,12 @@ def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
     given = f"the hint has shape {tuple(hint.shape)}"
     check(hint.shape == expected, f"{given}; expected {expected}, as x has")
     well = hint.dtype == x.dtype and (hint.is_cuda or hint.isfinite().all())
-    check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without")
+    check(well, f"the hint is {hint.dtype} or has a NaN; expected {x.dtype} without NaN")
 
 
 def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
-    """What the U-Net would refuse, which isn't called as a whole."""
+    """Refuse what the U-Net would refuse. Its own check doesn't run here, because ``added`` calls
+    its layers one by one."""
     kind, factor = net.conv_in.weight.dtype, net.factor
     times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
     times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)

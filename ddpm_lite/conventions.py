@@ -1,6 +1,7 @@
-"""Noise levels, noisy data and predictions in all conventions: each has a way to ours and back.
+"""Conventions for noise levels, noisy data and predictions, with functions to convert between them.
 
-They are listed on the page "Notation" of the book. Chapter 12.
+Each convention is converted to ours and back. The page "Notation" of the book lists them. See
+chapter 12.
 """
 
 from __future__ import annotations
@@ -42,14 +43,16 @@ LIMITS = {"alpha_bar": (0, 1), "noise": (0, 1), "lambda": (-math.inf, math.inf),
 
 
 def convert_level(value: Tensor, of: str, to: str) -> Tensor:
-    """A noise level in another convention: the names are the keys of ``LEVELS``."""
+    """Convert a noise level, a tensor of any shape, from the convention ``of`` to ``to``. Both are
+    keys of ``LEVELS``. Used in chapter 12."""
     _check_names(LEVELS, of, to)
     _check_between(value, *LIMITS[of], "value", f"a tensor of levels of the convention {of!r}")
     return LEVELS[to][1](LEVELS[of][0](value))
 
 
 def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
-    """The same noisy data (B, …) at another scale: the names are the keys of ``STATES``."""
+    """Rescale noisy data x (B, …) from the convention ``of`` to ``to``. Both are keys of
+    ``STATES``. Used in chapter 12."""
     _check_names(STATES, of, to)
     _check_level(alpha_bar, x, x)
     a = alpha_bar.reshape(-1, *[1] * (x.ndim - 1))
@@ -57,8 +60,9 @@ def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
 
 
 def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
-    """The same prediction (B, …) as another quantity: the names are the keys of ``PREDICTIONS``.
-    ``xt`` is always x_t, so bring it there by ``convert_state``."""
+    """Convert a prediction p (B, …) from the quantity ``of`` to ``to``. Both are keys of
+    ``PREDICTIONS``. ``xt`` is x_t on our scale, so convert it first with ``convert_state``. Used in
+    chapter 12."""
     _check_names(PREDICTIONS, of, to)
     _check_level(alpha_bar, xt, p)
     a = alpha_bar.reshape(-1, *[1] * (xt.ndim - 1))
@@ -67,15 +71,16 @@ def convert_prediction(p: Tensor, xt: Tensor, alpha_bar: Tensor, of: str, to: st
 
 
 def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
-    """alpha_bar (float64) at a time that needn't be whole: log alpha_bar is interpolated linearly.
-    For u in [0, 1], t is T u."""
+    """alpha_bar (float64) at times t from 0 to T that needn't be whole numbers, by linear
+    interpolation of log alpha_bar. For u in [0, 1], use t = T u. Used in chapter 12."""
     _check_between(t, 0, schedule.T, "t", f"a tensor in 0 … T = {schedule.T}")
     log, k = schedule.alpha_bar.double().log(), t.long().clamp(0, schedule.T - 1)
     return torch.lerp(log[k], log[k + 1], t.double() - k).exp()
 
 
 def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
-    """The time t (float64) of an alpha_bar: the inverse of ``alpha_bar_at``."""
+    """The time t (float64) at which the schedule has this alpha_bar, the inverse of
+    ``alpha_bar_at``. Used in chapter 12."""
     _check_between(alpha_bar, 1e-30, 1, "alpha_bar", "a tensor of levels above 0, at most 1")
     log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
     k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
@@ -97,5 +102,5 @@ def _check_level(alpha_bar: Tensor, x: Tensor, p: Tensor) -> None:
     _check_between(alpha_bar, 0, 1, "alpha_bar", "a tensor of levels from 0 to 1")
     rows = alpha_bar.shape in ((), x.shape[:1]) or alpha_bar.numel() == len(x)
     shapes = [tuple(a.shape) for a in (x, p, alpha_bar)]
-    hint = "x and p of one shape, and a level for each row"
+    hint = "x and p of the same shape, and a level for each row"
     expect(rows and p.shape == x.shape, "(x, p, alpha_bar)", shapes, hint)

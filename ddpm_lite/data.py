@@ -1,6 +1,6 @@
-"""Data, all of it in about [-1, 1]: points, the usual image sets, and images of your own.
+"""Load data scaled to about [-1, 1]: points, standard image sets, and your own images.
 
-Needs torch, and inside the functions that use them scikit-learn, torchvision, Pillow and NumPy.
+Needs torch. Some functions also import scikit-learn, torchvision, Pillow or NumPy.
 """
 
 from __future__ import annotations
@@ -23,21 +23,27 @@ from .diffusion import check
 
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
-WHITE = (1, 16, 255, 1023, 4095, 65535)  # in arrays where 0 is black
-HIDDEN = (".", "__MACOSX")  # how the names of files begin that systems leave behind
+WHITE = (1, 16, 255, 1023, 4095, 65535)  # the values that can mean white, if 0 is black
+HIDDEN = (".", "__MACOSX")  # prefixes of files that operating systems create
 Size = int | tuple[int, int] | None
 
 
 class DataError(ValueError):
-    """The data can't be downloaded or read, or it isn't what it should be."""
+    """The data can't be downloaded or read, or have the wrong format."""
 
 
 _check = partial(check, kind=DataError)
 
 
 def load_points(name: str, n: int = 2000, seed: int = 0) -> Tensor:
-    """Points (n, 2) in about [-1, 1]: "two_moons", "swiss_roll", "circles", or "gaussians" (eight
-    of them on a circle of radius 0.8, standard deviation 0.08). Used from chapter 1 on."""
+    """n random points (n, 2) in about [-1, 1]. ``name`` is "two_moons", "swiss_roll", "circles", or
+    "gaussians" (eight of them on a circle of radius 0.8, each with standard deviation 0.08).
+
+    Raises:
+        ValueError: there is no such data set, or n isn't a whole number above 0.
+
+    Used from chapter 1 on.
+    """
     _check_points(name, n)
     if name == "gaussians":
         generator = torch.Generator().manual_seed(seed)
@@ -60,26 +66,28 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
     """Images (N, C, H, W) in [-1, 1] and labels (N,), all in memory.
 
     Args:
-        name: "digits", scikit-learn's 1,797 scanned digits of 8 x 8 pixels, split here into 1,437
-            for training and 360 for testing, needs no download. "mnist" and "fashion_mnist"
-            (28 x 28) and "cifar10" (3 x 32 x 32) come through torchvision. Or the path of your own
+        name: "digits" is scikit-learn's 1,797 scanned digits of 8 x 8 pixels, split into 1,437 for
+            training and 360 for testing. It needs no download. torchvision downloads "mnist" and
+            "fashion_mnist" (28 x 28) and "cifar10" (3 x 32 x 32). Or give the path of your own
             images: a folder (see ``image_folder``), or an array in a ``.npy`` or ``.npz`` file.
         root: where torchvision keeps its files.
-        train: the training part, or the held-out part.
+        train: True for the training part, False for the held-out part.
         size: pixels of a side, or (height, width). The images are cropped at the centre to this
-            shape and resized. None means 32 for a folder, and the original size for the others.
+            aspect ratio, and resized. None means 32 for a folder, and the original size for the
+            others.
         channels: 1 for grey, 3 for colour. None keeps what the images have.
 
-    An array is (N, H, W), (N, H, W, C) or (N, C, H, W), of any kind of number. Its range is
-    detected from its values: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16 bits. A warning says
-    which range was chosen, unless the values are ordinary bytes or some are negative. In a
-    ``.npz``, the labels are called y, labels or targets. Names such as x_train and x_test give the
-    two parts; otherwise every tenth image is held out, by a fixed seed. Arrays of Python objects
-    are refused, so that nothing in a file is executed.
+    An array of images has the shape (N, H, W), (N, H, W, C) or (N, C, H, W) and numbers of any
+    type. Its range is detected from its values: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16
+    bits. A warning says which range was chosen, unless the values are ordinary bytes or some are
+    negative. In a ``.npz`` file, the labels are called y, labels or targets, and names such as
+    x_train and x_test mark the two parts. Without such names, one image in ten is held out at
+    random, with a fixed seed. Arrays of Python objects are refused, so nothing in a file is
+    executed.
 
     Raises:
-        ValueError: there is no such data set, or an argument makes no sense.
-        DataError: the data set can't be downloaded or read. It's a ValueError, too.
+        ValueError: there is no such data set, or an argument is invalid.
+        DataError: the data set can't be downloaded or read. A DataError is also a ValueError.
 
     Used from chapter 1 on.
     """
@@ -114,7 +122,7 @@ def _torchvision(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
 
 
 def _download(name: str, root: Path, train: bool):
-    """A data set of torchvision's. A server that is silent for 30 seconds counts as down."""
+    """A data set of torchvision. The download fails if the server is silent for 30 seconds."""
     from torchvision import datasets
 
     kind = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
@@ -125,7 +133,7 @@ def _download(name: str, root: Path, train: bool):
         for path in folder.glob("*-ubyte"):
             _set_aside_if_damaged(path)
         return getattr(datasets, kind)(root, train=train, download=True)
-    except Exception as error:  # a network and a damaged archive can fail in any way
+    except Exception as error:  # a connection or a damaged archive can fail in any way
         raise DataError(f"{name} could not be downloaded. Put its files into {folder}, or use "
                         '"digits", which needs no download.') from error  # fmt: skip
     finally:
@@ -133,8 +141,8 @@ def _download(name: str, root: Path, train: bool):
 
 
 def _set_aside_if_damaged(path: Path) -> None:
-    """Rename a file of MNIST whose length isn't what its header says, so that torchvision fetches
-    it again."""
+    """Rename an MNIST file whose length doesn't match its header, so that torchvision downloads it
+    again."""
     with open(path, "rb") as file:
         head = file.read(16)
     axes = head[3] if head[:3] == b"\0\0\x08" and head[3:] else 0  # of bytes
@@ -146,42 +154,44 @@ def _set_aside_if_damaged(path: Path) -> None:
 
 def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
                  train: bool = True) -> ImageFolder:  # fmt: skip
-    """A folder of images as a dataset of (x, y) that reads an image when it's needed, for folders
-    larger than memory. ``load_images`` reads the same images in the same order, all at once.
+    """A folder of images as a dataset of pairs (x, y), for folders larger than memory. Each image
+    is read when it's needed. ``load_images`` reads the same images in the same order, all at once.
 
     Args:
-        path: each sub-folder is a class, and the labels 0, 1, … follow the order of their names.
-            Without sub-folders, all labels are 0. If there is a sub-folder train/ and one called
-            test/ or val/, and no other, these are the two parts. Otherwise every tenth image is
-            held out, by a fixed seed. If a folder contains only one sub-folder, that one is used.
+        path: the folder. Each sub-folder is a class, and the labels 0, 1, … follow the alphabetical
+            order of their names. Without sub-folders, all labels are 0. If the only sub-folders are
+            train/ and test/ or val/, these are the two parts. Otherwise, one image in ten is held
+            out at random, with a fixed seed. If a folder contains only one sub-folder, that one is
+            used instead.
         size: pixels of a side, or (height, width). Each image is rotated as its EXIF entry says,
-            cropped at the centre to this shape, and resized with antialiasing.
+            cropped at the centre to this aspect ratio, and resized with antialiasing.
         channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
-        train: the training part, or the held-out part. Each is in a fixed random order.
+        train: True for the training part, False for the held-out part. Each is in a fixed random
+            order.
 
-    Every format that Pillow opens without another program is read, with 8 or 16 bits, palettes and
-    CMYK, too. Transparent parts become white, and only the first frame of an animation is used.
-    Hidden files are skipped, and a warning names other files that aren't images.
+    All formats are read that Pillow opens without another program, including images with 16 bits,
+    palettes or CMYK. Transparent parts become white, and only the first frame of an animation is
+    used. Hidden files are skipped. A warning lists other files that aren't images.
 
     Raises:
-        ValueError: there is no such folder, or an argument makes no sense.
-        DataError: there are no images, or some can't be read. It says how many, and names them.
+        ValueError: there is no such folder, or an argument is invalid.
+        DataError: there are no images, or some can't be read. The message names up to five of them.
 
-    A map-style dataset as PyTorch defines it. See the page "Your own data", and chapter 5.
+    The result is one of PyTorch's map-style datasets. See the page "Your own data" and chapter 5.
     """
     size = _check_choice(path, "", train, 32 if size is None else size, channels)
     folder = Path(path).expanduser()
     sentence = f"there is no folder {str(folder)!r}; expected one with images"
     check(folder.is_dir(), sentence)
     files, classes = _part(folder, train)
-    grey = [*_each(_is_grey, [path for path, _ in files])]  # of all, to find damaged files now
+    grey = [*_each(_is_grey, [path for path, _ in files])]  # opens each file
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
 
 
 @dataclass
 class ImageFolder(Dataset):
-    """What ``image_folder`` returns: item i is x (C, H, W) in [-1, 1] and its label; ``shape`` is
-    (C, H, W), and ``classes`` are the names of the labels."""
+    """What ``image_folder`` returns. Item i is an image x (C, H, W) in [-1, 1] with its label,
+    ``shape`` is (C, H, W), and ``classes`` has the names of the labels."""
 
     files: list[tuple[str, int]]
     classes: list[str]
@@ -195,13 +205,13 @@ class ImageFolder(Dataset):
         return next(_each(self.pixels, [path])) / 127.5 - 1, label
 
     def read_all(self) -> tuple[Tensor, Tensor]:
-        """x (N, C, H, W) in [-1, 1] and the labels (N,)."""
+        """Read all images at once: x (N, C, H, W) in [-1, 1] and the labels (N,)."""
         paths, labels = zip(*self.files, strict=True)
         x = torch.stack([*_each(self.pixels, paths)])
         return x.float().div_(127.5).sub_(1), torch.tensor(labels)
 
     def pixels(self, path: str) -> Tensor:
-        """One file as bytes (C, H, W)."""
+        """The image in one file, as bytes (C, H, W)."""
         from PIL import ImageOps
         from torchvision.transforms.functional import pil_to_tensor
 
@@ -214,12 +224,12 @@ class ImageFolder(Dataset):
 
 
 def _each(read: Callable, paths: list[str]) -> Iterator:
-    """``read(path)`` for each path. Those where it fails are named together at the end."""
+    """Yield ``read(path)`` for each path. At the end, one error names all files that failed."""
     failed = []
     for path in paths:
         try:
             yield read(path)
-        except Exception as error:  # a damaged file makes Pillow stumble in any way
+        except Exception as error:  # a damaged file can make Pillow fail in any way
             failed.append(f"{path} ({str(error).replace(f' {path!r}', '')})")
     names = ", ".join(failed[:5]) + ", …" * (len(failed) > 5)
     _check(not failed, f"{len(failed)} of {len(paths)} images can't be read, so delete or replace "
@@ -227,7 +237,7 @@ def _each(read: Callable, paths: list[str]) -> Iterator:
 
 
 def _formats() -> dict[str, str]:
-    """The formats, by suffix, that Pillow reads without calling another program."""
+    """For each suffix, its format, if Pillow can read it without calling another program."""
     from PIL import Image
 
     others = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -265,7 +275,8 @@ def _opaque(image):
 
 
 def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
-    """The (path, label) of each image of a part, in a fixed random order, and the classes."""
+    """The (path, label) of each image in one part, in a fixed random order, and the names of the
+    classes."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(HIDDEN)]
     names = {path.name for path in inside if path.is_dir()}
     if len(inside) == len(names) == 1:
@@ -299,8 +310,8 @@ def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
 
 
 def _rows(path: Path, n: int, train: bool, given: bool) -> list[int]:
-    """The rows of a part in a fixed random order: all of them if the parts are given, or else one
-    tenth to test and the rest to train."""
+    """The rows of a part in a fixed random order: all rows if the file or folder has the two parts,
+    otherwise a tenth for testing and the rest for training."""
     _check(n > 9 or train or given, f"{path} has {n} images, too few to hold out one in ten")
     rows = torch.randperm(n, generator=torch.Generator().manual_seed(0)).tolist()
     return rows if given else rows[n // 10 :] if train else rows[: n // 10]
@@ -318,7 +329,7 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
 
 
 def _arrays(path: Path) -> dict:
-    """All arrays of a file, by name."""
+    """All arrays in a file, by name."""
     import numpy as np
 
     check(path.suffix.lower() in (".npy", ".npz") and path.is_file(), f"there is no data set "
@@ -326,13 +337,14 @@ def _arrays(path: Path) -> dict:
     try:
         file = np.load(path, allow_pickle=False)
         return {"x": file} if isinstance(file, np.ndarray) else dict(file)
-    except Exception as error:  # a damaged file makes NumPy stumble in any way
+    except Exception as error:  # a damaged file can make NumPy fail in any way
         sentence = "isn't an array file, is damaged, or has Python objects, which aren't loaded"
         raise DataError(f"{path} {sentence}") from error
 
 
 def _images_and_labels(path: Path, arrays: dict) -> tuple:
-    """The one array of images as (N, C, H, W), and the labels (N,), 0 where there are none."""
+    """The array of images as (N, C, H, W) and the labels (N,), which are all 0 if the file has
+    none."""
     names = {"y", "label", "labels", "target", "targets"}
     y = [a for key, a in arrays.items() if a.ndim < 3 and names & {*key.lower().split("_")}]
     x = [a[:, None] if a.ndim == 3 else a for a in arrays.values() if a.ndim > 2]
@@ -348,7 +360,7 @@ def _images_and_labels(path: Path, arrays: dict) -> tuple:
 
 
 def _scaled(path: Path, x) -> Tensor:
-    """An array of any range as float32 in [-1, 1]."""
+    """Convert an array of a known range to float32 in [-1, 1]."""
     _check(x.dtype.kind in "biuf", f"{path} has images of {x.dtype}; expected numbers")
     low, high = float(x.min()), float(x.max())
     if x.dtype.kind == "f" and -1.01 <= low < -0.01 and high <= 1.01:
@@ -363,7 +375,7 @@ def _scaled(path: Path, x) -> Tensor:
 
 
 def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tensor:
-    """Images (N, C, H, W) in [-1, 1], cropped and resized, grey or in colour."""
+    """Crop and resize images (N, C, H, W) in [-1, 1], and convert them to grey or colour."""
     if size not in (None, x.shape[2:]):
         from torchvision.transforms.functional import center_crop
 
@@ -375,7 +387,7 @@ def _fit(x: Tensor, size: tuple[int, int] | None, channels: int | None) -> Tenso
     return x.expand(-1, channels or x.shape[1], -1, -1).contiguous()
 
 
-# Checks: one sentence on what was given, what was expected, and what to do
+# Checks: each error says in one sentence what was given, what was expected, and what to do
 
 
 def _check_points(name: str, n: int) -> None:
@@ -384,7 +396,7 @@ def _check_points(name: str, n: int) -> None:
 
 
 def _check_choice(name, root, train: bool, size: Size, channels: int | None) -> tuple | None:
-    """The size as (height, width)."""
+    """Check the arguments, and return the size as (height, width), or None."""
     paths = isinstance(name, (str, os.PathLike)) and isinstance(root, (str, os.PathLike))
     sides = (size, size) if type(size) is int else size
     pair = isinstance(sides, (tuple, list)) and [type(side) for side in sides] == [int, int]

@@ -1,8 +1,8 @@
 """A diffusion model's schedule, forward process, loss and samplers (needs only torch).
 
 Timesteps are the paper's: t = 1 … T, and row 0 is clean data, so ``alpha_bar[0] == 1``. A model is
-any ``eps(x, t)`` that predicts the noise in ``x``; this file never looks inside it. For a network
-from a library that counts timesteps from 0, pass it ``t - 1``.
+any callable ``eps(x, t)`` that predicts the noise in ``x``. If your network counts timesteps from
+0, as in some libraries, wrap it: ``lambda x, t: net(x, t - 1)``.
 
 DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502.
 """
@@ -25,10 +25,15 @@ class Schedule(nn.Module):
     """How much noise there is at each timestep: three float32 buffers with rows 0 … T.
 
     Args:
-        beta: (T,) the variances beta_1 … beta_T, each in (0, 1). beta_T = 1 would leave no signal
-            at T, where ``predict_x0`` divides by sqrt(alpha_bar).
+        beta: (T,) the variances beta_1 … beta_T, each in (0, 1). With beta_T = 1, ``predict_x0``
+            would divide by sqrt(alpha_bar) = 0.
 
-    ``alpha = 1 - beta``, and ``alpha_bar[t]`` is the product of alpha_1 … alpha_t (DDPM, Eq. 4).
+    ``beta``, ``alpha = 1 - beta`` and ``alpha_bar`` have T + 1 rows; ``alpha_bar[t]`` is the
+    product of alpha_1 … alpha_t (DDPM, Eq. 4).
+
+    Raises:
+        ValueError: beta isn't (T,) numbers in (0, 1), or alpha_bar falls to 0.
+
     Built in chapter 1.
     """
 
@@ -37,7 +42,7 @@ class Schedule(nn.Module):
         beta = torch.as_tensor(beta, dtype=torch.float64)
         expect(beta.ndim == 1 and len(beta) and ((beta > 0) & (beta < 1)).all()
                and (1 - beta).prod().float() > 0, "beta[:3]", beta.flatten()[:3].tolist(),
-               "T numbers in (0, 1), so few and small that alpha_bar stays above 0")
+               "T numbers in (0, 1), small enough that alpha_bar stays above 0")
         beta = torch.cat([beta.new_zeros(1), beta])
         self.register_buffer("beta", beta.float())
         self.register_buffer("alpha", (1 - beta).float())
@@ -60,8 +65,9 @@ class Schedule(nn.Module):
 
 
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
-    """beta grows linearly (DDPM, section 4). The end points suit T = 1000. With fewer steps some
-    signal is left at T, so sampling would start from the wrong noise. Built in chapter 1."""
+    """beta grows linearly from beta_1 to beta_T (DDPM, section 4). The default end points are made
+    for T = 1000. With fewer steps, they leave some signal at T, so sampling would start from the
+    wrong noise. Built in chapter 1."""
     expect(type(T) is int and beta_1 <= beta_T, "T", T, "a whole number, and beta_1 <= beta_T")
     return Schedule(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
@@ -83,7 +89,8 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
 
 
 def q_sample(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, Eq. 4). Built in chapter 1."""
+    """The noisy x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, Eq. 4), with x0 and eps
+    (B, …) and t an int or (B,). Built in chapter 1."""
     _check_like(eps, x0)
     alpha_bar = schedule.at(t, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
@@ -113,9 +120,10 @@ def posterior_variance(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> Tens
 
 
 def q_posterior(schedule: Schedule, x0: Tensor, xt: Tensor, t: Time, s: Time) -> tuple:
-    """Mean and variance of q(x_s | x_t, x0) for s < t (DDPM, Eq. 6 and 7, where s = t - 1).
+    """Mean (B, …) and variance of q(x_s | x_t, x0) for s < t (DDPM, Eq. 6 and 7, where s = t - 1).
 
-    At s = 0 the variance is 0 and the mean is x0. Built in chapter 2.
+    The variance has a shape that multiplies ``xt``. At s = 0 it's 0, and the mean is x0.
+    Built in chapter 2.
     """
     _check_like(x0, xt)
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
@@ -130,7 +138,7 @@ def eps_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
 
 
 def x0_target(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """x0-prediction: the network learns the data. To sample, wrap it with ``from_x0``.
+    """x0-prediction: the network learns the data. To sample, wrap the network with ``from_x0``.
     Built in chapter 3."""
     return x0
 
@@ -159,6 +167,9 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
         target: what the network learns: ``eps_target``, ``x0_target`` or ``v_target``.
         t, eps: timesteps (B,) and noise like x0, in place of random ones.
 
+    Raises:
+        TypeError, ValueError: x0 isn't a batch of floats in about [-1, 1].
+
     Built in chapter 3.
     """
     check_data(x0)
@@ -170,8 +181,8 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
 
 
 def clipped(model: Model, schedule: Schedule, limit: float = 1.0) -> Model:
-    """The same model, but its prediction of x0 is clipped to [-limit, limit], the range of the
-    data. It returns the eps that the clipped x0 implies. Built in chapter 6."""
+    """The same model with its prediction of x0 clipped to [-limit, limit], the range of the data.
+    It still returns eps: the one that the clipped x0 implies. Built in chapter 6."""
     expect(limit > 0, "clip", limit, "the largest value of the data, such as 1")
 
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
@@ -196,9 +207,8 @@ def ddpm_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Te
 
 def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
               eta: float = 0.0) -> Tensor:  # fmt: skip
-    """A sampling step from x_t to x_s (DDIM, Eq. 12 and 16). It's deterministic at eta = 0, and at
-    eta = 1 it is ``ddpm_step``.
-    Built in chapter 7."""
+    """A sampling step from x_t to x_s (DDIM, Eq. 12 and 16). It's deterministic at eta = 0, and
+    equal to ``ddpm_step`` at eta = 1. Built in chapter 7."""
     expect(0 <= eta <= 1, "eta", eta, "0 (deterministic) to 1 (as random as DDPM)")
     x0, alpha_bar_s = predict_x0(schedule, xt, t, eps), schedule.at(s, xt)
     sigma = eta * posterior_variance(schedule, xt, t, s).sqrt()
@@ -209,19 +219,22 @@ def ddim_step(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor,
 @torch.no_grad()
 def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, step=ddpm_step,
                clip: float | None = 1.0) -> Iterator[tuple[int, Tensor]]:  # fmt: skip
-    """Yield (t, x_t) from (T, xT) down to (0, x0). A generator: nothing runs until you
+    """Yield (t, x_t) from (T, xT) down to (0, x0). This is a generator, so nothing runs until you
     iterate over it.
 
     Args:
         model: any ``eps(x, t)`` with x (B, …) and t (B,).
         schedule: the noise levels.
         xT: (B, …) noise, ``torch.randn(…)``.
-        steps: None takes every step; a number takes that many, evenly spaced from T to 0; a
-            decreasing list such as [T, …, 0] visits exactly these times (start it at t to begin
-            with x_t).
+        steps: None takes every step. A number takes that many, evenly spaced from T to 0. A
+            decreasing list such as [T, …, 0] visits exactly these times; to begin with x_t, start
+            the list at t.
         step: ``ddpm_step`` or ``ddim_step``, or a function like them.
-        clip: predictions of x0 are clipped to [-clip, clip], the range of images. None for data
+        clip: predictions of x0 are clipped to [-clip, clip], the range of images. Use None for data
             without a range, such as points.
+
+    Raises:
+        ValueError: the steps don't fall to 0, or the model predicts NaN or another shape.
 
     Built in chapter 6.
     """
@@ -248,8 +261,8 @@ def sample(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None, st
 
 def spaced(T: int, n: int, power: float = 1.0) -> list[int]:
     """n + 1 decreasing timesteps from T to 0, close to T (i / n)^power. Power 1 spaces them evenly,
-    and power 2 is quadratic, with short steps near the data (DDIM, appendix D.2). If rounding makes
-    two of them equal, one is left out. Built in chapter 7."""
+    and power 2 is quadratic, with short steps near the data (DDIM, appendix D.2). Timesteps that
+    become equal by rounding appear once. Built in chapter 7."""
     expect(type(n) is int and 1 <= n <= T, "steps", n, f"a whole number from 1 to T = {T}")
     expect(power > 0, "power", power, "a number above 0, such as 1 (even) or 2 (quadratic)")
     return sorted({round(T * (i / n) ** power) for i in range(n)} | {T}, reverse=True)
@@ -265,7 +278,7 @@ def _times(T: int, steps: Steps) -> list[int]:
     return [*steps]
 
 
-# Checks: one sentence says what was given, what was expected, and what to do
+# Checks: each error says in one sentence what was given, what was expected, and what to do
 
 FLOATS = "a tensor of floats; for bytes, use x.float() / 127.5 - 1"
 
@@ -288,7 +301,7 @@ def check_data(x0: Tensor) -> None:
 
 
 def _check_time(T: int, t: Time, x: Tensor) -> None:
-    """All timesteps are checked here."""
+    """Refuse x that isn't floats, and timesteps t of the wrong type, shape or range."""
     expect(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
     expect(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
@@ -306,12 +319,13 @@ def _check_like(a: Tensor, x: Tensor) -> None:
 
 
 def expect(well: object, name: str, given: object, expected: str, kind=ValueError) -> None:
-    """Refuse what isn't well, in one sentence: what was given, and what is expected."""
+    """Unless ``well``, raise ``kind`` with a sentence: what was given, and what is expected."""
     if not well:
         tensor = isinstance(given, Tensor) and f"{given.dtype} of shape {tuple(given.shape)}"
         raise kind(f"{name} is {tensor or ' '.join(repr(given).split())[:80]}; expected {expected}")
 
 
 def check(well: object, sentence: str, kind: type[Exception] = ValueError) -> None:
+    """Unless ``well``, raise ``kind`` with this sentence."""
     if not well:
         raise kind(sentence)

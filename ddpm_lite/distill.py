@@ -1,8 +1,8 @@
-"""Few steps: students that do in one to four network calls what a teacher does in fifty.
+"""Train students that draw in one to four network calls what a teacher draws in fifty.
 
-A student is ``f(x, t)``, which predicts x0, such as ``consistency(net, schedule)``. A teacher is a
-model ``eps(x, t)``, as everywhere. Only mean flow has other times: u in [0, 1], data at 0 and noise
-at 1, and a mean velocity ``mean(x, u, s)`` from u down to s.
+A student ``f(x, t)`` predicts x0, such as ``consistency(net, schedule)``. A teacher is a model
+``eps(x, t)``. Mean flow has different times: u in [0, 1], with data at 0 and noise at 1. Its
+network ``mean(x, u, s)`` predicts the mean velocity from u down to s.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ def skip_out(sigma: Tensor, sigma_min: float = 0.0, sigma_data: float = 1.0) -> 
     et al. 2023, arXiv 2303.01469, appendix C). Built in chapter 19.
 
     Args:
-        sigma: the noise's standard deviation if the data are scaled to sigma_data, any shape.
-        sigma_min: the lowest level. Row 0 of our schedules is clean, so 0. The paper has 0.002.
-        sigma_data: the data's standard deviation. 1 makes f the x0 of v-prediction. The paper has
-            0.5.
+        sigma: standard deviation of the noise in x0 + sigma eps, in any shape. On our schedules
+            it's sqrt((1 - alpha_bar) / alpha_bar).
+        sigma_min: the lowest noise level. It's 0 here because row 0 of our schedules is clean. The
+            paper uses 0.002.
+        sigma_data: standard deviation of the data. With 1, f is the x0 of v-prediction. The paper
+            uses 0.5.
     """
     c_skip = sigma_data**2 / ((sigma - sigma_min) ** 2 + sigma_data**2)
     c_out = sigma_data * (sigma - sigma_min) / (sigma**2 + sigma_data**2) ** 0.5
@@ -34,10 +36,11 @@ def skip_out(sigma: Tensor, sigma_min: float = 0.0, sigma_data: float = 1.0) -> 
 
 
 def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Student:
-    """f(x, t) = c_skip x / sqrt(ab) - c_out net(x, t), with f(x, 0) = x (arXiv 2303.01469, Eq. 5).
+    """The student f(x, t) = c_skip x / sqrt(alpha_bar) - c_out net(x, t), for which f(x, 0) = x
+    (arXiv 2303.01469, Eq. 5).
 
-    It's the x0 of a network that predicts v, so a teacher's weights are a good start. ``condition``
-    goes to the network, such as ``y=labels``. Built in chapter 19.
+    If the network predicts v, f is its prediction of x0. So the weights of a teacher are a good
+    start. ``condition`` is passed on to the network, such as ``y=labels``. Built in chapter 19.
     """
     def f(x: Tensor, t: Tensor) -> Tensor:
         alpha_bar = schedule.at(t, x)
@@ -48,19 +51,20 @@ def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Stude
 
 
 def row_error(a: Tensor, b: Tensor) -> Tensor:
-    """The mean squared error of each row, (B, …) to (B,)."""
+    """The mean squared error of each row of a and b (B, …), as (B,). Used in chapter 19."""
     return (a - b).square().flatten(1).mean(1)
 
 
 def random_step(times: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
-    """The two ends t > s of a random step for each of n rows, int64 (n,). ``times`` falls to 0."""
+    """Draw a random step for each of n rows: its ends t > s, int64 (n,), are neighbours in
+    ``times``, which falls to 0. Used in chapter 19."""
     _check_times(times)
     falling, i = torch.tensor(list(times)), torch.randint(len(times) - 1, (n,))
     return falling[i], falling[i + 1]
 
 
 def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> Tensor:
-    """The x0 with which one step of DDIM leads from x_t to x_s (Salimans and Ho 2022,
+    """The x0 for which one DDIM step leads from x_t to x_s, both (B, …) (Salimans and Ho 2022,
     arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     check(torch.as_tensor(s < t).all(), f"(t, s) is {t, s}"[:80] + "; expected s < t")
@@ -70,8 +74,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
 
 
 def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """Where two DDIM steps of the teacher lead from x_t, by way of (t + s) / 2. Built in chapter
-    19."""
+    """The x_s that two DDIM steps of the teacher reach from x_t, with a stop at (t + s) / 2.
+    Built in chapter 19."""
     middle = (t + s) // 2
     xm = ddim_step(schedule, xt, t, middle, teacher(xt, t))
     return ddim_step(schedule, xm, middle, s, teacher(xm, middle))
@@ -82,11 +86,15 @@ def progressive_loss(
     eps: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Progressive distillation: one step of the student should end where two steps of the teacher
-    end (arXiv 2202.00512, Algorithm 2). The error is that of v, which is x0's over sqrt(1 - ab).
+    end (arXiv 2202.00512, Algorithm 2). The loss is the mean squared error of v, which is that of
+    x0 divided by 1 - alpha_bar.
 
     Args:
-        f: the student. teacher: ``eps(x, t)``, not clipped.
-        x0: (B, …) data. times: the student's steps, falling to 0, such as ``spaced(1000, 4)``.
+        f: the student.
+        teacher: ``eps(x, t)``, not clipped.
+        schedule: the noise levels.
+        x0: (B, …) data.
+        times: the student's steps, falling to 0, such as ``spaced(1000, 4)``.
         eps: noise like x0, in place of fresh noise.
 
     Built in chapter 19.
@@ -104,14 +112,20 @@ def consistency_loss(
     f: Student, f_target: Student, schedule: Schedule, x0: Tensor, times: Sequence[int],
     teacher: Model | None = None,
 ) -> Tensor:  # fmt: skip
-    """How far f is from the same answer at both ends of a step, t and s < t. With a teacher, its
-    DDIM step leads from x_t to x_s: consistency distillation. Without a teacher, x_s has the same
-    image and noise: consistency training (arXiv 2303.01469, Eq. 7 and 10). As in
-    ``progressive_loss``, the error is that of v, so that what is learned at low noise is exact.
+    """How much the student's answers differ between the two ends of a step, t and s < t.
+
+    With a teacher, its DDIM step leads from x_t to x_s (consistency distillation). Without a
+    teacher, x_s is the same image with the same noise at level s (consistency training; arXiv
+    2303.01469, Eq. 7 and 10). As in ``progressive_loss``, the error is that of v. This weights low
+    noise levels most, where the student's answer must be exact.
 
     Args:
-        f: the student. f_target: f itself, or a slow average of it; it gets no gradient.
-        x0: (B, …) data. times: the steps, falling to 0.
+        f: the student.
+        f_target: f itself, or a slow average of it. It gets no gradient.
+        schedule: the noise levels.
+        x0: (B, …) data.
+        times: the steps, falling to 0.
+        teacher: ``eps(x, t)``, not clipped, or None.
 
     Built in chapter 19.
     """
@@ -128,8 +142,9 @@ def consistency_loss(
 
 @torch.no_grad()
 def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> Iterator[tuple]:
-    """Yield (t, x_t, f(x_t, t)): predict x0, add fresh noise up to the next time, and repeat (arXiv
-    2303.01469, Algorithm 1). ``times`` falls to 0. Built in chapter 19."""
+    """Sample in several calls: predict x0, noise it to the next time, and repeat (arXiv 2303.01469,
+    Algorithm 1). Yields (t, x_t, f(x_t, t)) for each call. ``times`` falls to 0.
+    Built in chapter 19."""
     _check_times(times)
     xt = xT
     for t, s in pairwise(times):
@@ -139,20 +154,20 @@ def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> It
 
 
 def mean_velocity(net: Callable, y: Tensor) -> Callable:
-    """mean(x, u, s) of a network with vectors as conditions, which gets the length u - s in
-    addition to its own condition y (B, d).
+    """Turn a network with vectors as conditions into a mean velocity ``mean(x, u, s)``. The length
+    u - s is appended to the network's condition y (B, d).
 
-    The network is called at t = 1 + 10 u. With 1000 u, as elsewhere, its sines would have
-    derivatives of up to 1000 in u, and ``mean_flow_loss`` needs these derivatives. Built in chapter
-    19.
+    The network is called at t = 1 + 10 u. With 1000 u, as in flow matching, the sines of its time
+    embedding would have derivatives of up to 1000 with respect to u, and ``mean_flow_loss``
+    differentiates with respect to u. Built in chapter 19.
     """
     check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
     return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
 
 
 def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:
-    """u and s <= u for each of n rows, both logit-normal, and equal for about the share ``same`` of
-    the rows (arXiv 2505.13447, section 4.3). Built in chapter 19."""
+    """Draw times u and s <= u for each of n rows, both logit-normal. In a share ``same`` of the
+    rows, s equals u (arXiv 2505.13447, section 4.3). Built in chapter 19."""
     check(0 <= same <= 1, f"same is {same}; expected a share from 0 to 1")
     u, s = torch.sigmoid(torch.randn(2, n) - 0.4).sort(0, descending=True).values
     return u, torch.where(torch.rand(n) < same, u, s)
@@ -161,12 +176,13 @@ def mean_flow_times(n: int, same: float = 0.5) -> tuple[Tensor, Tensor]:
 def mean_flow_loss(
     mean: Callable, x0: Tensor, u: Tensor, s: Tensor, x1: Tensor | None = None, p: float = 1.0
 ) -> Tensor:
-    """The mean velocity from u down to s satisfies mean = v - (u - s) d mean / du (Geng et al.
-    2025, arXiv 2505.13447, Eq. 6 and 9).
+    """The loss of mean flow: how far ``mean`` is from satisfying mean = v - (u - s) d mean / du
+    (Geng et al. 2025, arXiv 2505.13447, Eq. 6 and 9).
 
     Args:
         mean: ``mean(x, u, s)``, differentiable in forward mode.
-        x0: (B, …) data. u, s: (B,) times in [0, 1], s <= u. Where s = u, it's flow matching.
+        x0: (B, …) data.
+        u, s: (B,) times in [0, 1], with s <= u. Rows with s = u learn flow matching.
         x1: noise like x0, in place of fresh noise.
         p: each row's error e is divided by (e + 0.001)^p, which gets no gradient (Eq. 22).
 

@@ -1,10 +1,9 @@
 """Edit images and solve inverse problems with a model that was trained for neither.
 
-Four ways to use what you know: start from a noised image (``sdedit``), paste the known part
-(``replaced``, ``repaint``), or follow the gradient of a measurement y = A x0 + noise (``dps``,
-``likelihood``). A measurement is a matrix A (m, d) for flattened images, which ``matrix_of`` reads
-off any linear function. On a Gaussian mixture the right answer is a formula (``mixture_model``,
-``mixture_posterior``).
+You can start from a noised image (``sdedit``), paste the known pixels (``replaced``, ``repaint``),
+or follow the gradient of a measurement y = A x0 + noise (``dps``, ``likelihood``). A is a matrix
+(m, d) for flattened images, and ``matrix_of`` computes it for any linear function. For a Gaussian
+mixture, the right answer is a formula (``mixture_model``, ``mixture_posterior``).
 """
 
 from __future__ import annotations
@@ -37,10 +36,13 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
 
     Args:
         model, schedule, step, clip: as for ``sample``.
-        x0: images (B, …) to start from: photos, scribbles, collages.
-        strength: from 0 (x0 comes back) to 1 (nothing of it is left).
-        n: how many steps the whole way from T to 0 would take. The part from t to 0 takes its
-            share, at least one.
+        x0: (B, …) images to start from, such as photos, scribbles or collages.
+        strength: from 0, which returns x0 unchanged, to 1, which leaves nothing of it.
+        n: how many steps the whole way from T to 0 would take. The way from t to 0 takes
+            ``strength`` times as many, at least one.
+
+    Returns:
+        The edited images, in the shape of x0.
 
     Built in chapter 14.
     """
@@ -56,13 +58,16 @@ def sdedit(model: Model, schedule: Schedule, x0: Tensor, strength: float, n: int
 
 
 def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
-    """A step after which the pixels of the mask are those of x0, noised as x_s is (RePaint,
-    Lugmayr et al. 2022, arXiv 2201.09865, Eq. 8). At s = 0 they are x0 itself.
+    """A step after which the kept pixels are those of x0, with as much noise as x_s has (RePaint,
+    Lugmayr et al. 2022, arXiv 2201.09865, Eq. 8). At s = 0, they're exactly those of x0.
 
     Args:
-        x0: (B, …) images of which some pixels are known. The others aren't used.
+        x0: (B, …) images whose known pixels are kept. The other pixels aren't used.
         mask: bool, in a shape that broadcasts to x0: True where a pixel is kept.
         step: ``ddpm_step`` or another one.
+
+    Raises:
+        ValueError: the mask isn't bool, or doesn't broadcast to x0.
 
     Built in chapter 14.
     """
@@ -77,7 +82,7 @@ def replaced(x0: Tensor, mask: Tensor, step: Step = ddpm_step) -> Step:
 
 
 def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
-    """x_t from x_s (B, …) for t > s: the forward process, from x_s on. Built in chapter 14."""
+    """Draw x_t from x_s (B, …) for t > s, by the forward process. Built in chapter 14."""
     expect(torch.as_tensor(s < t).all(), "(s, t)", (s, t), "s < t: noise is added from s up to t")
     alpha = schedule.at(t, xs) / schedule.at(s, xs)
     return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
@@ -85,9 +90,9 @@ def renoised(schedule: Schedule, xs: Tensor, s: int, t: int) -> Tensor:
 
 def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
             step: Step = ddpm_step) -> Step:  # fmt: skip
-    """``replaced``, but each step is taken ``rounds`` times, with noise added again in between, so
-    that the rest adapts to the kept pixels (RePaint, Algorithm 1, with jumps of one step). Each
-    step calls the model ``rounds`` times. Built in chapter 14."""
+    """Like ``replaced``, but each step is taken ``rounds`` times, with noise added again in
+    between, so that the other pixels adapt to the kept ones (RePaint, Algorithm 1, with jumps of
+    one step). So there are ``rounds`` model calls per step. Built in chapter 14."""
     expect(type(rounds) is int and rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
     paste = replaced(x0, mask, step)
 
@@ -101,20 +106,21 @@ def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
 
 
 def matrix_of(f: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
-    """The matrix A (m, d) of a linear function of images (B, …): its columns are what f makes
-    of each unit image. Built in chapter 14.
+    """The matrix A (m, d) of a linear function f of images (B, …). Each column is f of the image in
+    which one pixel is 1 and the others are 0. ``shape`` is that of one image. Built in chapter 14.
 
     Raises:
-        ValueError: f isn't linear, since f(0) isn't 0.
+        ValueError: f(0) isn't 0, so f isn't linear.
     """
-    expect(isinstance(shape, (tuple, list)), "shape", shape, "that of an image, such as (1, 8, 8)")
+    expect(isinstance(shape, (tuple, list)), "shape", shape, "an image's, such as (1, 8, 8)")
     check(not f(torch.zeros(1, *shape)).any(), "f(0) is not 0; expected a linear function")
     d = torch.Size(shape).numel()
     return f(torch.eye(d).reshape(d, *shape)).flatten(1).T
 
 
 def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
-    """y - A x0, (B, m): what the images x0 (B, …) leave unexplained. Built in chapter 14."""
+    """y - A x0, (B, m): the part of the measurement y (B, m) that the images x0 (B, …) don't
+    explain. Built in chapter 14."""
     expect(A.shape == (len(A), x0[0].numel()) and y.shape == (len(x0), len(A)), "(A, y)",
            (tuple(A.shape), tuple(y.shape)),
            f"A (m, {x0[0].numel()}) and y ({len(x0)}, m)")  # fmt: skip
@@ -122,20 +128,20 @@ def residual(A: Tensor, y: Tensor, x0: Tensor) -> Tensor:
 
 
 def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddpm_step) -> Step:
-    """A step, and then a move against the gradient of ||y - A x0_hat(x_t)|| with respect to x_t,
-    through the model (DPS, Chung et al. 2023, arXiv 2209.14687, Algorithm 1 with its step size:
-    the norm isn't squared).
+    """A step, followed by a move against the gradient of ||y - A x0_hat(x_t)|| with respect to x_t.
+    The gradient passes through the model (DPS, Chung et al. 2023, arXiv 2209.14687, Algorithm 1).
 
     Args:
-        model: any ``eps(x, t)``; it's called again, with gradients.
-        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
-        scale: the length of the move; it has to be tuned. It's twice the paper's zeta', which goes
-            with the gradient of the squared norm, divided by the norm.
+        model: any ``eps(x, t)``. Each step calls it once more, with gradients.
+        A: (m, d) the matrix of the measurement, for flattened images.
+        y: (B, m) the measured values.
+        scale: the size of the move, which you have to tune. It's twice the paper's zeta', because
+            the paper divides the gradient of the squared norm by the norm.
         step: ``ddpm_step`` or another one.
 
     Built in chapter 14d.
     """
-    expect(scale >= 0, "scale", scale, "a length of at least 0")
+    expect(scale >= 0, "scale", scale, "a number of at least 0")
     def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = xt.detach().requires_grad_()
@@ -150,22 +156,26 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
 
 def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: float = 0.0,
                std: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:  # fmt: skip
-    """log p(y | x_t) up to a constant, (B,), if x0 given x_t is a Gaussian around its prediction.
-    Hand it to ``classifier_guided`` with scale 1.
+    """A function ``log_p(x, t)`` that returns log p(y | x_t) up to a constant, (B,), if x0 given
+    x_t is a Gaussian around its prediction. Use it in ``classifier_guided`` with scale 1.
 
     Args:
         model, schedule: as for ``sample``.
-        A: (m, d) the measurement, for flattened images; y: (B, m) what was measured.
-        sigma: standard deviation of the measurement's noise, on the scale of y.
-        std: standard deviation of the data, in each direction. The variance of x0 given x_t is then
-            std^2 (1 - alpha_bar) / (alpha_bar std^2 + 1 - alpha_bar), which is exact for such a
-            Gaussian (PiGDM, Song et al. 2023, openreview.net/forum?id=9_gsMA8MRKQ, with std = 1).
-            std = 0 treats the prediction as the truth (DPS, arXiv 2209.14687, Theorem 1).
+        A: (m, d) the matrix of the measurement, for flattened images.
+        y: (B, m) the measured values.
+        sigma: standard deviation of the measurement's noise, in the units of y.
+        std: standard deviation of the data in each direction. The variance of x0 given x_t is then
+            std^2 (1 - alpha_bar) / (alpha_bar std^2 + 1 - alpha_bar), which is exact for Gaussian
+            data (PiGDM, Song et al. 2023, openreview.net/forum?id=9_gsMA8MRKQ, with std = 1). std =
+            0 treats the prediction as the truth (DPS, arXiv 2209.14687, Theorem 1).
+
+    Raises:
+        ValueError: sigma and std are both 0, or one of them is negative.
 
     Built in chapter 14.
     """
     expect(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
-           "one of them above 0, and none below")  # fmt: skip
+           "one of them above 0, none below 0")  # fmt: skip
     expect(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
     U, size, _ = torch.linalg.svd(A, full_matrices=False)
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0
@@ -181,8 +191,8 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
 
 
 def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
-    """The exact eps(x, t) of a mixture of K equal Gaussians, means (K, d), each with standard
-    deviation std in every direction; x is (B, d). Used from chapter 14 on."""
+    """The exact model eps(x, t) for points x (B, d) from a mixture of K Gaussians with equal
+    shares, means (K, d) and standard deviation std in every direction. Used from chapter 14 on."""
     _check_mixture(means, std)
 
     def eps(x: Tensor, t: Tensor) -> Tensor:
@@ -198,9 +208,9 @@ def mixture_model(schedule: Schedule, means: Tensor, std: float) -> Model:
 
 def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
                       sigma: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """What y = A x0 + sigma noise (m,) says about x0 from that mixture: again a mixture, as shares
-    (K,), means (K, d) and the covariance (d, d) that they have in common. Used in chapter 14.
-    """
+    """The posterior of x0, which has the distribution of ``mixture_model``, given y = A x0 + sigma
+    noise (m,). It's again a mixture: shares (K,), means (K, d), and one covariance (d, d) for all
+    components. Used in chapter 14."""
     _check_mixture(means, std)
     fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
     expect(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")

@@ -42,8 +42,9 @@ HEARTS = """
 
 
 def drawings(text: str) -> Tensor:
-    """Images (N, 1, H, W) in [-1, 1] from text: "." is black, "+" is grey and "#" is white. Blanks
-    separate images side by side, and an empty line separates strips. Used in chapter 21."""
+    """Turn text into images (N, 1, H, W) in [-1, 1]: "." is black, "+" is grey and "#" is white.
+    Spaces separate images side by side, and an empty line separates rows of images. Used in
+    chapter 21."""
     same = len({len(row) for row in text.split()}) == 1
     well = same and {*text} <= {*".+# \n"}
     expect(well, "text", text, "drawings of the signs . + and #, all of the same width")
@@ -54,18 +55,19 @@ def drawings(text: str) -> Tensor:
 
 
 class LoRA(nn.Module):
-    """A layer with a small trainable matrix beside it: W x + (alpha / rank) B A x (LoRA, Eq. 3).
+    """A frozen layer plus a trainable matrix of low rank: W x + (alpha / rank) B A x (LoRA, Eq. 3).
 
     Args:
         layer: an ``nn.Linear`` or ``nn.Conv2d``. Its weights W and bias are frozen.
-        rank: rows of A and columns of B.
-        alpha: the strength. At alpha = rank the scale alpha / rank is 1.
+        rank: number of rows of A and of columns of B.
+        alpha: the strength. With alpha = rank, the factor alpha / rank is 1.
 
-    A is random and B is 0, so the layer starts as it was.
+    A is random and B is 0, so the output doesn't change at first.
 
     Raises:
-        TypeError: another kind of layer, or a convolution with groups, dilation or a padding other
-            than zeros.
+        TypeError: the layer has another type, or is a convolution with groups, dilation or padding
+            other than zeros.
+        ValueError: rank isn't a whole number of at least 1, or alpha isn't above 0.
 
     Built in chapter 21.
     """
@@ -88,14 +90,15 @@ class LoRA(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W + (alpha / rank) B A, in the shape of W."""
+        """The merged weights W + (alpha / rank) B A, in the shape of W."""
         B = self.B.weight.flatten(1)  # (out, rank)
         delta = einsum(B, self.A.weight, "o r, r ... -> o ...")
         return self.layer.weight + self.scale * delta
 
 
 def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
-    """Freeze a network and put a ``LoRA`` around each layer whose last name is among ``names``.
+    """Freeze a network, and put a ``LoRA`` around each layer whose last name is in ``names``, such
+    as ("conv1", "qkv").
 
     Returns:
         The full names of these layers, such as "mid.0.res.conv1".
@@ -115,13 +118,13 @@ def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float
 
 
 class NewLabel(nn.Module):
-    """A frozen table of labels with one new row, the only part that learns: y (B,) to (B, out).
+    """A frozen table of labels with one new, trainable row: y (B,) to (B, out).
 
     Args:
-        table: rows 0 … n - 1 for the labels, and row n for "no label", as ``Conditioning`` has it.
+        table: rows 0 … n - 1 for the labels, and row n for "no label", as in ``Conditioning``.
 
-    The new label is n, and "no label" moves to n + 1. The new row starts as "no label", so the
-    network starts with the images that it draws without one. Built in chapter 21.
+    The new label is n, and "no label" moves to n + 1. The new row starts as a copy of "no label",
+    so the new label first draws what the network draws without a label. Built in chapter 21.
     """
 
     def __init__(self, table: nn.Embedding):
@@ -140,10 +143,10 @@ class NewLabel(nn.Module):
 
 
 def add_label(net: nn.Module) -> int:
-    """Give a network with labels 0 … n - 1 the new label n, and return n (``NewLabel``).
+    """Give a network with labels 0 … n - 1 the new label n (see ``NewLabel``), and return n.
 
-    From now on "no label" is n + 1, or y = None. The rest of the network keeps its setting: freeze
-    it to learn the row alone.
+    From then on, "no label" is n + 1, or y = None. Other weights stay as they are, frozen or
+    trainable. To train the new row alone, freeze them first.
 
     Raises:
         ValueError: the network has no table of labels, or already has a new one.
@@ -158,9 +161,9 @@ def add_label(net: nn.Module) -> int:
 
 
 def plain(net: nn.Module) -> nn.Module:
-    """A copy with each ``LoRA`` merged into its layer (W + alpha / rank B A), and each ``NewLabel``
-    as a table. It has the same layers as before fine-tuning, and ``net`` keeps W and the adapter.
-    Used in chapter 21."""
+    """A copy of ``net`` with each ``LoRA`` merged into its layer, W + (alpha / rank) B A, and each
+    ``NewLabel`` turned into an ordinary table. It has the same layers as before fine-tuning.
+    ``net`` itself keeps W and the adapter. Used in chapter 21."""
     net = copy.deepcopy(net)
     for name, part in [*net.named_modules()]:
         if isinstance(part, LoRA):
@@ -172,8 +175,8 @@ def plain(net: nn.Module) -> nn.Module:
 
 
 def without_lora(net: nn.Module) -> nn.Module:
-    """A copy with the layers as they were before ``add_lora``, bit for bit: the kept W, not a
-    difference of rounded numbers."""
+    """A copy of ``net`` with the layers as they were before ``add_lora``. It's equal bit for bit,
+    because it uses the kept W instead of subtracting B A. Used in chapter 21."""
     net = copy.deepcopy(net)
     for name, part in [*net.named_modules()]:
         if isinstance(part, LoRA):
@@ -183,12 +186,16 @@ def without_lora(net: nn.Module) -> nn.Module:
 
 def prior_loss(net: Callable, schedule: Schedule, new: Batch, old: Batch, weight: float = 1.0,
                target: Callable = v_target) -> Tensor:  # fmt: skip
-    """The loss on what's new, plus ``weight`` times the loss on what must stay (DreamBooth, Eq. 2).
+    """The loss on new images, plus ``weight`` times the loss on old ones, so that the network
+    doesn't forget them (DreamBooth, Eq. 2).
 
     Args:
         net: the network, ``net(x, t, y)``.
+        schedule: the noise levels.
         new: images (B, …) and their labels (B,).
-        old: images that the network drew before fine-tuning, each with the label it was drawn for.
+        old: images that the network drew before fine-tuning, and the labels that it drew them for.
+        weight: weight of the old images, 0 or more.
+        target: what the network predicts, such as ``v_target``.
 
     Built in chapter 21.
     """

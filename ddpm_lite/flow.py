@@ -1,7 +1,7 @@
 """Flow matching: straight paths from data to noise, and back by an ordinary differential equation.
 
-Time is u in [0, 1], data at 0 and noise at 1. A velocity is ``v(x, u)``, with u of shape (B,). A
-network is called at t = 1000 u, so that it has the same inputs as in the other chapters.
+Time is u in [0, 1], with data at 0 and noise at 1. A velocity is ``v(x, u)`` with u (B,). A network
+is called at t = 1000 u, so that its inputs have the same range as in the other chapters.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 def interpolate(x0: Tensor, u: Tensor, x1: Tensor) -> Tensor:
-    """x_u on the straight path from x0 (B, …) to x1 (B, …), for u (B,) in [0, 1] (Lipman et al.
-    2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed). Built in chapter 13.
+    """The point x_u on the straight path from x0 (B, …) to x1 (B, …), for u (B,) in [0, 1] (Lipman
+    et al. 2023, arXiv 2210.02747, Eq. 22 with sigma_min = 0 and the time reversed).
+    Built in chapter 13.
     """
     _check_ends(x0, x1)
     _check_time(u, x0)
@@ -29,13 +30,13 @@ def interpolate(x0: Tensor, u: Tensor, x1: Tensor) -> Tensor:
 
 
 def uniform(n: int) -> Tensor:
-    """u (n,) in [0, 1), every value equally often."""
+    """Draw times u (n,), uniform in [0, 1). Built in chapter 13."""
     return torch.rand(n)
 
 
 def logit_normal(n: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
-    """u (n,) in (0, 1), the middle more often than the ends (Esser et al. 2024, arXiv 2403.03206,
-    Eq. 19). Built in chapter 13."""
+    """Draw times u (n,) in (0, 1), more often from the middle than near the ends (Esser et al.
+    2024, arXiv 2403.03206, Eq. 19). Built in chapter 13."""
     return torch.sigmoid(mean + std * torch.randn(n))
 
 
@@ -43,10 +44,10 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
     """The mean squared error of the velocity x1 - x0 (arXiv 2210.02747, Eq. 23).
 
     Args:
-        net: called as ``net(x_u, 1000 u)``; u stays above 0.001, as in ``velocity_of``.
+        net: called as ``net(x_u, 1000 u)``. As in ``velocity_of``, u stays above 0.001.
         x0: data (B, …), floats.
-        x1: where the paths end, (B, …). None: fresh noise. Pairs (x0, x1) from a trained flow give
-            reflow.
+        x1: (B, …) where the paths end. None draws fresh noise. For reflow, give pairs (x0, x1) from
+            a trained flow.
         times: a function from B to u (B,).
 
     Raises:
@@ -65,8 +66,8 @@ def flow_loss(net: Callable, x0: Tensor, x1: Tensor | None = None, times=uniform
 def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
     """The velocity v(x, u) that a network trained with ``flow_loss`` predicts.
 
-    Networks refuse times up to 1, because they look like t / T. So t stays just above 1, even where
-    u is 0.
+    ``condition`` is passed on to the network, such as ``y=labels``. Networks refuse t up to 1,
+    which looks like t / T, so t stays just above 1 even if u is 0. Built in chapter 13.
     """
 
     def velocity(x: Tensor, u: Tensor) -> Tensor:
@@ -77,10 +78,11 @@ def velocity_of(net: Callable, **condition: Tensor) -> Velocity:
 
 
 def as_flow(model: Callable, schedule: Schedule) -> Velocity:
-    """The velocity of a diffusion model ``eps(x, t)``: the same paths, in other coordinates.
+    """The velocity of a diffusion model ``eps(x, t)``. The paths are the same, in other
+    coordinates: x_u = x_t / (sqrt(ab) + sqrt(1 - ab)) and u = sqrt(1 - ab) / (sqrt(ab) + sqrt(1 -
+    ab)), where ab is alpha_bar.
 
-    x_t is scaled to x_u = x_t / (sqrt(ab) + sqrt(1 - ab)), and u = sqrt(1 - ab) / (the same sum).
-    For each u the timestep t whose own u is nearest is used. Built in chapter 13.
+    For each u, the model is called at the timestep t whose own u is nearest. Built in chapter 13.
     """
     level = flow_times(schedule)
 
@@ -96,7 +98,8 @@ def as_flow(model: Callable, schedule: Schedule) -> Velocity:
 
 
 def flow_times(schedule: Schedule) -> Tensor:
-    """u (T + 1,) of each timestep of a schedule: the share of the noise in x_t."""
+    """The time u (T + 1,) of each timestep of a schedule: the share sqrt(1 - alpha_bar) /
+    (sqrt(alpha_bar) + sqrt(1 - alpha_bar)) of the noise in x_t. Built in chapter 13."""
     signal = schedule.alpha_bar.sqrt()
     noise = (1 - schedule.alpha_bar).sqrt()
     return noise / (signal + noise)
@@ -106,12 +109,12 @@ def flow_times(schedule: Schedule) -> Tensor:
 def euler(
     velocity: Velocity, x1: Tensor, times: int | Tensor = 50
 ) -> Iterator[tuple[float, Tensor]]:
-    """Yield (u, x_u) from u = 1 to u = 0: x_s = x_u + (s - u) v(x_u, u).
+    """Euler's method: yield (u, x_u) from u = 1 to u = 0, by x_s = x_u + (s - u) v(x_u, u).
 
     Args:
         velocity: ``v(x, u)``.
         x1: where to start, (B, …): noise, or data of another kind.
-        times: how many equal steps, or the falling times themselves, from 1 to 0.
+        times: the number of equal steps from 1 to 0, or a tensor with the falling times themselves.
 
     Raises:
         ValueError: the times don't fall.
@@ -129,17 +132,17 @@ def euler(
 
 
 def sample_flow(velocity: Velocity, x1: Tensor, times: int | Tensor = 50) -> Tensor:
-    """Where ``euler`` ends: samples (B, …). Built in chapter 13."""
+    """Run ``euler`` to its end and return the samples x0 (B, …). Built in chapter 13."""
     *_, (_, x0) = euler(velocity, x1, times)
     return x0
 
 
 def straightness(velocity: Velocity, x1: Tensor, steps: int = 50) -> float:
-    """How far the paths are from straight: the mean of |(x1 - x0) - v(x_u, u)|² over paths, steps
-    and dimensions. 0 means straight (Liu et al. 2023, arXiv 2209.03003, Eq. 7). Built in chapter
-    13."""
+    """How far the paths from x1 (B, …) are from straight lines: the mean of |(x1 - x0) -
+    v(x_u, u)|² over paths, steps and dimensions. 0 means straight (Liu et al. 2023, arXiv
+    2209.03003, Eq. 7). Built in chapter 13."""
     if type(steps) is not int or not len(x1):
-        raise ValueError(f"steps is {steps!r:.60} and {len(x1)} rows; expected numbers from 1")
+        raise ValueError(f"steps is {steps!r:.60}, x1 has {len(x1)} rows; expected 1 or more")
     path = list(euler(velocity, x1, steps))
     whole, size = path[0][1] - path[-1][1], 1 / steps
     moved = [(a - b) / size for (_, a), (_, b) in pairwise(path)]

@@ -1,7 +1,7 @@
-"""Generative adversarial networks: a generator, a discriminator, and a step of training for each.
+"""Generative adversarial networks: a generator, a discriminator, and a training step for each.
 
-A generator is ``g(z)`` with z (B, d) from N(0, I). A discriminator is ``d(x)`` and gives logits
-(B,): above 0 means "real". The losses take logits, in nats.
+A generator is ``g(z)`` with z (B, d) from N(0, I). A discriminator ``d(x)`` returns logits (B,),
+which are above 0 for "real". The losses take logits and are in nats.
 
 Goodfellow et al. 2014, arXiv 1406.2661; Miyato et al. 2018, arXiv 1802.05957 (spectral norm).
 """
@@ -19,30 +19,31 @@ from .diffusion import check, check_data
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-log D(x) - log(1 - D(G(z))), the mean over a batch, from logits (B,) (arXiv 1406.2661, Eq.
-    1). A discriminator that can't tell them apart has 2 log 2 = 1.39. Built in chapter 15."""
+    """The discriminator's -log D(x) - log(1 - D(G(z))), averaged over a batch, from the logits (B,)
+    of real and fake images (arXiv 1406.2661, Eq. 1). If it can't tell them apart, the loss is 2 log
+    2 = 1.39. Built in chapter 15."""
     _check_logits(real, fake)
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def minimax_loss(fake: Tensor) -> Tensor:
-    """The generator's log(1 - D(G(z))) (arXiv 1406.2661, Eq. 1). Its gradient vanishes where the
-    discriminator is sure. Built in chapter 15d."""
+    """The generator's log(1 - D(G(z))), from logits (B,) (arXiv 1406.2661, Eq. 1). Its gradient
+    vanishes if the discriminator is sure that the images are fake. Built in chapter 15d."""
     _check_logits(fake)
     return -F.softplus(fake).mean()
 
 
 def nonsaturating_loss(fake: Tensor) -> Tensor:
-    """The generator's -log D(G(z)) (arXiv 1406.2661, section 3). Its gradient is largest where the
-    discriminator is sure. Built in chapter 15."""
+    """The generator's -log D(G(z)), from logits (B,) (arXiv 1406.2661, section 3). Its gradient is
+    largest if the discriminator is sure that the images are fake. Built in chapter 15."""
     _check_logits(fake)
     return F.softplus(-fake).mean()
 
 
 class Spectral(nn.Module):
-    """W / sigma(W), whose largest singular value is 1. ``u`` follows the left singular vector by
-    one step of the power method in each call of training (arXiv 1802.05957, Algorithm 1). Built in
-    chapter 15d."""
+    """Divide a weight by its largest singular value. ``u`` approximates the left singular vector.
+    In training mode, each call improves it by one step of the power method (arXiv 1802.05957,
+    Algorithm 1). Built in chapter 15d."""
 
     def __init__(self, weight: Tensor):
         super().__init__()
@@ -60,7 +61,14 @@ class Spectral(nn.Module):
 
 
 def spectral_norm(net: nn.Module) -> nn.Module:
-    """The same network, with ``Spectral`` on the weight of each linear and convolutional layer."""
+    """Put ``Spectral`` on the weight of each linear and convolutional layer, and return the
+    network.
+
+    Raises:
+        ValueError: there is no such layer, one has spectral norm already, or one is all zeros.
+
+    Used in chapter 15.
+    """
     layers = [part for part in net.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
     _check_layers(layers)
     for layer in layers:
@@ -79,8 +87,8 @@ def learn(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
 def discriminator_step(
     g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, z: Tensor
 ) -> float:
-    """Take one discriminator step on real x (B, …) and on G(z), and return the loss. Only ``d``
-    learns: the fakes are detached. Built in chapter 15."""
+    """Take one discriminator step on real x (B, …) and on G(z), and return the loss. The fakes are
+    detached, so only ``d`` learns. Built in chapter 15."""
     check_data(x)
     _check_optimizer(optimizer, d)
     return learn(optimizer, discriminator_loss(d(x), d(g(z).detach())))
@@ -90,15 +98,15 @@ def generator_step(
     g: nn.Module, d: nn.Module, optimizer: torch.optim.Optimizer, z: Tensor,
     loss_of: Callable[[Tensor], Tensor] = nonsaturating_loss,
 ) -> float:  # fmt: skip
-    """Take one generator step, and return the loss. The gradient flows through ``d``, but the
-    optimiser has only the weights of ``g``. Built in chapter 15."""
+    """Take one generator step, and return the loss. The gradient passes through ``d``, but the
+    optimiser changes only the weights of ``g``. Built in chapter 15."""
     _check_optimizer(optimizer, g)
     return learn(optimizer, loss_of(d(g(z))))
 
 
 def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.Sequential:
-    """z (B, latent) to images (B, channels, 8, 8) in [-1, 1], without batch norm, so that an image
-    depends on its own z alone."""
+    """A generator: z (B, latent) to images (B, channels, 8, 8) in [-1, 1]. Without batch norm, an
+    image depends on its own z alone. Used in chapter 15."""
     conv = lambda a, b: nn.Conv2d(a, b, 3, padding=1)  # noqa: E731
     return nn.Sequential(
         nn.Linear(latent, 2 * width * 16), nn.Unflatten(1, (2 * width, 4, 4)), nn.ReLU(),
@@ -109,7 +117,8 @@ def small_generator(latent: int = 32, width: int = 24, channels: int = 1) -> nn.
 
 
 def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = True) -> nn.Module:
-    """Images (B, channels, 8, 8) to logits (B,), with or without spectral norm."""
+    """A discriminator: images (B, channels, 8, 8) to logits (B,), with or without spectral norm.
+    Used in chapter 15."""
     conv, act = lambda a, b, s: nn.Conv2d(a, b, 3, s, 1), nn.LeakyReLU(0.2)  # noqa: E731
     net = nn.Sequential(
         conv(channels, width, 1), act, conv(width, 2 * width, 2), act,
@@ -121,11 +130,11 @@ def small_discriminator(width: int = 32, channels: int = 1, spectral: bool = Tru
 
 def _check_logits(*logits: Tensor) -> None:
     well = all(a.is_floating_point() and a.numel() for a in logits)
-    check(well, "a row of logits is empty, or not of floats; expected (B,) from the discriminator")
+    check(well, "the logits are empty, or not floats; expected (B,) from the discriminator")
 
 
 def _check_layers(layers: list[nn.Module]) -> None:
-    check(layers, "the network has no nn.Linear or nn.Conv2d; expected one at least")
+    check(layers, "the network has no nn.Linear or nn.Conv2d; expected at least one")
     twice = any(parametrize.is_parametrized(layer) for layer in layers)
     check(not twice, "the network has spectral norm already; expected one without")
     zeros = sum(not layer.weight.any() for layer in layers)
@@ -135,5 +144,5 @@ def _check_layers(layers: list[nn.Module]) -> None:
 def _check_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module) -> None:
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     right = held <= {id(p) for p in net.parameters()}
-    check(right, "the optimiser has weights of another network; expected those of the one that "
-           "learns in this step")  # fmt: skip
+    check(right, "the optimiser has weights of another network; expected those of the network "
+           "that learns in this step")  # fmt: skip

@@ -1,14 +1,16 @@
-"""To other libraries and back: diffusers and safetensors (torch; each is imported where it's used).
+"""Convert networks to diffusers and safetensors, and back (torch; both are imported when used).
 
-Our U-Net and the UNet2DModel of diffusers are the same network, that of Ho et al. 2020, arXiv
-2006.11239, so weights go from one to the other and give the same output. Three things differ:
+Our U-Net and the UNet2DModel of diffusers are the same network (Ho et al. 2020, arXiv 2006.11239),
+so you can convert the weights from one to the other, and the output stays the same. Three things
+differ:
 
-- Their timestep is k = t - 1. The sines and cosines of k + 1 are a rotation of those of k, which
-  goes into the first layer of the time embedding.
-- Their pipelines pass no label. A fixed label is a fixed vector, which goes into a bias.
+- Their timestep is k = t - 1. The sines and cosines of k + 1 are a rotation of those of k, so the
+  conversion changes the first layer of the time embedding.
+- Their pipelines pass no label. A fixed label adds a fixed vector, so the conversion adds it to a
+  bias.
 - All their group norms have the same number of groups, while our narrow ones have groups of 4
-  channels.
-  ``NarrowUNet2DModel`` is their network with our groups, for networks where it matters.
+  channels. ``NarrowUNet2DModel`` is their network with our groups, for networks in which this
+  matters.
 """
 
 from __future__ import annotations
@@ -30,12 +32,13 @@ TARGETS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 
 def to_diffusers(net: UNet, label: int | None = None) -> Any:
-    """The UNet2DModel with the same output: ``model(x, t - 1, class_labels=y).sample``.
+    """Convert a ``UNet`` to a UNet2DModel with the same output,
+    ``model(x, t - 1, class_labels=y).sample``.
 
     Args:
-        net: for images, with labels or without a condition.
-        label: one label for all images, or num_classes for none. The model then takes no
-            ``class_labels``, as the pipelines of diffusers expect.
+        net: a ``UNet`` for images, with labels or without a condition.
+        label: one label for all images, or num_classes for no label. Then the model takes no
+            ``class_labels``, as the pipelines of diffusers expect. None keeps the labels.
 
     Raises:
         ModuleNotFoundError: diffusers isn't installed.
@@ -57,15 +60,15 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
 
 
 def from_diffusers(model: Any) -> UNet:
-    """The ``UNet`` with the same output: ``net(x, t, y)`` is ``model(x, t - 1, y).sample``. The
-    last label of the model becomes "no label".
+    """Convert a UNet2DModel to a ``UNet`` with the same output: ``net(x, t, y)`` equals
+    ``model(x, t - 1, y).sample``. The last label of the model becomes "no label".
 
     Raises:
-        ValueError: the model isn't a ``UNet``. You can sample from it all the same, with
+        ValueError: no ``UNet`` has the same output. You can still sample from the model, with
             ``lambda x, t: model(x, t - 1).sample``.
     """
     if not isinstance(model, _package("diffusers").UNet2DModel):
-        raise ValueError(f"it's a {type(model).__name__}; expected a UNet2DModel of diffusers")
+        raise ValueError(f"model is a {type(model).__name__}; expected a UNet2DModel of diffusers")
     net = _untrained(model.config)
     _check_same(model, to_diffusers(net))
     with torch.no_grad():
@@ -79,8 +82,13 @@ def from_diffusers(model: Any) -> UNet:
 
 
 def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMScheduler") -> Any:
-    """The scheduler of diffusers, such as "DDIMScheduler", with our noise levels. ``target`` is
-    what the network predicts: "eps", "x0" or "v"."""
+    """A scheduler of diffusers, such as "DDIMScheduler", with the noise levels of ``schedule``.
+    ``target`` is what the network predicts: "eps", "x0" or "v".
+
+    Raises:
+        ModuleNotFoundError: diffusers isn't installed.
+        ValueError: there is no such target.
+    """
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
     options = {"variance_type": "fixed_small"} if kind == "DDPMScheduler" else {}
@@ -91,14 +99,14 @@ def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMSched
 
 
 def to_safetensors(net: nn.Module, recipe: dict[str, Any]) -> bytes:
-    """The bytes of a safetensors file with the weights, and with the recipe as text."""
+    """The bytes of a safetensors file with the weights of ``net``, and the recipe as text."""
     weights = {name: weight.contiguous() for name, weight in net.state_dict().items()}
     return _package("safetensors.torch").save(weights, {"recipe": json.dumps(recipe)})
 
 
 def from_safetensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights and the recipe of ``to_safetensors``. ``pretrained.build(recipe)`` makes the
-    network that loads them.
+    """The weights and the recipe from the bytes that ``to_safetensors`` returned.
+    ``pretrained.build(recipe)`` makes the network that can load them.
 
     Raises:
         ValueError: the bytes aren't such a file.
@@ -115,7 +123,8 @@ def from_safetensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def __getattr__(name: str) -> Any:
-    """``NarrowUNet2DModel``, which needs diffusers, and its base, which it looks for here."""
+    """Import ``NarrowUNet2DModel`` only when it's used, because it needs diffusers. diffusers also
+    looks for its base class in this module."""
     if name in ("NarrowUNet2DModel", "ModelMixin"):
         return _narrow() if name == "NarrowUNet2DModel" else _package("diffusers").ModelMixin
     raise AttributeError(f"module {__name__} has no attribute {name}")
@@ -126,8 +135,8 @@ def _narrow() -> Any:
     parent = _package("diffusers").UNet2DModel
 
     class NarrowUNet2DModel(parent):
-        """The UNet2DModel of diffusers with the groups of ``nets.group_norm``. Its
-        ``norm_num_groups`` is None, which their own class refuses."""
+        """The UNet2DModel of diffusers with the groups of ``nets.group_norm``. In its config,
+        ``norm_num_groups`` is None, a value that UNet2DModel refuses."""
 
         @functools.wraps(parent.__init__)
         def __init__(self, *args: Any, **config: Any):
@@ -141,7 +150,8 @@ def _narrow() -> Any:
 
 
 def _their_model(net: UNet, labels: bool) -> Any:
-    """An untrained UNet2DModel of the sizes of ours, with labels if both are to have them."""
+    """An untrained UNet2DModel with the sizes of ``net``, and with its labels if ``labels`` is
+    True."""
     groups = {m.num_groups for m in net.modules() if isinstance(m, nn.GroupNorm)}
     classes = _labels(net) if labels else None
     if len(groups) > 1:
@@ -167,7 +177,7 @@ def _config(net: UNet) -> dict[str, Any]:
 
 
 def _untrained(c: Any) -> UNet:
-    """Our network of the sizes of their configuration."""
+    """An untrained ``UNet`` with the sizes in the config of a UNet2DModel."""
     widths, size = c.block_out_channels, c.sample_size
     net = UNet(
         c.in_channels, widths[0], tuple(w // widths[0] for w in widths), c.layers_per_block,
@@ -179,7 +189,7 @@ def _untrained(c: Any) -> UNet:
 
 
 def _rotation(width: int) -> Tensor:
-    """The matrix that takes the time embedding of k to that of k + 1."""
+    """The matrix that turns the time embedding of k into that of k + 1."""
     half = width // 2
     w = torch.exp(-math.log(10000) * torch.arange(half).double() / (half - 1))
     c, s = w.cos().diag(), w.sin().diag()
@@ -191,7 +201,8 @@ def _labels(net: UNet) -> int | None:
 
 
 def _twins(net: UNet, model: Any) -> Iterator[tuple[nn.Module, list[nn.Module]]]:
-    """Each layer of ours and its twin: three of them for our layer of q, k and v."""
+    """Yield each layer of ``net`` with its counterparts in ``model``: three for our layer of q, k
+    and v, one for any other layer."""
     yield net.conv_in, [model.conv_in]
     yield net.condition.time[0], [model.time_embedding.linear_1]
     yield net.condition.time[2], [model.time_embedding.linear_2]
@@ -206,7 +217,7 @@ def _twins(net: UNet, model: Any) -> Iterator[tuple[nn.Module, list[nn.Module]]]
 
 
 def _ours(layer: nn.Module) -> list[nn.Module]:
-    """The layers of a block of ours that have weights."""
+    """The layers with weights in one of our blocks."""
     if not isinstance(layer, Block):
         return [layer.conv]
     a, b = layer.res, layer.attention
@@ -216,7 +227,7 @@ def _ours(layer: nn.Module) -> list[nn.Module]:
 
 
 def _theirs(block: Any) -> Iterator[list[nn.Module]]:
-    """The same for a block of theirs, which has a whole level in it."""
+    """The same for one of their blocks, which is a whole level."""
     attentions = list(getattr(block, "attentions", []))
     for i, a in enumerate(block.resnets):
         for part in (a.norm1, a.conv1, a.time_emb_proj, a.norm2, a.conv2, a.conv_shortcut):
@@ -239,9 +250,9 @@ def _package(name: str) -> Any:
 
 def _check_net(net: UNet, label: int | None) -> None:
     if not isinstance(net, UNet):
-        raise ValueError(f"it's a {type(net).__name__}; expected a UNet")
+        raise ValueError(f"net is a {type(net).__name__}; expected a UNet")
     if net.conv_in.weight.ndim != 4 or net.cond_channels or net.condition.cond_dim:
-        raise ValueError("a UNet2DModel is for images, with labels or without a condition")
+        raise ValueError("expected a network for images, with labels or without a condition")
     if net.conv_in.out_channels != net.conv_out[2].in_channels:
         first = net.conv_out[2].in_channels // net.conv_in.out_channels
         raise ValueError(f"mults begins with {first}; a UNet2DModel needs 1 there")
@@ -251,7 +262,8 @@ def _check_net(net: UNet, label: int | None) -> None:
 
 
 def _check_same(model: Any, twin: Any) -> None:
-    """A model that isn't a UNet differs from the twin of the UNet of its size."""
+    """Compare the config of a model with that of a converted ``UNet`` of the same sizes. If they
+    differ, no ``UNet`` has the same output."""
     ours, theirs = ({k: v for k, v in m.config.items() if k[0] != "_"} for m in (twin, model))
     for name, expected in ours.items():
         given = theirs.get(name)

@@ -1,7 +1,6 @@
-"""How probable are the data under a model? The variational bound, term by term, and the likelihood
-itself by the probability-flow ODE.
+"""Measure how probable data are under a model: the terms of the bound, and the exact likelihood.
 
-All results are in nats for each row, unless a name says bits. A reverse step is any
+Results are in nats per row, unless a name says bits. A reverse step is any function
 ``reverse(xt, t, s)`` that returns the mean and the variance of p(x_s | x_t).
 
 Ho et al. 2020, arXiv 2006.11239 (the bound); Nichol and Dhariwal 2021, arXiv 2102.09672 (learned
@@ -36,24 +35,28 @@ Trace = Callable[[Tensor, Tensor], Tensor]  # trace(y, x)
 
 
 def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
-    """Nats for each row as bits for each dimension.
+    """Convert nats per row to bits per dimension.
 
     Args:
-        nats: (B,) negative logarithms of a probability or of a density.
-        dims: numbers in a row, such as 64 for 8×8 pixels.
+        nats: (B,) the negative logarithm of a probability or of a density.
+        dims: how many numbers a row has, such as 64 for 8×8 pixels.
         width: 1 for a probability. For a density, the distance between neighbouring values of the
             data: 2 / 255 for bytes scaled to [-1, 1], and 1 / 255 for [0, 1].
 
+    Raises:
+        ValueError: width isn't in (0, 1], or dims is below 1.
+
     Built in chapter 11.
     """
-    expect(0 < width <= 1, "width", width, "1, or the distance of neighbouring values")
-    expect(dims >= 1, "dims", dims, "the numbers in a row, such as 64")
+    expect(0 < width <= 1, "width", width, "1, or the distance between two neighbours")
+    expect(dims >= 1, "dims", dims, "how many numbers a row has, such as 64")
     return (nats / dims - math.log(width)) / math.log(2)
 
 
 def dequantise(x0: Tensor, levels: int) -> Tensor:
-    """Spread each value of x0 (B, …), which is one of ``levels`` evenly spaced values in [-1, 1],
-    uniformly over its bin (Uria et al. 2013, arXiv 1306.0186). Built in chapter 11."""
+    """Add uniform noise to x0 (B, …), whose values are ``levels`` evenly spaced numbers in [-1, 1],
+    so that each value is spread over its bin (Uria et al. 2013, arXiv 1306.0186).
+    Built in chapter 11."""
     _check_levels(levels, x0)
     return x0 + 2 / (levels - 1) * (torch.rand_like(x0) - 0.5)
 
@@ -63,9 +66,10 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
 
     Args:
         x0: (B, …) data in [-1, 1].
-        mean, variance: of the Gaussian, in a shape that broadcasts to x0.
-        levels: 17 for the digits, 256 for bytes: the probability of the bin around x0, where the
-            first and the last bin are open. None: the density at x0, for data without levels.
+        mean, variance: those of the Gaussian, in a shape that broadcasts to x0.
+        levels: how many values the data can have, 17 for the digits and 256 for bytes. The result
+            is then the probability of the bin around x0. The first and the last bin are open. With
+            None, it's the density at x0.
 
     Built in chapter 11.
     """
@@ -81,17 +85,17 @@ def decoder_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, levels: int | N
 
 def kl_of_gaussians(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor,
                     variance_2: Tensor) -> Tensor:  # fmt: skip
-    """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), of each entry. Built in
-    chapter 11."""
+    """KL divergence of N(mean_1, variance_1) from N(mean_2, variance_2), in nats for each entry.
+    Built in chapter 11."""
     ratio = variance_1 / variance_2
     _check_variance(ratio)
     return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2) ** 2 / variance_2)
 
 
 def variances(schedule: Schedule, xt: Tensor, t: Time, s: Time) -> tuple[Tensor, Tensor]:
-    """The two limits of the variance of a step from t to s: the posterior's and the forward step's,
-    beta tilde and beta. At s = 0 the first would be 0, which has no logarithm, so there both are
-    beta. Built in chapter 11."""
+    """The two limits for the variance of a step from t to s: that of the posterior, beta tilde, and
+    that of the forward step, beta. At s = 0, beta tilde is 0 and has no logarithm, so both are beta
+    there. Built in chapter 11."""
     high = 1 - schedule.at(t, xt) / schedule.at(s, xt)
     low = posterior_variance(schedule, xt, t, s)
     return torch.where(low > 0, low, high), high
@@ -101,8 +105,8 @@ def reverse_step(
     schedule: Schedule, xt: Tensor, t: Time, s: Time, eps: Tensor, w: Tensor | float
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance of p(x_s | x_t) from a prediction of the noise. The variance is beta tilde
-    at w = 0, beta at w = 1, and linear in its logarithm between (Improved DDPM, Eq. 15). Built in
-    chapter 11."""
+    at w = 0 and beta at w = 1. In between, its logarithm is linear in w (Improved DDPM, Eq. 15).
+    Built in chapter 11."""
     _check_share(w, xt)
     x0 = predict_x0(schedule, xt, t, eps)
     mean, _ = q_posterior(schedule, x0, xt, t, s)
@@ -111,7 +115,8 @@ def reverse_step(
 
 
 def fixed_variance(model: Model, schedule: Schedule, w: float = 1.0) -> Reverse:
-    """The reverse step of a model, with the same ``w`` everywhere. Built in chapter 11."""
+    """The reverse step of a model, with the same ``w`` for every entry and step.
+    Built in chapter 11."""
 
     def reverse(xt: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         return reverse_step(schedule, xt, t, s, model(xt, t), w)
@@ -120,8 +125,8 @@ def fixed_variance(model: Model, schedule: Schedule, w: float = 1.0) -> Reverse:
 
 
 def learned_variance(net: Model, schedule: Schedule) -> Reverse:
-    """The reverse step of a network whose output (B, 2C, …) is the noise and ``w``. Built in
-    chapter 11.
+    """The reverse step of a network whose output (B, 2C, …) has the predicted noise and then ``w``.
+    Built in chapter 11.
 
     Raises:
         ValueError: the network's output doesn't have twice the channels.
@@ -139,13 +144,13 @@ def bound_term(
     reverse: Reverse, schedule: Schedule, x0: Tensor, t: Tensor, s: Tensor, eps: Tensor,
     levels: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """One term of the bound for each row, (B,), with the noise ``eps`` (DDPM, Eq. 5).
+    """One term of the bound for each row, (B,), at x_t from the noise ``eps`` (DDPM, Eq. 5).
 
     Args:
         reverse: the reverse step.
         schedule: the noise levels.
         x0: (B, …) data.
-        t, s: (B,) the step from t to s < t. Where s is 0 the term is that of the decoder.
+        t, s: (B,) the step from t to s < t. For s = 0, it's the term of the decoder.
         eps: noise like x0.
         levels: as for ``decoder_log_prob``.
 
@@ -165,11 +170,12 @@ def bound(
     reverse: Reverse, schedule: Schedule, x0: Tensor, levels: int | None = None,
     times: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
-    """All terms (n + 1, B), from L_0 to the prior's, whose sum is at least -log p(x0).
+    """All terms of the bound (n + 1, B) for n steps, from L_0 to the term of the prior. Their sum
+    is at least -log p(x0), on average over the noise.
 
     Args:
         reverse, schedule, x0, levels: as for ``bound_term``.
-        times: falling from T to 0. None takes every step.
+        times: the timesteps, falling from T to 0. None takes every step.
 
     Raises:
         ValueError: the times don't fall from T to 0.
@@ -188,8 +194,9 @@ def bound(
 
 
 def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.001) -> Tensor:
-    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16), where T times a term estimates L_vlb, in
-    nats for each dimension. The mean is detached there, so only the variance learns from it.
+    """L_simple + weight · L_vlb (Improved DDPM, Eq. 16) for data x0 (B, …). L_vlb, in nats per
+    dimension, is estimated by T times one random term. The mean is detached in it, so only the
+    variance learns from L_vlb.
 
     Raises:
         ValueError: the network's output doesn't have twice the channels.
@@ -212,24 +219,24 @@ def hybrid_loss(net: Model, schedule: Schedule, x0: Tensor, weight: float = 0.00
 
 
 def exact_trace(y: Tensor, x: Tensor) -> Tensor:
-    """The trace of dy/dx for each row, (B,): a derivative for each of the D entries. Row i of y may
-    depend on row i of x alone. Built in chapter 11."""
+    """The trace of dy/dx for each row, (B,), by one derivative for each of the D entries. Row i of
+    y must depend on row i of x alone. Built in chapter 11."""
     total = y.flatten(1).sum(0)  # (D,)
     slopes = torch.autograd.grad(total, x, torch.eye(len(total)).to(x), is_grads_batched=True)[0]
     return torch.einsum("ibi->b", slopes.flatten(2))
 
 
 def hutchinson_trace(y: Tensor, x: Tensor) -> Tensor:
-    """An unbiased estimate of the trace from one derivative, with random signs (Hutchinson 1990).
-    Built in chapter 11."""
+    """An unbiased estimate of the trace of dy/dx for each row, (B,), by a single derivative with
+    random signs (Hutchinson 1990). Built in chapter 11."""
     sign = torch.randint(0, 2, x.shape).to(x) * 2 - 1
     (slope,) = torch.autograd.grad((y * sign).sum(), x)
     return (slope * sign).flatten(1).sum(1)
 
 
 def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace) -> tuple:
-    """The velocity v (B, …) of the ODE, a derivative by the angle, and its divergence (B,). Built
-    in chapter 11."""
+    """The velocity of the ODE, v = dx/dphi (B, …) with the angle phi of ``ode_log_prob``, and its
+    divergence (B,). Built in chapter 11."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         eps = model(x, torch.full(x.shape[:1], t, device=x.device))
@@ -242,15 +249,15 @@ def ode_slope(model: Model, schedule: Schedule, x: Tensor, t: int, trace: Trace)
 def ode_log_prob(
     model: Model, schedule: Schedule, x: Tensor, times: Sequence[int], trace: Trace = exact_trace
 ) -> Tensor:
-    """log p(x_s) for each row, (B,), by the probability-flow ODE and Heun's rule (Song et al. 2021,
-    arXiv 2011.13456, Eq. 39). Time is the angle whose cosine is sqrt(alpha_bar), where the velocity
-    is v.
+    """log p(x_s) for each row, (B,), by the probability-flow ODE and Heun's method (Song et al.
+    2021, arXiv 2011.13456, Eq. 39). The time of the ODE is the angle phi whose cosine is
+    sqrt(alpha_bar), so its velocity is v.
 
     Args:
         model: ``eps(x, t)``.
         schedule: the noise levels.
-        x: (B, …) at the time ``times[0]``, which is 0 for clean data.
-        times: rising to T.
+        x: (B, …) data at the timestep ``times[0]``, which is 0 for clean data.
+        times: the timesteps, rising to T.
         trace: ``exact_trace`` or ``hutchinson_trace``.
 
     Raises:
@@ -288,7 +295,7 @@ def _check_variance(variance: Tensor) -> None:
 
 
 def _check_levels(levels: int, x0: Tensor) -> None:
-    expect(type(levels) is int and levels > 1, "levels", levels, "256 for bytes")
+    expect(type(levels) is int and levels > 1, "levels", levels, "at least 2, 256 for bytes")
     check_data(x0)
 
 
@@ -296,4 +303,4 @@ def _check_times(times: Sequence[int], T: int, falls: bool = False) -> None:
     whole = isinstance(times, Sequence) and len(times) > 1 and all(type(t) is int for t in times)
     ends = whole and times[0 if falls else -1] == T and (times[-1] == 0 if falls else times[0] >= 0)
     well = ends and [*times] == sorted({*times}, reverse=falls)
-    expect(well, "times", times, f"an order of whole numbers from 0 to T = {T}")
+    expect(well, "times", times, f"whole numbers in order between 0 and T = {T}")

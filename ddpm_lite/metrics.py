@@ -1,6 +1,7 @@
-"""How good are samples? Distances between two sets of features or points (needs torch).
+"""Measure how good samples are: distances between two sets of features or points (needs torch).
 
-Every score depends on N, on the reference and on the features, so report these with it. Chapter 9.
+A score depends on the number of samples, on the reference and on the features, so report them with
+it. See chapter 9.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ Features = Callable[[Tensor], Tensor]  # images (N, C, H, W) to rows (N, D)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Fréchet distance between the Gaussians that fit the rows of a (N, D) and of b (M, D), squared
-    as FID reports it (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). It is biased upward by about
-    1 / N. Built in chapter 9."""
+    """Fréchet distance between the Gaussians that fit the rows of a (N, D) and b (M, D), squared as
+    in the FID (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). With few rows it's too large, by an
+    amount proportional to 1 / N. Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
-    cov_a, cov_b = (torch.atleast_2d(x.T.cov()) for x in (a, b))  # of one feature, a number
+    cov_a, cov_b = (torch.atleast_2d(x.T.cov()) for x in (a, b))  # 1 feature: a number
     return frechet_gaussians(a.mean(0), cov_a, b.mean(0), cov_b)
 
 
@@ -40,9 +41,9 @@ def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tens
 
 
 def mmd(a: Tensor, b: Tensor) -> float:
-    """Squared maximum mean discrepancy of a (N, D) and b (M, D), unbiased, with the kernel
-    (x y / D + 1)^3 of KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). It can be below 0.
-    Built in chapter 9."""
+    """Unbiased estimate of the squared maximum mean discrepancy between a (N, D) and b (M, D), with
+    the kernel (x y / D + 1)^3 of the KID (Binkowski et al. 2018, arXiv 1801.01401, section 4). It
+    can be below 0. Built in chapter 9."""
     _check_pair(a, b)
     a, b = a.double(), b.double()
     aa, bb, ab = (_kernel(x, y) for x, y in ((a, a), (b, b), (a, b)))
@@ -51,19 +52,21 @@ def mmd(a: Tensor, b: Tensor) -> float:
 
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
-    """Precision: the share of ``fake`` (M, D) inside the manifold of ``real`` (N, D), the union of
-    balls that reach to each row's k-th neighbour. Recall is the same with the roles exchanged
-    (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and 2).
-    Built in chapter 9."""
+    """Precision and recall, each from 0 to 1 (Kynkäänniemi et al. 2019, arXiv 1904.06991, Eq. 1 and
+    2).
+
+    Put a ball around each row of ``real`` (N, D) that reaches to its k-th neighbour. Precision is
+    the share of rows of ``fake`` (M, D) inside at least one ball. Recall is the same with the roles
+    exchanged. Built in chapter 9."""
     _check_pair(real, fake)
     _check_k(k, min(len(real), len(fake)) - 1)
     return _covered(fake, real, k), _covered(real, fake, k)
 
 
 def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """Distances and indices (N, k) of the k rows of data (M, …) nearest to each row of x (N, …).
-    A distance of 0 means a copy: the model has memorised that row.
-    Built in chapter 9."""
+    """Distances and indices (N, k) of the k rows of data (M, …) that are nearest to each row of x
+    (N, …). If x has samples and the data are training images, a distance of 0 means that the sample
+    is a copy. Built in chapter 9."""
     _check_k(k, len(data))
     distance = torch.cdist(
         x.flatten(1), data.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
@@ -73,23 +76,24 @@ def nearest(x: Tensor, data: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
 
 def score(samples: Tensor, train: Tensor, test: Tensor, features: Features,
           halves: int = 20) -> dict[str, float]:  # fmt: skip
-    """How close samples are to real images, as ``python -m ddpm_lite evaluate`` prints it.
+    """How close samples are to real images. ``python -m ddpm_lite evaluate`` prints these numbers.
 
     Args:
         samples, train, test: images (N, C, H, W); the model was trained on ``train``.
-        features: what to compare: a ``Classifier``, or a function from images to (N, D).
-        halves: the distance is the mean over this many random halves of the real images.
+        features: what to compare: a ``Classifier``, or a function from images to features (N, D).
+        halves: the distances are means over this many random halves of the real images.
 
     Returns:
         A dictionary of numbers.
 
-        - ``distance``: Fréchet distance between the samples and the real images.
-        - ``real``, ``real_std``: distance between two halves of the real images, mean and spread.
-        - ``nearness``: distance to the nearest training image, relative to that of ``test``.
+        - ``distance``: Fréchet distance between the samples and a half of the real images.
+        - ``real``, ``real_std``: mean and standard deviation of the distance between two halves.
+        - ``nearness``: mean distance from a sample to its nearest training image, divided by the
+          same for ``test``.
         - ``copies``: how many samples are less than a third as far from their nearest training
           image as from the next one.
-        - ``entropy``, ``confidence``: with a classifier, how evenly the classes occur (1: all
-          equally often), and how confident it is, from 0 to 1.
+        - ``entropy``, ``confidence`` (with a classifier): how evenly the classes occur (1: all
+          equally often), and the mean confidence of the classifier, from 0 to 1.
     """
     _check_score(samples, train, test, features, halves)
     look = getattr(features, "features", features)  # those of a Classifier
@@ -112,8 +116,8 @@ def coarse_pixels(x: Tensor) -> Tensor:
 
 
 def inception_features() -> Features:
-    """Features of torchvision's Inception v3 for images (N, 1 or 3, H, W). Its weights aren't those
-    of published FIDs, so the numbers differ a little.
+    """Features of torchvision's Inception v3 for images (N, 1 or 3, H, W). Its weights differ from
+    those used for published FIDs, so the numbers differ a little.
 
     Raises:
         FileNotFoundError: torchvision hasn't downloaded the weights yet.
@@ -178,7 +182,7 @@ def _covered(x: Tensor, data: Tensor, k: int) -> float:
 def _check_pair(a: Tensor, b: Tensor) -> None:
     for x in (a, b):
         rows = isinstance(x, Tensor) and x.is_floating_point() and x.ndim == 2 and len(x) > 1
-        hint = "floats (N, D), N at least 2, without NaN: check the images"
+        hint = "finite floats (N, D), N at least 2"
         expect(rows and x.isfinite().all(), "features", x, hint)
     columns = a.shape[1], b.shape[1]
     expect(columns[0] == columns[1] > 0, "D of the two sets", columns, "the same features in both")

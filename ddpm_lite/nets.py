@@ -1,8 +1,8 @@
 """The networks that predict the noise: an MLP for points and the U-Net for images (torch, einops).
 
-A network is ``net(x, t, y=None)``: x (B, …) floats, t (B,) timesteps 1 … T, and a condition y. That
-is labels (B,), vectors (B, d), or a second image (B, C, …). "No condition" is the label
-``num_classes``, a vector or an image of NaN, or y = None for the whole batch.
+A network is called as ``net(x, t, y=None)``, with floats x (B, …), timesteps t (B,) from 1 to T,
+and a condition y: labels (B,), vectors (B, d), or a second image (B, C, …). "No condition" is the
+label ``num_classes``, a vector or an image of NaN, or y = None for the whole batch.
 
 U-Net of DDPM: Ho et al. 2020, arXiv 2006.11239, appendix B.
 """
@@ -23,10 +23,15 @@ Ints = tuple[int, ...]
 
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
-    """(B,) times to (B, dim): sines and cosines with periods from 2 pi to 2 pi 10^4.
+    """Embed times t (B,) as vectors (B, dim): sines and cosines with periods from 2 pi to 2 pi 10^4
+    (Vaswani et al. 2017, arXiv 1706.03762, section 3.5, as used in DDPM).
 
-    Pass t = 1 … T as it is. With t / T, all embeddings would be nearly equal. Vaswani et al. 2017,
-    section 3.5, as in DDPM. Built in chapter 4.
+    Pass t = 1 … T unscaled. With t / T, all embeddings would be nearly equal.
+
+    Raises:
+        ValueError: t isn't (B,), or dim isn't an even number from 4 on.
+
+    Built in chapter 4.
     """
     if not isinstance(t, Tensor) or t.ndim != 1 or dim < 4 or dim % 2:
         raise ValueError(f"t is {_kind(t)}, dim {dim}; expected times (B,), and an even dim from 4")
@@ -40,13 +45,14 @@ class Conditioning(nn.Module):
     """Turn the timestep t (B,), and the condition y if there is one, into one vector (B, out).
 
     Args:
-        width: number of sines and cosines of t, even.
+        width: number of sines and cosines of t, an even number from 4 on.
         out: length of the vector.
-        num_classes: for labels y (B,) in 0 … num_classes - 1; num_classes itself is "no label".
-        cond_dim: for vectors y (B, cond_dim), such as a measured value or several labels as 0 and
-            1; a vector with a NaN is "no condition".
+        num_classes: for labels y (B,) from 0 to num_classes - 1. The label num_classes means "no
+            label".
+        cond_dim: for vectors y (B, cond_dim), such as a measured value, or several yes-or-no labels
+            as 0 and 1. A vector with a NaN means "no condition".
 
-    Classifier-free guidance needs this entry for "no condition". Built in chapter 4.
+    Classifier-free guidance needs these values for "no condition". Built in chapter 4.
     """
 
     def __init__(self, width: int, out: int, num_classes: int = 0, cond_dim: int = 0):
@@ -58,7 +64,7 @@ class Conditioning(nn.Module):
         self.width, self.num_classes, self.cond_dim = width, num_classes, cond_dim
         self.time = nn.Sequential(nn.Linear(width, out), nn.SiLU(), nn.Linear(out, out))
         self.label = nn.Embedding(num_classes + 1, out) if num_classes else None
-        self.vector = nn.Linear(cond_dim + 1, out) if cond_dim else None  # and 1 for "none"
+        self.vector = nn.Linear(cond_dim + 1, out) if cond_dim else None  # 1: "none"
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> Tensor:
         c = self.time(time_embedding(t, self.width))
@@ -106,12 +112,13 @@ class MLP(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in DDPM, fewer where a group would have fewer than 4 channels."""
+    """Group normalisation with 32 groups as in DDPM, or fewer if a group would have fewer than 4
+    channels."""
     return nn.GroupNorm(math.gcd(min(32, max(1, channels // 4)), channels), channels)
 
 
 def zero(layer: nn.Module) -> nn.Module:
-    """The layer with weights and bias 0, so that its block starts as the identity."""
+    """Set the weights and the bias of a layer to 0, so that its block starts as the identity."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -121,8 +128,9 @@ CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class ResBlock(nn.Module):
-    """x (B, in, H, W) and c (B, dim) to (B, out, H, W): x plus two convolutions of it, with the
-    condition added between them (He et al. 2016, arXiv 1512.03385). Built in chapter 4."""
+    """A residual block: x (B, c_in, H, W) and the condition c (B, c_dim) to (B, c_out, H, W). It
+    adds the output of two convolutions to x, and c is added between the two (He et al. 2016, arXiv
+    1512.03385). Built in chapter 4."""
 
     def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float = 0.0, conv=nn.Conv2d):
         super().__init__()
@@ -141,8 +149,9 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every position attends to every other: (B, C, H, W) to the same shape. One head, as in DDPM
-    (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1). Built in chapter 4."""
+    """Self-attention, in which every position attends to all positions: (B, C, H, W) to the same
+    shape. It has one head, as in DDPM (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
+    Built in chapter 4."""
 
     def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
@@ -157,7 +166,7 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Half the height and width: (B, C, H, W) to (B, C, H/2, W/2). Built in chapter 4."""
+    """Halve the height and width: (B, C, H, W) to (B, C, H/2, W/2). Built in chapter 4."""
 
     def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
@@ -168,7 +177,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the height and width: (B, C, H, W) to (B, C, 2H, 2W). Built in chapter 4."""
+    """Double the height and width: (B, C, H, W) to (B, C, 2H, 2W). Built in chapter 4."""
 
     def __init__(self, channels: int, conv=nn.Conv2d):
         super().__init__()
@@ -179,7 +188,7 @@ class Upsample(nn.Module):
 
 
 class Block(nn.Module):
-    """A ResBlock, followed by attention at the levels that have it."""
+    """A ResBlock, followed by attention if ``attention`` is True."""
 
     def __init__(self, c_in: int, c_out: int, c_dim: int, dropout: float, conv, attention: bool):
         super().__init__()
@@ -193,7 +202,7 @@ class Block(nn.Module):
 def down_path(
     block: Callable, conv, width: int, mults: Ints, blocks: int, attention: Ints
 ) -> tuple[nn.ModuleList, list[int]]:
-    """The layers on the way down, and the channels of the skip that each of them leaves."""
+    """The layers on the way down, and the channels of each skip."""
     layers, skips = nn.ModuleList(), [width]
     for level, mult in enumerate(mults):
         if level > 0:
@@ -206,14 +215,14 @@ def down_path(
 
 
 def mid_path(block: Callable[..., nn.Module], c: int) -> nn.ModuleList:
-    """The layers at the coarsest size; the first of them always has attention."""
+    """The two layers at the coarsest size. The first one always has attention."""
     return nn.ModuleList([block(c, c, attention=a) for a in (True, False)])
 
 
 def up_path(
     block: Callable, conv, width: int, mults: Ints, blocks: int, attention: Ints, skips: list[int]
 ) -> nn.ModuleList:
-    """The layers on the way up; each block takes the last skip that's left."""
+    """The layers on the way up. Each block takes the last remaining skip as a second input."""
     layers, c = nn.ModuleList(), skips[-1]
     for level, mult in reversed(list(enumerate(mults))):
         for _ in range(blocks + 1):
@@ -230,29 +239,37 @@ def out_layers(c: int, channels: int, conv=nn.Conv2d) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Images (B, channels, H, W) to the same shape: down, through the middle, up, with skips.
+    """A U-Net: images (B, channels, H, W) to the same shape, down, through the middle and up, with
+    skip connections.
 
     Args:
         channels: 1 for grey images, 3 for colour.
         width: channels of the first level, an even number.
-        mults: channels of each level, as multiples of ``width`` (they do not compound). Each level
-            but the first halves H and W, which must be multiples of 2 ** (len(mults) - 1).
+        mults: channels of each level, as multiples of ``width`` (they don't compound). Each level
+            after the first halves H and W, so these must be multiples of 2 ** (len(mults) - 1).
         blocks: residual blocks in each level on the way down; there's one more on the way up.
-        attention: levels with self-attention, 0 the finest; the middle always has it.
-        num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
+        attention: levels with self-attention. Level 0 is the finest, and the middle always has it.
+        num_classes: for labels 0 … num_classes - 1. The label num_classes, or y = None, means "no
+            label".
         dropout: probability of dropout inside each residual block.
         cond_dim: for conditions that are vectors (B, cond_dim); see ``Conditioning``.
-        cond_channels: for a condition that is a second image (B, cond_channels, H, W). It's
-            concatenated to x; an image of NaN is "no condition".
+        cond_channels: for a second image (B, cond_channels, H, W) as the condition. It's
+            concatenated to x. An image of NaN means "no condition".
         out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
         dims: 2 for images, 1 for signals (B, C, L), 3 for volumes (B, C, D, H, W).
 
-    ``UNet(3, 128, (1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1)`` is the network of DDPM for
-    CIFAR-10, 35,746,307 parameters. Built in chapter 4.
+    ``UNet(3, 128, (1, 2, 2, 2), blocks=2, attention=(1,), dropout=0.1)`` is DDPM's network for
+    CIFAR-10, with 35,746,307 parameters.
+
+    Raises:
+        TypeError, ValueError: a size is out of range, or several kinds of condition are set.
+
+    Built in chapter 4.
     """
 
     image_size: tuple[int, ...] | None = None
-    """The size that trained weights expect, if any; other sizes are refused."""
+    """The image size (H, W) that trained weights expect, or None for any size. Other sizes are
+    refused."""
 
     def __init__(
         self,
@@ -297,7 +314,8 @@ class UNet(nn.Module):
         return self.conv_out(h)
 
     def second_image(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """The condition (B, cond_channels, …), with zeros where there is none."""
+        """The condition (B, cond_channels, …), with NaN replaced by 0. It's all zeros if y is
+        None."""
         expected = x.new_zeros(len(x), self.cond_channels, *x.shape[2:])
         if y is None:
             return expected
@@ -307,7 +325,8 @@ class UNet(nn.Module):
 
 
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
-    """x fits the first layer, its sides can be halved, and t has one timestep for each row."""
+    """Check that x fits the first layer, that its sides can be halved often enough, and that t has
+    one timestep for each row."""
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -337,7 +356,7 @@ def _check_time(t: Tensor, rows: int) -> None:
 
 
 def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
-    if torch.compiler.is_exporting():  # labels have no values yet
+    if torch.compiler.is_exporting():  # a traced tensor has no values
         return
     if not num_classes and not cond_dim:
         raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
@@ -363,6 +382,6 @@ def _check_unet(mults: Ints, blocks: int, attention: Ints, kinds: Ints, dims: in
 
 
 def _kind(a: object) -> str:
-    """How an error names a value, in a few words."""
+    """A short description of a value, for error messages."""
     tensor = isinstance(a, Tensor)
     return f"{a.dtype} of shape {tuple(a.shape)}" if tensor else " ".join(repr(a).split())[:60]

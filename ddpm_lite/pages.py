@@ -13,14 +13,14 @@ from .nets import UNet
 
 
 def rounded(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Each tensor as whole numbers of two bytes, up to 32767, and the unit that they count."""
+    """Weights as whole numbers up to 32767, of two bytes each, and the unit that multiplies the
+    numbers of each tensor."""
     units = {key: value.abs().max().item() / 32767 or 1.0 for key, value in state.items()}
     return {key: (value / units[key]).round().short() for key, value in state.items()}, units
 
 
 def as_int16(state: dict[str, Tensor]) -> dict:
-    """Weights as one text, their ``rounded`` numbers in base64, with the shape and the unit of each
-    tensor."""
+    """The ``rounded`` weights in base64, with the shape and the unit of each tensor."""
     numbers, units = rounded(state)
     row = torch.cat([value.flatten() for value in numbers.values()])
     row = bytes(row.view(torch.uint8).tolist())  # the low byte first
@@ -29,14 +29,19 @@ def as_int16(state: dict[str, Tensor]) -> dict:
 
 
 def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) -> str:
-    """A network of the digits as the text of a file for the page "Denoise in your browser".
+    """The text of a file with a network of the digits, for the page "Denoise in your browser".
 
     Args:
-        net: of images (B, 1, 8, 8), with ordinary layers, see ``finetune.plain``.
-        schedule: ``cosine_schedule(1000)``, the only one that the page has.
-        names: what the page calls the labels after 9, such as ("♥",).
+        net: a network for images (B, 1, 8, 8), with ordinary layers (see ``finetune.plain``).
+        schedule: ``cosine_schedule(1000)``, the only schedule that the page supports.
+        names: names for the labels after 9, such as ("♥",).
 
-    Each weight takes two bytes, see ``as_int16``. Used in chapter 21.
+    Each weight takes two bytes (see ``as_int16``).
+
+    Raises:
+        ValueError: the page can't use this network, schedule or number of names.
+
+    Used in chapter 21.
     """
     state = {key: value.cpu() for key, value in net.state_dict().items()}
     _check_net(net, state, names)

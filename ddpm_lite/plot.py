@@ -1,7 +1,8 @@
-"""Figures, films and widgets in one style and one colour per object: data blue, noise orange, model
-green, exact black (needs matplotlib, and widgets need ipywidgets).
+"""Figures, films and widgets in one style (needs matplotlib; widgets also need ipywidgets).
 
-Images are (B, C, H, W) in [-1, 1]; values outside are shown as black or white.
+Data are blue, noise is orange, the model is green, and exact results are black. Images are
+(B, C, H, W) in [-1, 1], and values outside are shown as black or white. The chapters use these
+functions from chapter 0 on.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def draw_images(ax: Axes, x, columns: int = 8) -> None:
 
 
 def draw_points(ax: Axes, x, color: str = DATA, limit: float = 2.5, **style: Any) -> None:
-    """Draw points (N, 2) on ``ax``, a square of [-limit, limit]."""
+    """Draw points (N, 2) on ``ax``, with both axes from -limit to limit."""
     x = x.detach().cpu().numpy()
     ax.scatter(x[:, 0], x[:, 1], **{"s": 4, "color": color, "alpha": 0.5, "linewidths": 0} | style)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
@@ -55,13 +56,13 @@ def draw_points(ax: Axes, x, color: str = DATA, limit: float = 2.5, **style: Any
 
 
 def draw_curves(ax: Axes, curves: Mapping[str, Sequence], **settings: Any) -> None:
-    """Draw curves on ``ax``, each with its name beside it instead of a legend.
+    """Draw curves on ``ax``. Each has its name next to it, so there's no legend.
 
     Args:
-        curves: (x, y, color) for each name. Two more entries are optional: where to put the name,
+        curves: (x, y, color) for each name. Two more entries are optional: the place of the name,
             (x, y) in data units (by default at the end of the curve), and the line style, such as
-            "o-" or "o". If y is one number, it's a horizontal line, and x isn't used.
-        settings: for ``ax.set``: labels, limits, scales, a title.
+            "o-" or "o". If y is a single number, the curve is a horizontal line, and x isn't used.
+        settings: arguments for ``ax.set``, such as labels, limits, scales or a title.
     """
     for name, curve in curves.items():
         _draw_curve(ax, name, *curve)
@@ -85,8 +86,8 @@ def show_curves(*panels: Mapping[str, Sequence], height: float = 3.4, **settings
 
     Args:
         panels: the curves of each panel.
-        height: in inches; the figure is 8 inches wide.
-        settings: for ``ax.set`` of all panels. A list has one value for each panel, as in
+        height: height in inches. The figure is 8 inches wide.
+        settings: arguments for ``ax.set`` of all panels. A list has one value per panel, as in
             ``title=["left", "right"]``.
     """
     _, axes = plt.subplots(1, len(panels), figsize=(8, height), squeeze=False)
@@ -101,11 +102,11 @@ def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, he
     """Show matrices (H, W) as colour maps, each under its name.
 
     Args:
-        maps: what to show, by name.
-        marks: a (row, column) for each map, drawn as a dot, if there are any.
-        across: how many maps are side by side (0: all).
-        height: of a row of maps in inches; the figure is 8 inches wide.
-        style: for ``imshow``: ``cmap``, ``vmin``, ``vmax``, ``origin``, ``extent``, ``aspect``.
+        maps: the matrices, by name.
+        marks: optionally a (row, column) for each map, drawn as a dot.
+        across: how many maps are side by side. 0 puts all of them in one row.
+        height: height of a row of maps in inches. The figure is 8 inches wide.
+        style: arguments for ``imshow``, such as ``cmap``, ``vmin``, ``vmax`` or ``aspect``.
     """
     across = across or len(maps)
     rows = -(-len(maps) // across)
@@ -120,7 +121,8 @@ def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, he
 
 
 def draw_runs(ax: Axes, x: Sequence[float], runs: Sequence, color: str = MODEL) -> None:
-    """Draw runs (len(x), seeds) on ``ax``: a line through the means, and a dash for each run."""
+    """Draw the results of runs (len(x), seeds) on ``ax``: a line through the means, and a dash for
+    each run."""
     ax.plot(x, [statistics.fmean(map(float, run)) for run in runs], "o-", color=color)
     for place, run in zip(x, runs, strict=True):
         ax.plot([place] * len(run), run, "_", color=color)
@@ -128,8 +130,8 @@ def draw_runs(ax: Axes, x: Sequence[float], runs: Sequence, color: str = MODEL) 
 
 def draw_density(ax: Axes, x, limits: tuple[float, float], color: str = MODEL, bins: int = 50,
                  exact: Sequence = ()) -> None:  # fmt: skip
-    """Draw numbers x (any shape) on ``ax`` as a histogram of area 1, and the density (grid,
-    density) that they should have in black, if it's given."""
+    """Draw the numbers in x (any shape) on ``ax`` as a histogram with area 1. ``exact`` can give
+    the density that they should have, (grid, density), which is drawn in black."""
     values = x.detach().flatten().cpu().numpy()
     ax.hist(values, bins=bins, range=limits, density=True, color=color, alpha=0.6)
     ax.plot(*exact, color=EXACT)
@@ -139,8 +141,9 @@ def show_densities(
     xs: Mapping[str, Any], limits: tuple[float, float], color: str | Sequence[str] = MODEL,
     bins: int = 50, exact: Sequence = (), height: float = 2.9, **settings: Any,
 ) -> None:  # fmt: skip
-    """Show histograms side by side, each under its name, as ``draw_density`` draws them, in one
-    colour or one for each. ``settings`` is for ``ax.set`` of all."""
+    """Show histograms side by side, each under its name. The arguments are those of
+    ``draw_density``. ``color`` can be one colour or a list, and ``settings`` goes to ``ax.set`` of
+    each panel."""
     colors = [color] * len(xs) if isinstance(color, str) else color
     _, axes = plt.subplots(1, len(xs), figsize=(8, height), squeeze=False, sharey=True)
     for ax, (name, x), c in zip(axes[0], xs.items(), colors, strict=True):
@@ -150,7 +153,8 @@ def show_densities(
 
 
 def set_ticks(ax: Axes, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
-    """Label these numbers on the axes of ``ax`` as they are, also where a scale is logarithmic."""
+    """Put ticks at these numbers on the axes of ``ax``, labelled as plain numbers even on a
+    logarithmic scale."""
     ax.minorticks_off()
     for values, place in ((x, ax.set_xticks), (y, ax.set_yticks)):
         if len(values):
@@ -158,7 +162,7 @@ def set_ticks(ax: Axes, x: Sequence[float] = (), y: Sequence[float] = ()) -> Non
 
 
 def show_images(x, columns: int = 8, title: str = "", size: float = 0.6) -> None:
-    """Show images (B, C, H, W) as a grid; ``size`` is the width of one image in inches."""
+    """Show images (B, C, H, W) as a grid. ``size`` is the width of one image in inches."""
     rows = -(-len(x) // columns)
     _, ax = plt.subplots(figsize=(columns * size, rows * size + 0.3 * bool(title)))
     draw_images(ax, x, columns)
@@ -169,13 +173,13 @@ def show_images(x, columns: int = 8, title: str = "", size: float = 0.6) -> None
 def show_strip(
     xs: Sequence, labels: Sequence[str], size: float = 0.9, rows: Sequence[str] = ()
 ) -> None:
-    """Show states side by side, one column for each: a row follows one image through time.
+    """Show states side by side, one column each. A row follows one image through time.
 
     Args:
-        xs: one (B, C, H, W) for each column; B rows.
-        labels: above the columns.
+        xs: a batch (B, C, H, W) for each column, which has B rows.
+        labels: labels above the columns.
         size: width of a column in inches.
-        rows: labels of the rows, if there are any.
+        rows: optional labels of the rows.
     """
     b, _, height, _ = xs[0].shape
     margin = 0.09 * max(map(len, rows), default=0)
@@ -194,11 +198,11 @@ def show_grids(
     """Show several sets of images (B, C, H, W), each as a grid under its name.
 
     Args:
-        grids: what to show, by name.
-        columns: of each grid.
+        grids: the sets of images, by name.
+        columns: columns of each grid.
         across: how many grids are side by side.
-        height: of a row of grids in inches; the figure is 8 inches wide.
-        loc: where the names are, "left" or "center".
+        height: height of a row of grids in inches. The figure is 8 inches wide.
+        loc: position of the names, "left" or "center".
     """
     rows = -(-len(grids) // across)
     figure, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
@@ -214,8 +218,8 @@ def show_points(
     xs: Sequence, labels: Sequence[str], color: str | Sequence[str] = DATA, limit: float = 2.5,
     **style: Any,
 ) -> None:  # fmt: skip
-    """Show sets of points (N, 2) side by side, in one colour or one for each. ``style`` is for
-    ``draw_points``."""
+    """Show sets of points (N, 2) side by side, each under its label. ``color`` can be one colour or
+    a list, and ``style`` goes to ``draw_points``."""
     colors = [color] * len(xs) if isinstance(color, str) else color
     _, axes = plt.subplots(1, len(xs), figsize=(8, 8 / max(4, len(xs)) + 0.3), squeeze=False)
     for ax, x, label, c in zip(axes[0], xs, labels, colors, strict=True):
@@ -225,7 +229,7 @@ def show_points(
 
 
 def mean_sd(values: Sequence, digits: int = 2) -> str:
-    """The mean of some runs, ± their standard deviation, as text."""
+    """Mean ± standard deviation of some runs, as text."""
     values = [float(value) for value in values]
     return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
@@ -234,10 +238,10 @@ def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digit
     """Print a table with a line for each name.
 
     Args:
-        rows: the cells by name: text, numbers, or several runs each, printed as mean ± standard
-            deviation.
-        columns: the column headings, if there are any.
-        digits: how many after the decimal point.
+        rows: the cells of each line, by name. A cell is text, a number, or several runs, which are
+            printed as mean ± standard deviation.
+        columns: optional column headings.
+        digits: digits after the decimal point.
     """
 
     def text(cell: Any) -> str:
@@ -258,17 +262,19 @@ def animate(
     draw: Callable[[Axes, Any], None], frames: Sequence, labels: Sequence[str], columns: int = 4,
     size: float = 2.0,
 ):  # fmt: skip
-    """A film: frames of equal size in a grid, read left to right; the book plays it.
+    """Make a film: one image with frames of equal size in a grid, in reading order. The book plays
+    it.
 
     Args:
         draw: ``draw(ax, frame)``, such as ``draw_images`` or ``draw_points``.
-        frames: what to draw, in order; fill the grid.
-        labels: one for each frame, written into it.
-        columns: of the grid.
+        frames: what to draw, in order. Their number should fill the grid.
+        labels: a label for each frame, drawn above it.
+        columns: columns of the grid.
         size: width and height of a frame in inches.
 
     Returns:
-        An image that Jupyter shows. A cell tagged ``film`` and ``film-RxC`` becomes a player.
+        An image that Jupyter shows. In the book, a cell with the tags ``film`` and ``film-RxC``
+        (rows by columns) becomes a player.
     """
     _check_frames(len(frames), len(labels))
     rows = -(-len(frames) // columns)
@@ -284,15 +290,15 @@ def animate(
 
 
 def listen(x, labels: Sequence[str], rate: int = 8000):
-    """Players of sounds (B, L) in [-1, 1], each with its label. Tag the cell ``sound``.
+    """Show a player for each sound, with its label. Give the cell the tag ``sound``.
 
     Args:
-        x: waveforms. Their loudness isn't changed, and values outside [-1, 1] are cut off.
-        labels: what each one is, which is also read aloud by a screen reader.
-        rate: samples in a second.
+        x: waveforms (B, L). Their loudness isn't changed, and values outside [-1, 1] are clipped.
+        labels: a label for each sound, which screen readers also read aloud.
+        rate: samples per second.
 
     Returns:
-        HTML that Jupyter, Colab and the book show.
+        HTML that works in Jupyter, Colab and the book.
     """
     from IPython.display import HTML
 
@@ -301,7 +307,7 @@ def listen(x, labels: Sequence[str], rate: int = 8000):
 
 
 def _player(x, label: str, rate: int) -> str:
-    """A waveform as a WAV file of 16 bits inside a page."""
+    """The HTML of one player. The sound is a 16-bit WAV file inside the page."""
     samples = (x.detach().cpu().float().clamp(-1, 1) * 32767).round().short().tolist()
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -321,14 +327,13 @@ def _picture(figure):
     return Image(buffer.getvalue())
 
 
-# Widgets, which move in Jupyter
+# Widgets, which are interactive in Jupyter
 
 
 def explore(draw: Callable[[Axes, Any], None], states: Sequence[tuple[Any, Any]], name: str = "t"):
-    """A slider over states (label, value), each drawn by ``draw(ax, value)``.
+    """A slider over states (label, value), which ``draw(ax, value)`` draws.
 
-    Used for the forward process (chapter 1), trajectories (chapters 2 and 6), and whatever has
-    been computed as a list.
+    Used for the forward process (chapter 1) and trajectories (chapters 2 and 6).
     """
     import ipywidgets
 
@@ -349,7 +354,7 @@ def explore(draw: Callable[[Axes, Any], None], states: Sequence[tuple[Any, Any]]
 
 
 def explore_schedules(schedules: Mapping[str, Any]):
-    """Choose schedules by name and what to see of them: beta, alpha_bar or the SNR (chapter 1)."""
+    """Plot beta, alpha_bar or the SNR of schedules that the reader selects by name (chapter 1)."""
 
     import ipywidgets
 

@@ -1,6 +1,6 @@
-"""Trained networks: the weights that come with the package, and those of your own runs.
+"""Load trained networks: the weights that come with the package, and those of your own runs.
 
-How the shipped weights were made, and how good they are, is on the page "Results" of the book.
+The page "Results" of the book describes how the shipped weights were made, and how good they are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FOLDER = Path(__file__).with_name("weights")
 NAMES = ("digits", "mnist")
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 LORA = ("conv1", "conv2")  # the layers that chapter 21 adapts
-STUDENTS = {  # the file, and the teacher, which has the same sizes
+STUDENTS = {  # the file, and the teacher, whose sizes the student has
     "progressive": ("students.pt", "digits"),
     "consistency": ("students.pt", "digits"),
     "mnist": ("mnist_student.pt", "mnist"),
@@ -49,26 +49,33 @@ SOUNDS = {
 def load_pretrained(
     name: str = "digits", frozen: bool = True
 ) -> tuple[UNet, Schedule, dict[str, Any]]:
-    """A trained network with the averaged weights, its schedule, and the recipe that made it.
+    """A trained network with the averaged weights, its schedule, and the recipe of its training.
 
     Args:
         name: "digits", for images (N, 1, 8, 8), or "mnist", for images (N, 1, 28, 28). Both take
             the labels 0 to 9, or y = None for no label.
-        frozen: without gradients and in evaluation mode; False to train the network further.
+        frozen: True turns off gradients and sets evaluation mode. Use False to train the network
+            further.
 
-    ``recipe["target"]`` says what the network predicts. Both predict "v", so that
-    ``from_v(net, schedule)`` is the model. Used from chapter 7 on.
+    Both networks predict v, so ``recipe["target"]`` is "v", and ``from_v(net, schedule)`` is the
+    model.
+
+    Raises:
+        ValueError: there are no weights of this name.
+
+    Used from chapter 7 on.
     """
     return _assembled(read_run(_name(name, NAMES)), frozen)
 
 
 def load_run(folder: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, dict[str, Any]]:
-    """The same for one of your own runs: ``load_run("runs/digits")``, which
-    ``python -m ddpm_lite train`` wrote. The weights are the averaged ones.
+    """The network, schedule and recipe of one of your own runs, such as
+    ``load_run("runs/digits")``, which ``python -m ddpm_lite train`` wrote. The weights are the
+    averaged ones. ``frozen`` is as in ``load_pretrained``.
 
     Raises:
-        FileNotFoundError: there is no run.
-        CheckpointError: the checkpoint is damaged, or written by a newer version.
+        FileNotFoundError: the folder has no run.
+        CheckpointError: the checkpoint is damaged, or a newer version wrote it.
 
     Used from chapter 5 on.
     """
@@ -76,7 +83,7 @@ def load_run(folder: str | Path, frozen: bool = True) -> tuple[UNet, Schedule, d
 
 
 def read_run(place: str | Path, device: str = "cpu") -> dict[str, Any]:
-    """The checkpoint of a run folder, or of the weights of that name, checked.
+    """Read and check the checkpoint of a run folder, or of the shipped weights with that name.
 
     Raises:
         FileNotFoundError, CheckpointError: as for ``load_run``.
@@ -96,7 +103,7 @@ def read_run(place: str | Path, device: str = "cpu") -> dict[str, Any]:
 
 
 def _check_run(path: Path, state: dict[str, Any]) -> None:
-    """Its version, its step and its weights."""
+    """Check the version, the step and the weights of a run."""
     from . import __version__
 
     theirs, step, steps = state["about"]["version"], state["step"], state["recipe"]["steps"]
@@ -118,51 +125,54 @@ def build(recipe: dict[str, Any]) -> tuple[UNet, Schedule]:
 
 
 def load_classifier(name: str = "digits") -> Classifier:
-    """The classifier whose features the Fréchet distances of the book use, "digits" or "mnist". It
-    was fitted by ``fit_classifier(*load_images(name))``. It comes with the package because a second
-    fit, with another seed or on another machine, has other features, and scores compare only within
-    one set of features. Used from chapter 7 on."""
+    """The classifier whose features the Fréchet distances of the book use, "digits" or "mnist".
+
+    ``fit_classifier(*load_images(name))`` made it. Another fit, with another seed or on another
+    machine, would have different features, and you can compare scores only if they use the same
+    features. That's why the classifier comes with the package. Used from chapter 7 on."""
     return _network(Classifier, f"{_name(name, NAMES)}_classifier.pt")
 
 
 def load_flow(name: str = "flow") -> UNet:
-    """A network that predicts the velocity of flow matching for the digits, ``net(x, 1000 u, y)``:
-    "flow", or "reflow", which has learned from the pairs of the first. Used in chapter 13."""
+    """A network ``net(x, 1000 u, y)`` that predicts the velocity of flow matching for the digits
+    (N, 1, 8, 8). "reflow" was trained on pairs of noise and image from "flow". Used in
+    chapter 13."""
     return _network(UNet, "flow.pt", _name(name, ("flow", "reflow")))
 
 
 def load_latent() -> tuple[VAE, UNet, Schedule]:
-    """Latent diffusion on MNIST: the VAE, with its scale, between images (N, 1, 28, 28) and latents
-    (N, 4, 7, 7); a network that predicts v of the scaled latents, with labels 0 to 9 or none; and
-    the schedule. Used in chapter 15."""
+    """Latent diffusion on MNIST: the VAE, the network and the schedule. The VAE, which includes its
+    scale, maps between images (N, 1, 28, 28) and latents (N, 4, 7, 7). The network predicts v of
+    the scaled latents, with labels 0 to 9 or without. Used in chapter 15."""
     state = _shipped("latent.pt", "vae_sizes", "vae", "sizes", "net", "T")
     vae = _loaded(conv_vae(**state["vae_sizes"]), state["vae"])
     return vae, _loaded(UNet(**state["sizes"]), state["net"]), SCHEDULES["cosine"](state["T"])
 
 
 def load_gan() -> nn.Module:
-    """The generator of a GAN from the benchmark of chapter 15, which turns noise (N, 32) into
-    digits (N, 1, 8, 8). Used in chapter 15."""
+    """The generator of a GAN, which turns noise (N, 32) into digits (N, 1, 8, 8). It comes from the
+    benchmark of chapter 15. Used in chapter 15."""
     return _network(small_generator, "gan.pt")
 
 
 def load_dit() -> DiT:
-    """A transformer that predicts v for the digits, ``net(x, t, y)``, on the schedule
-    ``cosine_schedule(1000)``; label 10 or y = None is "no label". Used in chapter 16."""
+    """A transformer ``net(x, t, y)`` that predicts v for the digits (N, 1, 8, 8), with
+    ``cosine_schedule(1000)``. Label 10 or y = None means "no label". Used in chapter 16."""
     return _network(DiT, "dit.pt")
 
 
 def load_control() -> Control:
-    """The digits' network with a branch that draws along given edges, ``net(x, t, y, hint)``. It
-    predicts v, as ``load_pretrained("digits")`` does. Used in chapter 21."""
+    """The digits' network with a control branch, ``net(x, t, y, hint)``, for drawing along the
+    edges in ``hint`` (N, 1, 8, 8), from 0 to 1. It predicts v, like ``load_pretrained("digits")``.
+    Used in chapter 21."""
     net = Control(load_pretrained("digits")[0])
     net.load_state_dict(_shipped("finetune.pt", "control")["control"], strict=False)
     return net.eval().requires_grad_(False)
 
 
 def load_hearts() -> UNet:
-    """The digits' network with the LoRA and the new label 10 that chapter 21 trains, merged. It
-    predicts v, and "no label" is 11. Used in chapter 21."""
+    """The digits' network after chapter 21 has taught it to draw a heart, label 10, with the LoRA
+    merged into its weights. It predicts v, and "no label" is 11. Used in chapter 21."""
     net = load_pretrained("digits")[0]
     add_lora(net, LORA)
     add_label(net)
@@ -171,14 +181,14 @@ def load_hearts() -> UNet:
 
 
 def load_heart_classifier() -> Classifier:
-    """A classifier that knows the ten digits and, as class 10, the heart of chapter 21. It hasn't
-    seen the ten drawings of that chapter. Used in chapter 21."""
+    """A classifier of the ten digits and, as class 10, the heart of chapter 21. The ten drawings of
+    that chapter weren't in its training data. Used in chapter 21."""
     return _network(Classifier, "finetune.pt", "judge")
 
 
 def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
-    """The network that draws captions, its schedule, and the tokenizer of its captions. It predicts
-    "v": ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
+    """The network that draws scenes (N, 3, 16, 16) from captions, its schedule, and its tokenizer.
+    It predicts v: ``guided(from_v(net, schedule), tokenizer(captions), w=1)`` is the model.
 
     "bag" is the same network with its position vectors set to zero. Used in chapter 17."""
     _name(name, ("text", "bag"))
@@ -190,32 +200,34 @@ def load_text(name: str = "text") -> tuple[TextUNet, Schedule, Tokenizer]:
 
 
 def load_reader() -> Reader:
-    """The network that reads which digits and colours a scene shows. Used in chapter 17."""
+    """The network that reads which digits and colours a scene (N, 3, 16, 16) shows. Used in
+    chapter 17."""
     return _loaded(Reader(), _shipped("text.pt", "reader")["reader"])
 
 
 def load_student(name: str = "progressive") -> UNet:
-    """A network distilled from `load_pretrained`, for ``distill.consistency``, which turns it into
-    f(x, t): "progressive" for digits in one call, "consistency" for digits in one call or more, or
-    "mnist" for MNIST with guidance 0.5 in two calls. Used in chapter 19."""
+    """A student distilled from a network of ``load_pretrained``. ``distill.consistency`` turns it
+    into f(x, t). "progressive" draws digits in one call, "consistency" in one call or more, and
+    "mnist" draws MNIST with guidance 0.5 in two calls. Used in chapter 19."""
     file, teacher = STUDENTS[_name(name, STUDENTS)]
     net, _ = build(read_run(teacher)["recipe"])
     return _loaded(net, _shipped(file, name)[name])
 
 
 def load_tokens(name: str = "digits") -> TokenNet:
-    """A network for tokens. "digits" fills in the grey levels 0 to 16 of the digits (B, 64), with
-    labels y, see ``to_levels``. "text" fills in the characters of ``load_prose`` (B, up to 64),
-    and "causal" is its twin that was trained from left to right. Used in chapter 20."""
+    """A network for tokens. "digits" fills in the grey levels 0 to 16 of digits (B, 64), given
+    labels y (see ``to_levels``). "text" fills in characters like those of ``load_prose``, up to 64
+    in a row. "causal" has the same sizes as "text", but was trained from left to right. Used in
+    chapter 20."""
     _name(name, ("digits", "text", "causal"))
     state = _shipped("tokens.pt", "sizes", name)
     return _loaded(TokenNet(**state["sizes"][name]), state[name])
 
 
 def load_prose(train: bool = True) -> Tensor:
-    """Sentences of this book as tokens (pieces, 1000), see ``tokens.ALPHABET``. Every tenth piece
-    is held out, and ``train=False`` gives these. ``scripts/make_prose.py`` made the text, a
-    snapshot. Used in chapter 20."""
+    """Sentences from this book as tokens (pieces, 1000); see ``tokens.ALPHABET``. Every tenth piece
+    is held out, and ``train=False`` returns the held-out ones. The text is a snapshot that
+    ``scripts/make_prose.py`` made. Used in chapter 20."""
     if type(train) is not bool:
         raise ValueError(f"train is {train!r}; expected True or False")
     x = encode((FOLDER / "prose.txt").read_text(encoding="ascii").strip())
@@ -225,23 +237,24 @@ def load_prose(train: bool = True) -> Tensor:
 
 
 def load_sound(name: str) -> UNet:
-    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``: "drums" predicts x0
-    for the blocks (N, 8, 400) of waveforms, labels 0 to 2, and "spoken" predicts v for log-mel
-    images (N, 1, 32, 32), labels 0 to 9. Used in chapter 18."""
+    """A network for sounds, ``net(x, t, y)``, with ``cosine_schedule(1000)``. "drums" predicts x0
+    for blocks of waveforms (N, 8, 400), with labels 0 to 2. "spoken" predicts v for log-mel images
+    (N, 1, 32, 32), with labels 0 to 9. Used in chapter 18."""
     _name(name, SOUNDS)
     return _loaded(UNet(**SOUNDS[name]), _shipped("sounds.pt", name)[name])
 
 
 def load_sound_classifier(name: str) -> Classifier:
-    """The classifier of log-mel images of "drums" or "spoken" digits. Used in chapter 18."""
+    """The classifier of log-mel images (N, 1, 32, n) of "drums" or "spoken" digits. Used in
+    chapter 18."""
     _name(name, SOUNDS)
     weights = _shipped("sounds.pt", f"{name}_judge")[f"{name}_judge"]
     return _loaded(Classifier(1, SOUNDS[name]["num_classes"], dim=32), weights)
 
 
 def load_recordings() -> tuple[Tensor, Tensor]:
-    """Two recordings of each spoken digit (20, 5120), from the test part of the Free Spoken Digit
-    Dataset (CC BY-SA 4.0), and their labels. Used in chapter 18."""
+    """Two recordings of each spoken digit (20, 5120) and their labels (20,), from the held-out part
+    of the Free Spoken Digit Dataset (CC BY-SA 4.0). Used in chapter 18."""
     state = _shipped("sounds.pt", "recordings", "labels")
     return from_mu_law(state["recordings"]), state["labels"]
 
@@ -258,7 +271,7 @@ def _name(name: str, names: Collection[str]) -> str:
 
 
 def _shipped(file: str, *parts: str, device: str = "cpu") -> dict[str, Any]:
-    """The weights of a file that comes with the package, which has these parts."""
+    """Load a file of the package's weights, which must have these parts."""
     if not (FOLDER / file).is_file():
         raise FileNotFoundError(f"{FOLDER / file} is missing: install ddpm_lite again")
     state = load_checkpoint(FOLDER / file, device)
@@ -268,7 +281,7 @@ def _shipped(file: str, *parts: str, device: str = "cpu") -> dict[str, Any]:
 
 
 def _network(kind: Callable[..., nn.Module], file: str, part: str = "net") -> Any:
-    """The network of that kind, with the sizes and weights of a file that is shipped."""
+    """Load a network of this kind, with the sizes and weights of a file of the package."""
     state = _shipped(file, "sizes", part)
     return _loaded(kind(**state["sizes"]), state[part])
 
@@ -279,5 +292,6 @@ def _loaded(net: nn.Module, weights: dict[str, Any], frozen: bool = True) -> Any
 
 
 def _version(text: str) -> list[int]:
-    """Major and minor: a third number changes no file."""
+    """The first two numbers of a version. Releases that differ only in the third one write the same
+    files."""
     return [int(part) for part in re.findall(r"\d+", str(text))[:2]]

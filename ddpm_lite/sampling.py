@@ -1,12 +1,12 @@
-"""Wrap a network into a model, guide it, and sample in fewer calls (needs torch, diffusion.py).
+"""Turn a network into a model, guide it, and sample in fewer calls (needs torch, diffusion.py).
 
 Each wrapper takes one ``net`` and returns another with the same arguments, so they nest:
 ``guided(from_v(net, schedule), y, w=1)``. The samplers are steps like ``ddim_step``:
 ``sample(model, schedule, xT, 10, dpmpp_2m())``.
 
-Without fresh noise, sampling solves a differential equation. In terms of the angle phi, with
-``cos(phi) = sqrt(alpha_bar)``, it is dx/dphi = v. ``ddim_step`` is its first-order step, and the
-steps here are of second order.
+Without fresh noise, sampling solves a differential equation: dx/dphi = v, where phi is the angle
+with ``cos(phi) = sqrt(alpha_bar)``. ``ddim_step`` is a first-order step along it, and the steps
+here are of second order.
 """
 
 from __future__ import annotations
@@ -53,10 +53,13 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
 
     Args:
         net: ``net(x, t, y)``, trained with some conditions dropped (``drop_labels``).
-        y: (B, …) the conditions to sample for, such as labels (B,).
-        w: guidance scale as in the paper: 0 is the plain conditional model. Libraries in which 1
-            means "off" use w + 1.
-        null: (B, …) the value for "no condition"; None for the networks of this package.
+        y: (B, …) the conditions to sample with, such as labels (B,).
+        w: guidance scale as in the paper. 0 is the plain conditional model. In libraries where 1
+            means "off", the scale is w + 1.
+        null: (B, …) the value for "no condition". The networks of this package take None.
+
+    Raises:
+        ValueError: w isn't a number, or a tensor with as many axes as x (on the first call).
 
     Built in chapter 8.
     """
@@ -71,14 +74,16 @@ def guided(net: Model, y: Tensor, w: float, null: Tensor | None = None) -> Model
 def classifier_guided(
     model: Model, schedule: Schedule, log_p: Callable[[Tensor, Tensor], Tensor], scale: float
 ) -> Model:
-    """Guidance by the gradient of any log-probability: eps minus scale sqrt(1 - alpha_bar)
-    grad log p(y | x_t) (Dhariwal and Nichol 2021, arXiv 2105.05233, Algorithm 2).
+    """Guidance by the gradient of any log-probability. The model becomes eps - scale sqrt(1 -
+    alpha_bar) grad log p(y | x_t) (Dhariwal and Nichol 2021, arXiv 2105.05233, Algorithm 2).
 
     Args:
         model: any ``eps(x, t)``, such as one without labels.
         schedule: the noise levels.
-        log_p: ``log_p(x, t)``, (B,): for each noisy x (B, …), the log-probability of what you want.
-        scale: 1 is Bayes' rule, and larger values are sharper. It corresponds to our w + 1.
+        log_p: ``log_p(x, t)`` gives (B,), the log-probability of what you want for each noisy x
+            (B, …).
+        scale: 1 is Bayes' rule. Larger values follow the classifier more closely. It corresponds to
+            w + 1 in ``guided``.
 
     Built in chapter 8.
     """
@@ -93,7 +98,7 @@ def classifier_guided(
 
 
 def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
-    """Conditions (B, …), each row replaced by ``null`` with probability p. ``null`` is
+    """Replace each row of the conditions y (B, …) by ``null`` with probability p. ``null`` is
     ``num_classes`` for labels, and NaN for vectors and images. Built in chapter 8."""
     _check_drop(y, p, null)
     drop = torch.rand(len(y), device=y.device) < p
@@ -101,10 +106,10 @@ def drop_labels(y: Tensor, p: float, null: float) -> Tensor:
 
 
 def heun(model: Model) -> Step:
-    """A step of Heun's method for dx/dphi = v with two calls of ``model``: it looks ahead, and then
-    follows the mean of both velocities (Heun 1900; for diffusion Karras et al. 2022,
-    arXiv 2206.00364, Algorithm 1, in another variable). The step to s = 0 is ``ddim_step``.
-    Built in chapter 7."""
+    """Heun's method for dx/dphi = v: each step calls ``model`` a second time, at the end of an
+    Euler step, and then follows the mean of the two velocities (Heun 1900; for diffusion Karras et
+    al. 2022, arXiv 2206.00364, Algorithm 1, in another variable). The step to s = 0 is
+    ``ddim_step``. Built in chapter 7."""
 
     def step(schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         if s == 0:  # no model call there: x0 has no noise to predict
@@ -119,11 +124,11 @@ def heun(model: Model) -> Step:
 
 
 def dpmpp_2m() -> Step:
-    """DPM-Solver++(2M), one call of the model: the step of ``ddim_step`` with a prediction of x0
-    that also uses the step before (Lu et al. 2022, arXiv 2211.01095, Algorithm 2).
+    """DPM-Solver++(2M), with one model call per step: ``ddim_step`` with a prediction of x0 that
+    also uses the previous step (Lu et al. 2022, arXiv 2211.01095, Algorithm 2).
 
-    The step remembers what it needs from the previous one. If it doesn't continue where that one
-    ended, it starts again with ``ddim_step``. Built in chapter 7.
+    The returned step remembers the last prediction. If a step doesn't begin where the last one
+    ended, it starts over with a plain ``ddim_step``. Built in chapter 7.
     """
     last = None  # (t, s, x0) of the step before
 
@@ -146,11 +151,15 @@ def ddim_invert(
     """The noise xT from which ``ddim_step`` over the same ``steps`` leads to x0 (B, …).
 
     Args:
-        model: any ``eps(x, t)``, not clipped: what clipping removes can't be recovered.
+        model: any ``eps(x, t)``, not clipped. What clipping removes can't be recovered.
         schedule: the noise levels.
-        steps: falling timesteps such as ``spaced(T, 50, 2)``; they are visited upwards.
-        rounds: 1 calls the model at the state below (DDIM, arXiv 2010.02502, section 4.3); more
-            call it again at the state found, which for short steps converges to the exact inverse.
+        steps: falling timesteps such as ``spaced(T, 50, 2)``, visited from the last to the first.
+        rounds: model calls per step. 1 predicts the noise from the state before the step (DDIM,
+            arXiv 2010.02502, section 4.3). More rounds predict it again from the state just found.
+            If the steps are short, this converges to the exact inverse.
+
+    Raises:
+        ValueError: the steps don't fall.
 
     Built in chapter 14.
     """
@@ -166,9 +175,9 @@ def ddim_invert(
 
 
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
-    """From a (w = 0) to b (w = 1) along the arc, rows (B, …): a mixture of two noises keeps its
-    length, which a straight line would shorten (Shoemake 1985). Equal rows stay as they are.
-    Built in chapter 14."""
+    """Interpolate between the rows of a (at w = 0) and b (at w = 1), both (B, …), along an arc. A
+    mixture of two noises keeps its length this way, while a straight line would shorten it
+    (Shoemake 1985). Equal rows stay as they are. Built in chapter 14."""
     cosine = F.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1)
     angle = cosine.acos().reshape(-1, *[1] * (a.ndim - 1))
     mix = ((1 - w) * angle).sin() * a + (w * angle).sin() * b
@@ -199,8 +208,8 @@ def _up(schedule: Schedule, xs: Tensor, s: int, xt: Tensor, t: int, eps: Tensor)
 
 def _check_drop(y: Tensor, p: float, null: float) -> None:
     whole = y.is_floating_point() or isinstance(null, (int, Tensor))
-    check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, then the value "
-           "for no condition, of the kind of y")  # fmt: skip
+    check(0 <= p <= 1 and whole, f"p is {p}, null {null}; expected a probability, and the value "
+           "for no condition, of the same kind as y")  # fmt: skip
 
 
 def _check_scale(w: float, x: Tensor) -> None:

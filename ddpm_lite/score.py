@@ -1,7 +1,7 @@
-"""Scores and differential equations: Langevin, SDEs, probability flow, and EDM.
+"""Scores and differential equations: Langevin dynamics, SDEs, probability flow, and EDM.
 
-A score is ``score(x, u)``, the gradient of log p_u at x (B, …), with one u or sigma for each row.
-Continuous time is u in [0, 1], data at 0 and noise at 1.
+A score is a function ``score(x, u)`` that returns the gradient of log p_u at x (B, …), with one u
+or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def as_score(model: Model, schedule: Schedule) -> Score:
 
 def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float = 1,
                   noise: Tensor | float = 0) -> Tensor:  # fmt: skip
-    """The score (B, D) of ``signal * x0 + noise * eps``, where x0 is drawn from Gaussians with
-    equal shares, means (K, D) and one standard deviation. ``signal`` and ``noise`` are numbers or
-    (B, 1). Built in chapter 12."""
+    """The exact score (B, D) of ``signal * x0 + noise * eps`` at x (B, D). x0 comes from a mixture
+    of K Gaussians with equal shares, means (K, D) and the same standard deviation. ``signal`` and
+    ``noise`` are numbers or (B, 1). Built in chapter 12."""
     variance = (signal * std) ** 2 + noise**2
     _check_mixture(x, means, variance)
     away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
@@ -37,9 +37,9 @@ def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float =
 
 
 def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
-    """Denoising score matching at the noise levels sigma (B,): the mean of
-    |sigma score(x0 + sigma eps, sigma) + eps|² (Vincent 2011; Song and Ermon 2019, arXiv
-    1907.05600, Eq. 5 and 6). Built in chapter 12."""
+    """Denoising score matching for data x0 (B, …) at noise levels sigma (B,): the mean of |sigma
+    score(x0 + sigma eps, sigma) + eps|² (Vincent 2011; Song and Ermon 2019, arXiv 1907.05600, Eq. 5
+    and 6). Built in chapter 12."""
     check_data(x0)
     _check_sigma(sigma, x0)
     eps = torch.randn_like(x0)
@@ -48,8 +48,8 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
 
 
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
-    """n steps x + step * score(x) + sqrt(2 step) z (arXiv 1907.05600, Eq. 4, with step for
-    epsilon / 2). Built in chapter 12."""
+    """Langevin dynamics: take n steps x + step * score(x) + sqrt(2 step) z from x (B, …) (Song and
+    Ermon 2019, arXiv 1907.05600, Eq. 4, where our step is epsilon / 2). Built in chapter 12."""
     expect(type(n) is int and n > 0, "n", n, "a whole number of steps")
     expect(step > 0, "step", step, "a positive size, far below the smallest variance of the data")
     for _ in range(n):
@@ -58,8 +58,9 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float,
 
 
 def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: float) -> Tensor:
-    """n Langevin steps at each of the falling noise levels, of size step * (sigma / sigmas[-1])²
-    (arXiv 1907.05600, Algorithm 1). ``x`` is noise of the first level. Built in chapter 12."""
+    """Take n Langevin steps at each of the falling noise levels, of size step * (sigma /
+    sigmas[-1])² (arXiv 1907.05600, Algorithm 1). x (B, …) is noise of the first level.
+    Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
     for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
@@ -68,8 +69,9 @@ def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: flo
 
 
 class SDE(NamedTuple):
-    """dx = f(u) x du + g(u) dw, whose solution is x_u = signal(u) x0 + noise(u) eps. The four
-    functions take tensors; ``g2`` is g² (arXiv 2011.13456, Eq. 5). Made by ``vp`` or ``ve``."""
+    """The SDE dx = f(u) x du + g(u) dw (Song et al. 2021, arXiv 2011.13456, Eq. 5). At time u, x_u
+    is signal(u) x0 + noise(u) eps. The four functions take tensors, and ``g2`` is g². ``vp`` and
+    ``ve`` make one. Used in chapter 12."""
 
     f: Callable[[Tensor], Tensor]
     g2: Callable[[Tensor], Tensor]
@@ -78,10 +80,11 @@ class SDE(NamedTuple):
 
 
 def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
-    """Variance preserving, the limit of DDPM's chain: f = -beta / 2, g² = beta, and beta grows
-    linearly (arXiv 2011.13456, Eq. 11 and 33). Built in chapter 12."""
+    """The variance-preserving SDE, the limit of DDPM's forward process for many steps: f = -beta /
+    2 and g² = beta, where beta grows linearly from beta_0 to beta_1 (arXiv 2011.13456, Eq. 11 and
+    33). Built in chapter 12."""
     expect(0 <= beta_0 <= beta_1 and beta_1 >= 1, "(beta_0, beta_1)", (beta_0, beta_1),
-           "0 <= beta_0 <= beta_1, T times as large as those of a schedule of T steps")  # fmt: skip
+           "0 <= beta_0 <= beta_1, T times the betas of a schedule with T steps")  # fmt: skip
 
     def beta(u):
         return beta_0 + u * (beta_1 - beta_0)
@@ -93,8 +96,8 @@ def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> SDE:
 
 
 def ve(low: float = 0.01, high: float = 50.0) -> SDE:
-    """Variance exploding, the limit of NCSN: x0 stays as it is and sigma grows from low to high by
-    equal factors (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
+    """The variance-exploding SDE, the limit of NCSN: x0 isn't scaled, and sigma grows exponentially
+    from low to high (arXiv 2011.13456, Eq. 9 and 30). Start sampling from ``high * randn``.
     Built in chapter 12."""
     expect(0 < low < high, "(low, high)", (low, high), "0 < low < high")
     rate = torch.tensor(high / low).log()
@@ -106,9 +109,9 @@ def ve(low: float = 0.01, high: float = 50.0) -> SDE:
 
 
 def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor, eta: float = 1.0) -> Tensor:
-    """A step of Euler's method from u to an earlier s. eta = 1 is the reverse SDE, eta = 0 the
-    probability-flow ODE, and every eta has the same p_u (arXiv 2011.13456, Eq. 6 and 13; Karras et
-    al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
+    """A step of Euler's method from u down to s <= u. eta = 1 is the reverse SDE, eta = 0 the
+    probability-flow ODE, and all values of eta lead to the same p_u (arXiv 2011.13456, Eq. 6 and
+    13; Karras et al. 2022, arXiv 2206.00364, Eq. 103). Built in chapter 12."""
     expect(isinstance(u, Tensor) and u.ndim == 0 and s <= u, "(u, s)", (u, s), "tensors, s <= u")
     pull = (1 + eta**2) / 2 * sde.g2(u) * score(x, u.expand(len(x)))
     noise = eta * (sde.g2(u) * (u - s)).sqrt() * torch.randn_like(x)
@@ -116,8 +119,8 @@ def sde_step(sde: SDE, score: Score, x: Tensor, u: Tensor, s: Tensor, eta: float
 
 
 def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
-    """A Langevin step at a fixed u, whose move along the score is snr times its noise (arXiv
-    2011.13456, Algorithms 4 and 5). Built in chapter 12."""
+    """A Langevin step at a fixed u. Its move along the score is ``snr`` times as long as its noise
+    (arXiv 2011.13456, Algorithms 4 and 5). Built in chapter 12."""
     s = score(x, u.expand(len(x)))
     step = 2 * snr**2 * x[0].numel() / s.flatten(1).norm(dim=1).mean() ** 2
     return x + step * s + (2 * step).sqrt() * torch.randn_like(x)
@@ -125,8 +128,9 @@ def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
 
 def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
-    """Samples x0 (B, …): a ``sde_step`` for each pair of the falling times, a ``correct`` step
-    after each if snr > 0, and the best prediction of x0 at the end. Built in chapter 12."""
+    """Sample x0 (B, …) from noise x. It takes an ``sde_step`` between each two of the falling
+    times, followed by a ``correct`` step if snr > 0, and ends with the best prediction of x0.
+    Built in chapter 12."""
     _check_falling(times, "times")
     expect(times[0] <= 1, "times[0]", times[0].item(), "at most 1: u is t / T")
     for u, s in pairwise(times):
@@ -137,8 +141,8 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
 
 
 def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
-    """n noise levels (n + 1,) from high to low, evenly spaced in sigma^(1 / rho), and then 0
-    (arXiv 2206.00364, Eq. 5). Built in chapter 12."""
+    """n noise levels from high to low, evenly spaced in sigma^(1 / rho), and a final 0: (n + 1,) in
+    all (Karras et al. 2022, arXiv 2206.00364, Eq. 5). Built in chapter 12."""
     expect(type(n) is int and n > 1 and 0 < low < high, "(n, low, high)", (n, low, high),
            "n > 1 and 0 < low < high")  # fmt: skip
     expect(rho > 0, "rho", rho, "a number above 0, such as 7")
@@ -147,8 +151,8 @@ def edm_sigmas(n: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0)
 
 
 def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """c_skip, c_out, c_in and c_noise (arXiv 2206.00364, Table 1), for data whose standard
-    deviation is data_std. Built in chapter 12."""
+    """c_skip, c_out, c_in and c_noise, in the shape of sigma (arXiv 2206.00364, Table 1), for data
+    with standard deviation data_std. Built in chapter 12."""
     expect(data_std > 0, "data_std", data_std, "the standard deviation of the data, x0.std()")
     expect(isinstance(sigma, Tensor), "sigma", sigma, "a tensor of noise levels")
     total = (sigma**2 + data_std**2).sqrt()
@@ -156,8 +160,8 @@ def edm_coefficients(sigma: Tensor, data_std: float) -> tuple[Tensor, Tensor, Te
 
 
 def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """D(x, sigma) = c_skip x + c_out net(c_in x, c_noise), a prediction of x0 from x0 + sigma eps
-    (arXiv 2206.00364, Eq. 7). sigma has shape (B,). Built in chapter 12."""
+    """The denoiser D(x, sigma) = c_skip x + c_out net(c_in x, c_noise), which predicts x0 from x =
+    x0 + sigma eps (arXiv 2206.00364, Eq. 7). x is (B, …) and sigma is (B,). Built in chapter 12."""
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …)
@@ -168,8 +172,8 @@ def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], T
 
 
 def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Tensor) -> Tensor:
-    """Samples x0 (B, …) by Heun's method along dx = (x - D) / sigma d sigma, with Euler's for the
-    step to 0 (arXiv 2206.00364, Algorithm 1). ``x`` is sigmas[0] * noise. Built in chapter 12."""
+    """Sample x0 (B, …) by Heun's method for dx / d sigma = (x - D) / sigma, with an Euler step to 0
+    (arXiv 2206.00364, Algorithm 1). x is ``sigmas[0] * noise``. Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
     for sigma, end in pairwise(sigmas):
         slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
@@ -182,10 +186,10 @@ def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Ten
 
 
 def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
-    """alpha_bar (T + 1,) with sqrt(alpha_bar) shifted to 0 at T and scaled to keep row 1 (Lin et
-    al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. It's a table of levels for training and
-    sampling with v or x0. ``Schedule`` refuses it, since eps at T says nothing of x0. Built in
-    chapter 12."""
+    """Change alpha_bar (T + 1,) so that it's 0 at T: sqrt(alpha_bar) is shifted, and scaled so that
+    row 1 stays as it is (Lin et al. 2024, arXiv 2305.08891, Algorithm 1). Row 0 stays 1. Use the
+    result to train and sample with v- or x0-prediction. ``Schedule`` refuses it, because at T the
+    noise doesn't determine x0. Built in chapter 12."""
     expect(alpha_bar[0] == 1, "alpha_bar[0]", alpha_bar[0].item(), "1, with T + 1 rows")
     root = alpha_bar.double().sqrt()
     new = (root - root[-1]) * root[1] / (root[1] - root[-1])
@@ -193,8 +197,9 @@ def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
 
 
 def min_snr_weight(snr: Tensor, target: str = "eps", gamma: float = 5.0) -> Tensor:
-    """The weight of each timestep's squared error, min(snr, gamma) for x0, and the same loss in
-    terms of eps or v (Hang et al. 2023, arXiv 2303.09556, section 3.4). Built in chapter 12."""
+    """The weight of the squared error at each ``snr``, in its shape: min(snr, gamma) for x0, and
+    the weights that give the same loss for eps or v (Hang et al. 2023, arXiv 2303.09556, section
+    3.4). Built in chapter 12."""
     expect(target in ("eps", "x0", "v"), "target", target, "'eps', 'x0' or 'v'")
     expect(gamma > 0, "gamma", gamma, "a number above 0, such as 5")
     expect((snr >= 0).all(), "snr", snr, "ratios of signal and noise, such as schedule.snr")

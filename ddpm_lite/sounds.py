@@ -1,4 +1,4 @@
-"""Sounds to train on, as waveforms (N, L) in [-1, 1] at 8,000 samples a second (needs torch).
+"""Load sounds: waveforms (N, L) in [-1, 1] at 8,000 samples per second (needs torch).
 
 Drum hits are synthesised, so they need no download. Spoken digits are the recordings of the Free
 Spoken Digit Dataset (Jakobovski and contributors, CC BY-SA 4.0).
@@ -22,30 +22,32 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 RATE = 8000
 LENGTH = {"drums": 3200, "spoken_digits": 5120}
-"""Samples of a sound, which are 0.4 s and 0.64 s."""
+"""Samples in a sound: 0.4 s and 0.64 s."""
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 
 
 class SoundError(ValueError):
-    """The recordings aren't there, or aren't what they should be."""
+    """The recordings are missing or damaged, or have another format."""
 
 
 def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker: str | None = None,
                n: int = 3000) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Sounds (N, L) with a largest amplitude of 1, and their labels (N,).
+    """Sounds (N, L), each with a largest amplitude of 1, and their labels (N,).
 
     Args:
-        name: "drums": kick, snare and hat (0, 1, 2), synthesised, L = 3200. "spoken_digits": the
-            words "zero" to "nine" (0 to 9), L = 5120, from files in ``root``.
+        name: "drums" are synthesised kicks, snares and hats (labels 0, 1 and 2) with L = 3200.
+            "spoken_digits" are the words "zero" to "nine" (labels 0 to 9) with L = 5120, from files
+            in ``root``.
         root: the folder that has spoken_digits/recordings, or the files themselves.
-        train: the training part or the held-out part. Of the spoken digits, recordings 0 to 4 of
-            each digit and speaker are held out.
+        train: True for the training part, False for the held-out part. The held-out spoken digits
+            are recordings 0 to 4 of each digit and speaker.
         speaker: hold out this speaker instead, and use all the recordings of the others to train.
         n: how many drum hits.
 
     Raises:
         ValueError: there is no such set or speaker.
-        SoundError: the recordings are missing, or have another rate. It's a ValueError, too.
+        SoundError: the recordings are missing, or have another rate. A SoundError is also a
+            ValueError.
 
     Used in chapter 18.
     """
@@ -60,8 +62,8 @@ def load_audio(name: str, root: str | Path = "data", train: bool = True, speaker
 
 
 def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Kick, snare and hat in turn (n, 3200), each with its own random pitch, decay and noise, and
-    labels (n,)."""
+    """Synthesise kicks, snares and hats in turn (n, 3200), each with its own random pitch, decay
+    and noise, and return them with their labels (n,). Used in chapter 18."""
     check(type(n) is int and n > 0, f"n is {n}; expected a whole number of sounds")
     draw = torch.Generator().manual_seed(seed)
     y, t = torch.arange(n) % 3, torch.arange(LENGTH["drums"]) / RATE
@@ -71,14 +73,14 @@ def drum_hits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def kick(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) sines whose pitch falls within a few hundredths of a second."""
+    """n kick drums (n, L): sines whose pitch falls within a few hundredths of a second."""
     low, fall, time, decay = _between(n, draw, (40, 70), (80, 250), (0.01, 0.04), (0.05, 0.1))
     cycles = low * t + fall * time * (1 - torch.exp(-t / time))
     return torch.sin(2 * math.pi * cycles) * torch.exp(-t / decay)
 
 
 def snare(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) two short tones and noise that lasts longer."""
+    """n snare drums (n, L): two short tones, and noise that lasts longer."""
     f, ratio, decay, loud, rattle = _between(
         n, draw, (160, 240), (1.5, 1.9), (0.02, 0.05), (0.4, 1), (0.03, 0.08)
     )
@@ -88,17 +90,18 @@ def snare(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
 
 
 def hat(n: int, t: Tensor, draw: torch.Generator) -> Tensor:
-    """(n, L) noise without its low frequencies, in bursts of different lengths."""
+    """n hats (n, L): bursts of noise without low frequencies, with different lengths."""
     (decay,) = _between(n, draw, (0.008, 0.06))
     noise = torch.randn(n, len(t) + 2, generator=draw)
     return noise.diff(n=2) * torch.exp(-t / decay)
 
 
 def read_wav(path: str | Path) -> Tensor:
-    """A mono recording of 16 bits (L,) in [-1, 1).
+    """Read a WAV file, mono with 16 bits and 8,000 samples per second, as a waveform (L,) in [-1,
+    1).
 
     Raises:
-        SoundError: it isn't mono, of 16 bits, or at 8,000 samples a second, or it's damaged.
+        SoundError: the file has another format, or it's damaged.
     """
     try:
         with wave.open(str(path)) as file:
@@ -116,8 +119,8 @@ def read_wav(path: str | Path) -> Tensor:
 
 
 def fitted(x: Tensor, length: int) -> Tensor:
-    """A recording (L,) with a largest amplitude of 1 and ``length`` samples: the loudest stretch of
-    a longer one, and a shorter one in the middle of silence."""
+    """Scale a recording (L,) to a largest amplitude of 1 and fit it to ``length`` samples. A longer
+    recording is cut to its loudest stretch, and a shorter one gets silence on both sides."""
     well = x.ndim == 1 and x.is_floating_point() and x.isfinite().all() and len(x) and length > 0
     check(well, f"x is {x.dtype} {tuple(x.shape)}; expected floats (L,) without NaN, L and length "
            "1 or more")  # fmt: skip
@@ -131,7 +134,7 @@ def fitted(x: Tensor, length: int) -> Tensor:
 
 
 def _between(n: int, draw: torch.Generator, *ranges: tuple[float, float]) -> list[Tensor]:
-    """A random number (n, 1) from each range."""
+    """Random numbers (n, 1) from each range."""
     return [low + (high - low) * torch.rand(n, 1, generator=draw) for low, high in ranges]
 
 
@@ -145,7 +148,7 @@ def _recordings(root: str | Path) -> list[Path]:
 
 
 def _held_out(path: Path, speaker: str | None) -> bool:
-    """Whether a recording digit_speaker_index.wav is for testing."""
+    """Whether the recording digit_speaker_index.wav is held out."""
     parts = path.stem.split("_")
     named = len(parts) == 3 and parts[2].isdecimal()
     check(named, f"{path.name} isn't called digit_speaker_index.wav: move it away", SoundError)

@@ -22,8 +22,8 @@ PAD, START = 0, 1
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
-    """How much each query reads of each key: softmax(q k^T / sqrt(c)), and 0 where the mask is
-    False (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
+    """The attention weight of each key for each query: softmax(q k^T / sqrt(c)), and 0 where the
+    mask is False (Vaswani et al. 2017, arXiv 1706.03762, Eq. 1).
 
     Args:
         q: queries (B, heads, N, c).
@@ -39,11 +39,11 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Each pixel reads the words: x (B, C, H, W) and words (B, L, dim) to (B, C, H, W).
+    """Cross-attention from pixels to words: x (B, C, H, W) and words (B, L, dim) to (B, C, H, W).
 
     Queries come from the pixels, keys and values from the words (Rombach et al. 2022, arXiv
-    2112.10752, section 3.3). The channels are split into ``heads`` parts, which read independently.
-    It starts as the identity. Built in chapter 17.
+    2112.10752, section 3.3). The channels are split into ``heads`` independent parts. The layer
+    starts as the identity. Built in chapter 17.
     """
 
     def __init__(self, channels: int, dim: int, heads: int = 4):
@@ -55,7 +55,8 @@ class CrossAttention(nn.Module):
         self.out = zero(nn.Linear(channels, channels))
 
     def parts(self, x: Tensor, words: Tensor) -> list[Tensor]:
-        """Queries of pixels (B, heads, H W, c), keys and values of words (B, heads, L, c)."""
+        """The queries of the pixels (B, heads, H W, c), and the keys and values of the words
+        (B, heads, L, c)."""
         q = self.q(rearrange(self.norm(x), "b c h w -> b (h w) c"))
         parts = (q, *self.kv(words).chunk(2, dim=-1))
         return [rearrange(a, "b n (heads c) -> b heads n c", heads=self.heads) for a in parts]
@@ -68,8 +69,8 @@ class CrossAttention(nn.Module):
 
 
 class TextLayer(nn.Module):
-    """Each word reads the others, then an MLP works on each word alone: (B, L, dim) to the same
-    shape (Vaswani et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
+    """Self-attention among the words, then an MLP on each word alone: (B, L, dim) to the same shape
+    (Vaswani et al. 2017, section 3.1, with the norms first). Built in chapter 17."""
 
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
@@ -88,15 +89,16 @@ class TextLayer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Tokens y (B, L) to one vector for each of them, (B, L, dim).
+    """Encode tokens y (B, L) as one vector each, (B, L, dim).
 
     Args:
-        tokens: how many tokens there are.
+        tokens: number of different tokens.
         dim: length of a vector, a multiple of ``heads``.
-        length: the most tokens of a caption.
-        layers: how often the words read each other.
-        positions: standard deviation of the position embeddings at the start. 0 leaves them out,
-            and then the encoder can't know the order of the words.
+        length: maximum number of tokens in a caption.
+        layers: number of transformer layers.
+        heads: attention heads in each layer.
+        positions: standard deviation of the position embeddings at the start. 0 leaves them out, so
+            the encoder can't know the order of the words.
 
     Built in chapter 17.
     """
@@ -122,8 +124,9 @@ class TextEncoder(nn.Module):
 
 
 class TextCondition(Conditioning):
-    """The timestep as one vector, and the caption: t (B,) and tokens y (B, L) to c (B, out), words
-    (B, L, dim) and the mask (B, L). y = None is the empty caption. Explained in chapter 17."""
+    """Encode the timestep t (B,) and the caption, tokens y (B, L). The result is a vector for the
+    timestep c (B, out), the words (B, L, dim), and the mask (B, L). y = None is the empty caption.
+    Explained in chapter 17."""
 
     def __init__(self, width: int, out: int, text: TextEncoder):
         super().__init__(width, out)
@@ -136,7 +139,7 @@ class TextCondition(Conditioning):
 
 
 class TextBlock(Block):
-    """A ``Block`` of the U-Net. At the levels with attention, its pixels then read the words.
+    """A ``Block`` of the U-Net, followed by ``CrossAttention`` if ``attention`` is True.
     Built in chapter 17."""
 
     def __init__(self, c_in: int, c_out: int, c_dim: int, dim: int, heads: int, attention: bool):
@@ -150,17 +153,18 @@ class TextBlock(Block):
 
 
 class TextUNet(UNet):
-    """A U-Net that reads a caption: ``net(x, t, y)`` with x (B, C, H, W) and tokens y (B, L).
+    """A U-Net with captions as conditions: ``net(x, t, y)`` with x (B, C, H, W) and tokens y
+    (B, L).
 
     Args:
-        tokens: how many tokens there are, ``len(tokenizer.pieces)``.
+        tokens: number of different tokens, ``len(tokenizer.pieces)``.
         channels, width, mults: as in ``UNet``, with one block per level.
-        attention: levels where pixels read each other and the words; the middle always does.
+        attention: levels with self-attention and cross-attention. The middle always has both.
         dim, length, layers, positions: see ``TextEncoder``.
-        heads: of the text encoder and of the cross-attention.
+        heads: attention heads of the text encoder and of the cross-attention.
 
-    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in chapter
-    17.
+    ``y = None`` is the empty caption. The forward pass is that of ``UNet``. Explained in
+    chapter 17.
     """
 
     def __init__(
@@ -179,8 +183,9 @@ class TextUNet(UNet):
 
 @torch.no_grad()
 def attention_maps(net: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> list[Tensor]:
-    """Which word each pixel reads, in each cross-attention of the network, in the order of the
-    forward pass: (B, H, W, L) each, the mean over the heads. Used in chapter 17."""
+    """The attention weights (B, H, W, L) of each cross-attention in the network, averaged over the
+    heads, in the order of the forward pass. They show which word each pixel attends to. Used in
+    chapter 17."""
     found = []
 
     def keep(layer: CrossAttention, inputs: tuple, output: Tensor) -> None:

@@ -1,6 +1,6 @@
 """The transformer that fills in tokens: ``net(x, y=None)`` with x (B, L) gives logits (B, L, V).
 
-Tokens are whole numbers 0 … V - 1, and -1 is the mask, see ``tokens.py``.
+Tokens are whole numbers 0 … V - 1, and -1 is the mask (see ``tokens.py``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .diffusion import expect
 
 
 def rotated(x: Tensor) -> Tensor:
-    """Queries or keys (…, L, C), each turned by an angle that grows with its position. The
-    product of two then depends only on how far apart they are (Su et al. 2021, arXiv
+    """Rotate queries or keys (…, L, C) by angles proportional to their position. The positions then
+    affect the product of a query and a key only through their distance (Su et al. 2021, arXiv
     2104.09864, Eq. 34). Used in chapter 20."""
     speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
     angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
@@ -25,8 +25,8 @@ def rotated(x: Tensor) -> Tensor:
 
 class TokenBlock(nn.Module):
     """x (B, L, C) to the same shape: attention, then an MLP at each position (Vaswani et al. 2017,
-    arXiv 1706.03762; with the norms first). ``causal``: a position sees itself and those before
-    it. ``rotary``: attention knows distances, see ``rotated``. Used in chapter 20."""
+    arXiv 1706.03762, with the norms first). If ``causal``, a position sees only itself and earlier
+    ones. If ``rotary``, attention depends on distances (see ``rotated``). Used in chapter 20."""
 
     def __init__(self, width: int, heads: int = 4, causal: bool = False, rotary: bool = False):
         super().__init__()
@@ -48,19 +48,19 @@ class TokenBlock(nn.Module):
 
 
 class TokenNet(nn.Module):
-    """A transformer for tokens: x (B, L) with masks, to logits (B, L, V). It doesn't take the
-    time as input, because x already shows which tokens are hidden.
+    """A transformer for tokens: x (B, L) with masks to logits (B, L, V). It doesn't take the time
+    as an input, because x already shows which tokens are hidden.
 
     Args:
-        vocab: V, how many different tokens there are. The mask isn't one of them.
-        length: the longest L.
-        width, depth, heads: channels, blocks, and heads of attention in each.
-        num_classes: for labels y (B,) in 0 … num_classes - 1. 0: without labels.
-        causal: from left to right. Then give it ``shifted`` tokens.
-        rotary: with distances in the attention, as for text.
+        vocab: V, the number of different tokens, without the mask.
+        length: the largest L.
+        width, depth, heads: channels, blocks, and attention heads in each block.
+        num_classes: for labels y (B,) in 0 … num_classes - 1. With 0, there are no labels.
+        causal: each position sees only earlier ones. Then the input must be ``shifted`` tokens.
+        rotary: attention depends on distances, which suits text.
 
     Raises:
-        ValueError: a row is longer than ``length``, or a token is V or more.
+        ValueError: a row is longer than ``length``, a token is V or more, or labels are missing.
 
     Built in chapter 20.
     """

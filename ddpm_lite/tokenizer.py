@@ -13,14 +13,20 @@ PAD = 0
 
 
 class Tokenizer:
-    """Captions to rows of token numbers (B, length), padded with 0.
+    """Turn captions into rows of token numbers (B, length), padded with 0.
 
     Args:
-        pieces: the words, and parts of words, that it knows. Their tokens are 2, 3, …
-        length: how many tokens a row has; longer captions are refused.
+        pieces: the words and parts of words that it knows. Their tokens are 2, 3, …
+        length: how many tokens a row has. Longer captions are refused.
 
-    A word is split from the left, each time into the longest piece that fits: "sevens" is "seven"
-    and "s". Built in chapter 17.
+    A word is split from the left into pieces, each as long as possible: "sevens" becomes "seven"
+    and "s".
+
+    Raises:
+        ValueError: a word can't be split, a caption is too long, or the captions aren't a list of
+            texts.
+
+    Built in chapter 17.
     """
 
     def __init__(self, pieces: Sequence[str], length: int = 16):
@@ -28,7 +34,7 @@ class Tokenizer:
         self.length, self.pieces = length, ("<pad>", "<start>", *pieces)
 
     def split(self, caption: str) -> list[str]:
-        """The pieces of a caption, after the start."""
+        """The pieces of a caption, beginning with the start token."""
         found = ["<start>"]
         for word in caption.lower().split():
             while word:

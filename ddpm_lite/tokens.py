@@ -27,7 +27,7 @@ ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789.,:;'?()-"
 
 
 def encode(text: str) -> Tensor:
-    """Text to tokens (L,), with ``_`` for the mask.
+    """Encode text as tokens (L,), where ``_`` becomes the mask.
 
     Raises:
         ValueError: a character isn't in ``ALPHABET``.
@@ -42,7 +42,7 @@ def encode(text: str) -> Tensor:
 
 
 def decode(x: Tensor) -> str:
-    """Tokens (L,) to text, with ``_`` for the mask. Used in chapter 20."""
+    """Decode tokens (L,) to text, where the mask becomes ``_``. Used in chapter 20."""
     _check_whole(x)
     well = x.ndim == 1 and ((x >= MASK) & (x < len(ALPHABET))).all()
     expect(well, "x", x, f"one row (L,) of 0 … {len(ALPHABET) - 1}, or {MASK}")
@@ -50,14 +50,17 @@ def decode(x: Tensor) -> str:
 
 
 def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
-    """x_u (B, L) given x0 (B, L): each token is hidden with probability u (B,), on its own (Austin
-    et al. 2021, arXiv 2107.03006, section 3.1, with beta_t = 1 / (T - t + 1)).
+    """The forward process: hide each token of x0 (B, L) independently with probability u (B,),
+    which gives x_u (B, L) (Austin et al. 2021, arXiv 2107.03006, section 3.1, with beta_t = 1 / (T
+    - t + 1)).
 
     Args:
-        r: uniform numbers (B, L) that decide. None: fresh ones.
+        x0: tokens (B, L).
+        u: times (B,) in [0, 1].
+        r: uniform random numbers (B, L). A token is hidden where r < u. None draws them.
 
     Raises:
-        ValueError: x0 holds numbers that aren't whole, such as pixels in [-1, 1].
+        ValueError: x0 has numbers that aren't whole, such as pixels in [-1, 1].
 
     Built in chapter 20.
     """
@@ -68,11 +71,12 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
 
 
 def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
-    """The distribution of x_s, (B, L, V + 1), for s < u: q(x_s | x_u, x0) if p (B, L, V) is 1 at x0
-    and 0 elsewhere, and the model's p(x_s | x_u) if p is what a network predicts.
+    """The distribution of x_s, (B, L, V + 1), for s < u. If p (B, L, V) is 1 at x0 and 0 elsewhere,
+    it's q(x_s | x_u, x0). If p has the probabilities that a network predicts, it's the model's
+    p(x_s | x_u).
 
-    The last of the V + 1 entries is the mask. A visible token stays; a mask stays with probability
-    s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
+    The last of the V + 1 entries is the mask. A visible token stays as it is, and a mask stays with
+    probability s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
     _check_probabilities(p)
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
@@ -82,21 +86,24 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
 
 
 def hidden_nats(net: Callable, x0: Tensor, xu: Tensor) -> Tensor:
-    """-log p(x0 | x_u) of each token, (B, L), and 0 where it's visible. Built in chapter 20."""
+    """-log p(x0 | x_u) of each token, (B, L), in nats. It's 0 for visible tokens.
+    Built in chapter 20."""
     _check_clean(x0)
     nats = F.cross_entropy(net(xu).movedim(-1, 1), x0, reduction="none")
     return nats.masked_fill(xu != MASK, 0)
 
 
 def even_times(n: int) -> Tensor:
-    """u (n,) in (0, 1], one in each n-th of the interval, so that a batch has all shares of masks
-    (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). Built in chapter 20."""
+    """Draw times u (n,) in (0, 1], one in each n-th of the interval, so that every batch has small
+    and large shares of masks (Kingma et al. 2021, arXiv 2107.00630, appendix I.1).
+    Built in chapter 20."""
     return 1 - (torch.arange(n) + torch.rand(1)) / n
 
 
 def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tensor:
-    """The bound on -log p(x0), in nats per token: the mean of 1 / u times the sum over the masks
-    (Shi et al. 2024, arXiv 2406.04329, Eq. 5, of the linear schedule).
+    """The bound on -log p(x0), in nats per token: -log p of the hidden tokens, summed over a row,
+    weighted by 1 / u, and averaged (Shi et al. 2024, arXiv 2406.04329, Eq. 5, for the linear
+    schedule).
 
     Args:
         net: ``net(x)`` gives logits (B, L, V).
@@ -112,11 +119,10 @@ def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tens
 
 
 def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
-    """The exact bound on -log p(x0) of a sampler with T equal steps, in nats per row (B,). It's the
-    sum over t = 1 … T and over all 2^L sets of masks. Each term is the probability of the set at
-    u = t / T, times 1 / t, times the sum of -log p over the masks (arXiv 2107.03006, section 3.4,
-    for the mask).
-    For small L only. Built in chapter 20.
+    """The exact bound on -log p(x0) for a sampler with T equal steps, in nats per row, (B,). It
+    sums over t = 1 … T and over all 2^L sets of masks, so use it only for small L. Each term is the
+    probability of the set at u = t / T, times 1 / t, times the sum of -log p over the masks (arXiv
+    2107.03006, section 3.4, for the mask). Built in chapter 20.
     """
     L, bound = x0.shape[1], 0
     t = torch.arange(1, T + 1, dtype=torch.float64)
@@ -130,28 +136,29 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
 
 
 def gumbel_max(logits: Tensor) -> Tensor:
-    """A sample (…,) of softmax(logits) (…, V): the largest of logits + Gumbel noise, in float64.
-    In low precision the noise has no tail, and rare tokens are never drawn (Zheng et al. 2024,
-    arXiv 2409.02908, section 4). Built in chapter 20."""
+    """Draw tokens (…,) from softmax(logits), for logits (…, V): the largest of logits + Gumbel
+    noise, in float64. In low precision, the tail of the noise is cut off, so rare tokens are never
+    drawn (Zheng et al. 2024, arXiv 2409.02908, section 4). Built in chapter 20."""
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
 
 def at_random(logits: Tensor, drawn: Tensor) -> Tensor:
-    """Which mask goes first, (B, L): any of them, equally often."""
+    """A score (B, L) that decides which masks are revealed first: all equally likely. Used in
+    chapter 20."""
     return torch.rand(drawn.shape, device=drawn.device)
 
 
 def by_confidence(logits: Tensor, drawn: Tensor) -> Tensor:
-    """Which mask goes first, (B, L): the one whose drawn token is most probable (Chang et al. 2022,
-    arXiv 2202.04200, section 3.2). Used in chapter 20."""
+    """A score (B, L) that decides which masks are revealed first: those whose drawn tokens are most
+    probable (Chang et al. 2022, arXiv 2202.04200, section 3.2). Used in chapter 20."""
     return logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
 
 
 @torch.no_grad()
 def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Tensor:
-    """x (B, L) with k of the masks of each row replaced by tokens that are drawn from net(x), each
-    without knowing the others. Visible tokens stay. Built in chapter 20."""
+    """Replace k of the masks in each row of x (B, L) by tokens drawn from net(x), independently of
+    each other. Visible tokens stay. Built in chapter 20."""
     expect(type(k) is int and k >= 1, "k", k, "at least 1 token a step, or it never ends")
     logits = net(x)
     drawn = gumbel_max(logits)
@@ -162,16 +169,18 @@ def reveal(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
 
 
 def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) -> Iterator[Tensor]:
-    """Yield x (B, L) and each later state, with k more tokens per step, until no mask is left.
+    """Yield x (B, L), then a state with k more tokens in each row, and so on until no mask is left.
 
     Args:
         net: ``net(x)`` gives logits (B, L, V).
-        x: tokens and masks, (B, L). All masks: samples. Some tokens: the rest is filled in.
-        k: how many masks of each row go in one step. 1 with ``at_random`` has no error.
-        order: ``at_random`` or ``by_confidence``, a function of logits and drawn tokens.
+        x: tokens and masks (B, L). If it's all masks, the result is samples. If it has some tokens,
+            the others are filled in.
+        k: how many masks of each row are replaced in one step. k = 1 with ``at_random`` has no
+            error beyond that of the network.
+        order: ``at_random``, ``by_confidence``, or another function of logits and drawn tokens.
 
     Raises:
-        ValueError: k is below 1, or x holds numbers that aren't whole.
+        ValueError: k is below 1, or x has numbers that aren't whole.
 
     Built in chapter 20.
     """
@@ -182,13 +191,14 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
 
 
 def shifted(x: Tensor) -> Tensor:
-    """x (B, L) one place to the right, after a mask: what a causal network reads."""
+    """Shift x (B, L) one place to the right, with a mask in the first place. This is the input of a
+    causal network. Used in chapter 20."""
     return F.pad(x, (1, -1), value=MASK)
 
 
 def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
-    """-log p(x0) from left to right, in nats per token: each token given all before it. ``net`` is
-    causal. Built in chapter 20."""
+    """-log p(x0) of tokens x0 (B, L) in nats per token, where a causal ``net`` predicts each token
+    from those before it. Built in chapter 20."""
     _check_clean(x0)
     _check_causal(net)
     return F.cross_entropy(net(shifted(x0)).movedim(-1, 1), x0)
@@ -196,8 +206,8 @@ def next_token_loss(net: Callable, x0: Tensor) -> Tensor:
 
 @torch.no_grad()
 def left_to_right(net: Callable, x: Tensor) -> Tensor:
-    """x (B, L) with its masks filled from left to right by a causal network, which doesn't see what
-    comes after. Used in chapter 20."""
+    """Fill the masks of x (B, L) from left to right with a causal network, which doesn't see later
+    tokens. Used in chapter 20."""
     _check_causal(net)
     x = x.clone()
     for i in range(x.shape[1]):
@@ -207,16 +217,16 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 
 
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
-    """Images (B, 1, H, W) in [-1, 1] to tokens (B, H W), from 0 (black) to levels - 1 (white), row
-    by row. Used in chapter 20."""
+    """Turn grey images (B, 1, H, W) in [-1, 1] into tokens (B, H W), row by row, from 0 (black) to
+    levels - 1 (white). Used in chapter 20."""
     well = images.ndim == 4 and images.shape[1] == 1 and (images.abs() < 1.01).all()
     expect(well, "images", images, "grey images (B, 1, H, W) in [-1, 1]")
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
-    """Tokens (B, H W) back to images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in chapter
-    20."""
+    """Turn tokens (B, H W) back into images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in
+    chapter 20."""
     well = x.shape[1] % height == 0 and ((x >= MASK) & (x < levels)).all()
     expect(well, "x", x, f"(B, H W) with H = height = {height}, and tokens below levels = {levels}")
     images = (2 * x.double() / (levels - 1) - 1).masked_fill(x == MASK, torch.nan).float()

@@ -1,6 +1,6 @@
 """The training loop, the learning rate, and the average of the weights (needs only torch).
 
-``train`` runs the loop. The objective is yours: ``loss_fn(net, x, y)`` gives the loss of one batch.
+``train`` runs the loop with your loss: ``loss_fn(net, x, y)`` returns the loss of one batch.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ class NonFiniteLossError(ValueError):
 
 
 class EMA:
-    """Exponential moving average of the weights, held by ``.model``, a copy of the network.
+    """Exponential moving average of the weights, kept in ``.model``, a copy of the network.
 
     Args:
         net: the network whose weights are averaged.
-        decay: such as 0.999, which averages over about the last 1 / (1 - decay) steps. It starts
-            low, (1 + n) / (10 + n) at update n, so that the random first weights are forgotten.
+        decay: such as 0.999, which averages over about the last 1 / (1 - decay) steps. At update n
+            it's at most (1 + n) / (10 + n). This warm-up forgets the random first weights.
+
+    Raises:
+        ValueError: decay isn't in [0, 1).
 
     Buffers are copied, not averaged. Built in chapter 5.
     """
@@ -43,23 +46,26 @@ class EMA:
         decay = min(self.decay, (1 + self.n) / (10 + self.n))
         averages, weights = list(self.model.parameters()), list(net.parameters())
         if [w.shape for w in averages] != [w.shape for w in weights]:
-            raise ValueError("net has other weights than the average; expected the same network")
+            raise ValueError("the weights of net and of the average differ; expected the same net")
         torch._foreach_lerp_(averages, weights, 1 - decay)
         for mine, theirs in zip(self.model.buffers(), net.buffers(), strict=True):
             mine.copy_(theirs)
         self.n += 1
 
     def state_dict(self) -> dict[str, Any]:
+        """The average, its decay and the number of updates, for a checkpoint."""
         return {"decay": self.decay, "n": self.n, "model": self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what ``state_dict`` returned."""
         self.decay, self.n = state["decay"], state["n"]
         self.model.load_state_dict(state["model"])
 
 
 def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]:
-    """A learning rate over progress 0 … 1: up to ``peak`` linearly, then down to 0 in half a cosine
-    (Loshchilov and Hutter 2017, arXiv 1608.03983, Eq. 5). Built in chapter 5."""
+    """A learning rate as a function of progress 0 … 1. It rises linearly to ``peak`` during the
+    share ``warmup``, then falls to 0 along half a cosine (Loshchilov and Hutter 2017, arXiv
+    1608.03983, Eq. 5). Built in chapter 5."""
 
     def rate(progress: float) -> float:
         if progress < warmup:
@@ -70,7 +76,8 @@ def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]
 
 
 def adamw(net: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.AdamW:
-    """The optimiser that ``train`` makes: AdamW (arXiv 1711.05101). ``train`` sets its rate."""
+    """The optimiser that ``train`` uses by default: AdamW (Loshchilov and Hutter 2019, arXiv
+    1711.05101). ``train`` sets its learning rate. Used from chapter 5 on."""
     return torch.optim.AdamW(net.parameters(), lr=0.0, betas=betas, fused=True)
 
 
@@ -78,24 +85,28 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
           lr: LearningRate = 1e-3, ema: EMA | None = None, clip: float = 1.0, amp: bool = False,
           optimizer: torch.optim.Optimizer | None = None, start: int = 0
           ) -> Iterator[tuple[int, float]]:  # fmt: skip
-    """Yield (step, loss) after each training step. A generator: iterate over it, or nothing runs.
+    """Yield (step, loss) after each training step. This is a generator, so nothing runs until you
+    iterate over it.
 
     Args:
-        net: trained in place.
-        batches: pairs (x, y), or tensors x alone, one for each step. A ``DataLoader`` or a list
-            starts again at its end; a generator must be endless.
-        loss_fn: ``loss_fn(net, x, y)``, a scalar, such as ``ddpm_loss(net, schedule, x)``. It may
-            call ``backward`` for parts of the batch itself and return the rest (accumulation).
+        net: the network, which is trained in place.
+        batches: one pair (x, y), or one tensor x, for each step. A ``DataLoader`` or a list is
+            repeated. A generator must be endless.
+        loss_fn: ``loss_fn(net, x, y)``, a scalar, such as ``ddpm_loss(net, schedule, x)``. To
+            accumulate gradients, it may call ``backward`` itself for all parts of a batch but the
+            last.
         steps: the number of the last step.
         lr: a number, or a function of progress 0 … 1 such as ``warmup_cosine(4e-3)``.
         ema: an average of the weights, updated after each step.
-        clip: the largest norm of the gradient, over all parameters; longer ones are scaled down.
+        clip: the largest norm of the gradient over all parameters. Longer gradients are scaled down
+            to it.
         amp: compute in bfloat16 where that's safe.
-        optimizer, start: the optimiser and the step of a checkpoint, to resume from it.
+        optimizer, start: the optimiser and the step from a checkpoint, to resume a run.
 
     Raises:
-        ValueError: the network can't learn here, the batches end, or a number is out of range.
-        NonFiniteLossError: the loss is NaN or infinite. The weights aren't changed by that step.
+        TypeError, ValueError: the network has nothing to train, a batch isn't x or (x, y), the
+            batches end, or a number is out of range.
+        NonFiniteLossError: the loss is NaN or infinite. That step doesn't change the weights.
 
     Built in chapter 5.
     """
@@ -120,7 +131,7 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
 
 
 def _endless(batches: Iterable) -> Iterator:
-    """The batches, repeated from the start if they can be."""
+    """The batches again and again. An iterator that ends can't be repeated, so it's refused."""
     while True:
         n = -1
         for n, batch in enumerate(batches):  # noqa: B007

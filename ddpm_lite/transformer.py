@@ -1,7 +1,7 @@
-"""A diffusion transformer: patches become tokens, and the condition scales, shifts and gates.
+"""A diffusion transformer (DiT), a network on tokens that stand for patches of an image.
 
-DiT: Peebles and Xie 2023, arXiv 2212.09748. A network is ``net(x, t, y=None)``, as in ``nets.py``:
-images (B, C, H, W), timesteps t (B,) from 1 … T, and labels y (B,).
+Peebles and Xie 2023, arXiv 2212.09748. A network is called as ``net(x, t, y=None)``, as in
+``nets.py``, with images x (B, C, H, W), timesteps t (B,) from 1 to T, and labels y (B,).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .nets import Conditioning, time_embedding, zero
 
 
 def patchify(x: Tensor, p: int) -> Tensor:
-    """Images (B, C, H, W) to tokens (B, N, p · p · C), one for each of the N patches of p x p: row
-    by row, and in a patch pixel by pixel (Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1).
-    Built in chapter 16.
+    """Images (B, C, H, W) to tokens (B, N, p · p · C), one for each of the N patches of p x p
+    pixels. The patches are in row order, and so are the pixels in a patch (Dosovitskiy et al. 2021,
+    arXiv 2010.11929, section 3.1). Built in chapter 16.
 
     Raises:
         ValueError: H or W isn't a multiple of p.
@@ -34,23 +34,24 @@ def unpatchify(tokens: Tensor, p: int, rows: int) -> Tensor:
 
 
 def position_embedding(rows: int, columns: int, dim: int) -> Tensor:
-    """(rows · columns, dim): for each patch, sines and cosines of its row, and then of its column,
-    in the order of ``patchify``. They are those of ``time_embedding``. ``dim`` is a multiple of 4,
-    at least 8. Built in chapter 16."""
+    """Position embeddings (rows · columns, dim): for each patch, the ``time_embedding`` of its row,
+    and then of its column, in the order of ``patchify``. ``dim`` is a multiple of 4, at least 8.
+    Built in chapter 16."""
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     halves = [time_embedding(k.flatten(), dim // 2) for k in (row, column)]
     return torch.cat(halves, dim=1)
 
 
 def modulate(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """h (B, N, dim), scaled by 1 + ``scale`` and moved by ``shift``, both (B, 1, dim). With zeros,
-    nothing changes. Built in chapter 16."""
+    """Multiply h (B, N, dim) by 1 + ``scale`` and add ``shift``, both (B, 1, dim). If both are 0, h
+    doesn't change. Built in chapter 16."""
     return h * (1 + scale) + shift
 
 
 class TokenAttention(nn.Module):
-    """Tokens (B, N, dim) to the same shape: in each of the ``heads``, every token takes a weighted
-    mean over all tokens (Vaswani et al. 2017, arXiv 1706.03762, section 3.2). Built in chapter 16.
+    """Multi-head self-attention: tokens (B, N, dim) to the same shape. In each head, the output for
+    a token is a weighted mean over all tokens (Vaswani et al. 2017, arXiv 1706.03762, section 3.2).
+    Built in chapter 16.
     """
 
     def __init__(self, dim: int, heads: int):
@@ -64,7 +65,8 @@ class TokenAttention(nn.Module):
         return rearrange(self.qkv(h), "b m (n k d) -> n b k m d", n=3, k=self.heads)
 
     def weights(self, h: Tensor) -> Tensor:
-        """(B, heads, N, N): row i is where token i looks, and sums to 1."""
+        """The attention weights (B, heads, N, N). Row i has the weights of token i, which sum to
+        1."""
         q, k, _ = self.split(h)
         return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1)
 
@@ -74,20 +76,22 @@ class TokenAttention(nn.Module):
 
 
 def layer_norm(dim: int) -> nn.LayerNorm:
-    """Normalise each token to mean 0 and variance 1. It has no scale and shift to learn, since the
-    condition sets them."""
+    """A layer that normalises each token to mean 0 and variance 1. It learns no scale and shift,
+    because the condition sets them."""
     return nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
 
 
 def from_condition(dim: int, n: int) -> nn.Sequential:
-    """c (B, dim) to n vectors in a row, (B, n · dim), all 0 before training."""
+    """Layers that turn c (B, dim) into n concatenated vectors (B, n · dim), which are all 0 before
+    training."""
     return nn.Sequential(nn.SiLU(), zero(nn.Linear(dim, n * dim)))
 
 
 class DiTBlock(nn.Module):
-    """Tokens h (B, N, dim) and c (B, dim) to (B, N, dim): attention, then an MLP for each token.
-    The condition scales and shifts their inputs and gates what they add (adaLN-Zero; DiT,
-    section 3.2). All gates start at 0, so the block starts as the identity. Built in chapter 16."""
+    """Tokens h (B, N, dim) and the condition c (B, dim) to (B, N, dim): attention, then an MLP on
+    each token. The condition scales and shifts the inputs of both, and gates what they add to h
+    (adaLN-Zero; DiT, section 3.2). All gates start at 0, so the block starts as the identity.
+    Built in chapter 16."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -111,16 +115,17 @@ class DiT(nn.Module):
 
     Args:
         channels: 1 for grey images, 3 for colour, more for latents.
-        patch: side of a patch; H and W must be multiples of it. Half the side, four times the
-            tokens.
-        dim: numbers in a token, a multiple of 4 and of ``heads``.
-        depth: blocks.
+        patch: side of a patch. H and W must be multiples of it. Half the side means four times as
+            many tokens.
+        dim: how many numbers a token has, a multiple of 4 and of ``heads``, at least 8.
+        depth: number of blocks.
         heads: attention heads in each block.
-        num_classes: labels 0 … num_classes - 1; label num_classes, or y = None, is "no label".
+        num_classes: for labels 0 … num_classes - 1. The label num_classes, or y = None, means "no
+            label".
         out_channels: channels of the output, if not ``channels`` (a learned variance doubles them).
 
-    ``DiT(4, 2, 1152, 28, 16, 1000, out_channels=8)`` has the sizes of DiT-XL/2. Built in chapter
-    16.
+    ``DiT(4, 2, 1152, 28, 16, 1000, out_channels=8)`` has the sizes of DiT-XL/2.
+    Built in chapter 16.
     """
 
     def __init__(
@@ -168,7 +173,7 @@ def _check_heads(dim: int, heads: int) -> None:
 
 
 def _check_input(net: DiT, x: Tensor, t: Tensor) -> None:
-    """x fits the first layer, and t has one timestep for each row."""
+    """Check that x fits the first layer, and that t has one timestep for each row."""
     kind, rows = net.embed.weight.dtype, x.shape[:1]
     fits = isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] == net.channels
     check(fits and x.dtype == kind, f"x has shape {tuple(x.shape)} and is {x.dtype}; "

@@ -1,8 +1,9 @@
 """Variational autoencoders: a bound on the likelihood, and small latents for a diffusion model.
 
-An encoder turns an image into the mean and the log-variance of its latent z, a decoder turns z back
-into an image, and the prior of z is N(0, I). Everything is in nats, summed over the numbers of a
-row and never averaged over them: that average would be a hidden beta.
+An encoder turns an image into the mean and the log-variance of its latent z. A decoder turns z back
+into an image, and the prior of z is N(0, I). Losses are in nats and summed over the numbers of a
+row. Averaging one of them instead would change its weight relative to the other, which amounts to a
+hidden beta.
 
 Kingma and Welling 2014, arXiv 1312.6114; Rombach et al. 2022, arXiv 2112.10752 (latent diffusion).
 """
@@ -19,36 +20,38 @@ from .nets import Downsample, Upsample, group_norm
 
 
 def reparameterise(mean: Tensor, logvar: Tensor, eps: Tensor | None = None) -> Tensor:
-    """z = mean + exp(logvar / 2) eps, a sample through which gradients flow (arXiv 1312.6114,
-    section 2.4). ``eps`` is noise like mean; None draws it. Built in chapter 15."""
+    """Draw z = mean + exp(logvar / 2) eps in the shape of mean, so that gradients reach mean and
+    logvar (arXiv 1312.6114, section 2.4). ``eps`` is noise like mean. None draws it.
+    Built in chapter 15."""
     eps = torch.randn_like(mean) if eps is None else eps
     _check_alike(mean, logvar, eps)
     return mean + (0.5 * logvar).exp() * eps
 
 
 def kl_to_prior(mean: Tensor, logvar: Tensor) -> Tensor:
-    """KL divergence of N(mean, exp(logvar)) from N(0, 1), of each entry, in nats (arXiv 1312.6114,
+    """KL divergence of N(mean, exp(logvar)) from N(0, 1), in nats for each entry (arXiv 1312.6114,
     appendix B). Built in chapter 15."""
     _check_alike(mean, logvar)
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
 
 
 def gaussian_nll(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """-log N(x; mean, exp(log_std)²) of each entry, in nats. Built in chapter 15."""
+    """-log N(x; mean, exp(log_std)²), in nats for each entry of x. Built in chapter 15."""
     _check_image(mean, x)
     z = (x - mean) / log_std.exp()
     return 0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)
 
 
 class VAE(nn.Module):
-    """An encoder and a decoder, with the spread of the pixels and the scale of the latents.
+    """A variational autoencoder: an encoder and a decoder, with the standard deviation of the
+    pixels and the scale of the latents.
 
     Args:
-        encoder: images (B, …) to (B, 2 c, …), the means and the log-variances. Its last layer has
-            no activation, since both may be negative.
+        encoder: images (B, …) to (B, 2 c, …), the means and then the log-variances. Both can be
+            negative, so its last layer has no activation.
         decoder: latents (B, c, …) to the means of the pixels.
-        std: of a pixel around its mean, or None to learn it. 1 makes the reconstruction term half
-            the squared error.
+        std: standard deviation of a pixel around its mean, or None to learn it. With 1, the
+            reconstruction term is half the squared error plus a constant.
 
     Built in chapter 15.
     """
@@ -67,13 +70,13 @@ class VAE(nn.Module):
         return mean, logvar
 
     def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
-        """The reconstruction of x through one sample of its latent."""
+        """Reconstruct x from one sample of its latent."""
         return self.decoder(reparameterise(*self.posterior(x), eps))
 
 
 def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The two parts of the negative bound, (B,) each: -log p(x | z) for one sample of z, and the
-    KL divergence. Their sum is at least -log p(x) on average (arXiv 1312.6114, Eq. 3).
+    """The two parts of the negative bound for images x, (B,) each: -log p(x | z) for one sample of
+    z, and the KL divergence. On average, their sum is at least -log p(x) (arXiv 1312.6114, Eq. 3).
 
     Raises:
         ValueError: the decoder's images don't have the shape of x.
@@ -88,8 +91,9 @@ def elbo_terms(vae: VAE, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, 
 
 
 def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) -> Tensor:
-    """The negative bound, with the KL divergence times beta (Higgins et al. 2017, Eq. 4). At beta =
-    1 it's a bound on -log p(x). Sums over dimensions, mean over rows. Built in chapter 15."""
+    """The loss of a VAE: the negative bound with the KL divergence multiplied by beta (Higgins et
+    al. 2017, Eq. 4), averaged over rows. At beta = 1 it's a bound on -log p(x).
+    Built in chapter 15."""
     check(beta >= 0, f"beta is {beta}; expected 0 or more")
     rebuild, kl = elbo_terms(vae, x, eps)
     return (rebuild + beta * kl).mean()
@@ -97,8 +101,9 @@ def vae_loss(vae: VAE, x: Tensor, beta: float = 1.0, eps: Tensor | None = None) 
 
 @torch.no_grad()
 def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
-    """-log of the mean of p(x, z) / q(z | x) over k samples of z, (B,): a bound on -log p(x) that
-    gets tighter with k (Burda et al. 2016, arXiv 1509.00519, Eq. 8). Exercise of chapter 15."""
+    """A bound on -log p(x) for each row, (B,), that gets tighter with k: -log of the mean of
+    p(x, z) / q(z | x) over k samples of z (Burda et al. 2016, arXiv 1509.00519, Eq. 8). Exercise of
+    chapter 15."""
     check_data(x)
     check(type(k) is int and k > 0, f"k is {k}; expected a whole number of samples")
     mean, logvar = vae.posterior(x)
@@ -114,28 +119,32 @@ def importance_bound(vae: VAE, x: Tensor, k: int = 100) -> Tensor:
 
 @torch.no_grad()
 def latent_scale(vae: VAE, x: Tensor) -> Tensor:
-    """s = 1 / the standard deviation of the latents of training images x, one number, which makes
-    theirs 1 (arXiv 2112.10752, appendix G). Built in chapter 15."""
+    """The scale of the latents, 1 divided by the standard deviation of all latents of training
+    images x. Scaled latents have standard deviation 1 (arXiv 2112.10752, appendix G).
+    Built in chapter 15."""
     check_data(x)
     return 1 / reparameterise(*vae.posterior(x)).std()
 
 
 @torch.no_grad()
 def to_latent(vae: VAE, x: Tensor) -> Tensor:
-    """Images to scaled latents: z s, with a fresh sample of z. Built in chapter 15."""
+    """Images x to scaled latents: a fresh sample of z, multiplied by the scale.
+    Built in chapter 15."""
     check_data(x)
     return vae.scale * reparameterise(*vae.posterior(x))
 
 
 @torch.no_grad()
 def from_latent(vae: VAE, z: Tensor) -> Tensor:
-    """Scaled latents back to images: the decoder gets z / s. Built in chapter 15."""
+    """Scaled latents z back to images: the decoder of z, divided by the scale.
+    Built in chapter 15."""
     return vae.decoder(z / vae.scale)
 
 
 def dense_vae(size: tuple[int, ...] = (1, 8, 8), latent: int = 8, width: int = 128,
               std: float | None = None) -> VAE:  # fmt: skip
-    """A VAE of small images (C, H, W), with a vector (B, latent) as latent. Used in chapter 15."""
+    """A VAE of small images of the given size (C, H, W), whose latents are vectors (B, latent).
+    Used in chapter 15."""
     check(isinstance(size, (tuple, list)), f"size is {size}; expected (C, H, W)")
     dim = math.prod(size)
     inner = lambda a, b: [nn.Linear(a, b), nn.SiLU(), nn.Linear(b, b), nn.SiLU()]  # noqa: E731
@@ -146,8 +155,8 @@ def dense_vae(size: tuple[int, ...] = (1, 8, 8), latent: int = 8, width: int = 1
 
 def conv_vae(channels: int = 1, latent: int = 4, width: int = 16, levels: int = 2,
              std: float | None = 1.0) -> VAE:  # fmt: skip
-    """A VAE whose latent is a small image: (B, channels, H, W) to (B, latent, H / 2^levels, …), as
-    the first stage of latent diffusion has it. The width doubles with each level."""
+    """A VAE whose latents are small images, as in latent diffusion: (B, channels, H, W) to (B,
+    latent, H / 2^levels, W / 2^levels). The width doubles with each level. Used in chapter 15."""
     conv = lambda a, b: nn.Conv2d(a, b, 3, padding=1)  # noqa: E731
     act = lambda c: [group_norm(c), nn.SiLU()]  # noqa: E731
     down, up, c = [conv(channels, width)], [], width

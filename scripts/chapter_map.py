@@ -2,9 +2,9 @@
 
     python scripts/chapter_map.py      rewrites the map in book/index.md
 
-Titles, minutes and prerequisites are read from the first cells of the chapters; only the places of
-the boxes stand here. Arrows join neighbours, and other prerequisites are named in the box. What
-follows from others is left out.
+The script reads titles, minutes and prerequisites from the first cells of the chapters. Only the
+positions of the boxes are defined here. Arrows connect neighbours, and a box names any prerequisite
+that's further away. Prerequisites that follow from others are left out.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def read(path: Path) -> Chapter:
 
 
 def chapters() -> dict[int, Chapter]:
-    """All chapters by their numbers; a Deeper notebook, such as 04d, is part of its chapter."""
+    """All chapters by number. A Deeper notebook, such as 04d, is part of its chapter."""
     found = map(read, sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     return {chapter.number: chapter for chapter in found}
 
 
 def arrows(needs: dict[int, set[int]]) -> list[tuple[int, int]]:
-    """The prerequisites that do not follow from other ones, as (from, to)."""
+    """The prerequisites that don't follow from others, as pairs (from, to)."""
 
     def behind(number: int) -> set[int]:
         return needs[number].union(*map(behind, needs[number]))
@@ -76,7 +76,7 @@ def corner(number: int) -> tuple[int, int]:
 
 
 def near(a: int, b: int) -> bool:
-    """Whether a and b are neighbours. A longer arrow would run through a box."""
+    """Whether a and b are neighbours. A longer arrow would cross a box."""
     (xa, ya), (xb, yb) = PLACES[a], PLACES[b]
     return xb - xa in (0, 1) and yb - ya in (0, 1)
 
@@ -108,7 +108,7 @@ def box(chapter: Chapter, after: list[int]) -> str:
 
 
 def drawing() -> str:
-    """The block of the page."""
+    """The map as a block of the page."""
     found = chapters()
     pairs = arrows({number: chapter.needs for number, chapter in found.items()})
     words = "; ".join(f"{b} needs {a}" for a, b in pairs)

@@ -1,14 +1,15 @@
-"""Run notebooks as Colab does: each alone, in an environment that has torch but not this project.
+"""Run notebooks as Colab does: each by itself, in an environment with torch, without the project.
 
-    python scripts/colab.py notebooks/*.ipynb                   all cells of each, in order
-    python scripts/colab.py --twice notebooks/*.ipynb           and once more in the same kernel
-    python scripts/colab.py --set-up notebooks/01_noise.ipynb   only the two set-up cells
+    python scripts/colab.py notebooks/*.ipynb                   run all cells in order
+    python scripts/colab.py --twice notebooks/*.ipynb           run them twice in one kernel
+    python scripts/colab.py --set-up notebooks/01_noise.ipynb   run only the two set-up cells
 
-A cell may take 10 minutes, and a notebook an hour. After that it is stopped and reported.
+A cell may take 10 minutes and a notebook an hour. After that, it's stopped and reported.
 
-A new virtual environment sees the packages of the one that runs this script, as Colab's sees its
-own torch; the project itself is installed by the notebook's hidden cell, with a wheel that is built
-from the working tree in place of the address on GitHub. Nothing else may be installed or changed.
+Each notebook gets a new virtual environment that can use the packages of the one that runs this
+script, just as Colab has its own torch. The notebook's hidden cell installs the project. Here it
+uses a wheel built from the working tree instead of the address on GitHub. A notebook that installs
+or changes anything else is reported.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CELL_LIMIT, NOTEBOOK_LIMIT, TOOL_LIMIT = 600, 3600, 300  # seconds
 
 
 def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str:
-    """The output of a command, or an error with what it said."""
+    """The output of a command. If it fails, an error quotes its output."""
     command = [str(c) for c in command]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
@@ -43,7 +44,7 @@ def run(*command: str | int | Path, timeout: int = TOOL_LIMIT, **options) -> str
 
 
 def wheel(folder: Path) -> Path:
-    """Build the package from the working tree, without a network and without a trace in it."""
+    """Build the package from the working tree, without a network, and leave no files behind."""
     source = folder / "source"
     source.mkdir()
     for name in PACKAGE:
@@ -55,7 +56,7 @@ def wheel(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> Path:
-    """A virtual environment without the project; returns its Python."""
+    """Make a virtual environment without the project, and return its Python."""
     run(sys.executable, "-m", "venv", folder)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     own = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
@@ -68,7 +69,7 @@ def environment(folder: Path) -> Path:
 
 
 def execute(path: Path, python: Path, package: Path, set_up: bool, twice: bool) -> dict:
-    """Run a copy of the notebook that lies alone in a folder; seconds, and what was wrong."""
+    """Run a copy of the notebook in an empty folder. Returns the seconds and the faults."""
     with tempfile.TemporaryDirectory() as content:
         shutil.copy(path, content)
         env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -80,7 +81,7 @@ def execute(path: Path, python: Path, package: Path, set_up: bool, twice: bool) 
 
 
 def faults(result: dict) -> list[str]:
-    """What Colab's reader would not want to happen."""
+    """The faults that a reader in Colab would meet."""
     before, after = result["before"], result["after"]
     found = [f"{k} was changed" for k in ("torch", "numpy") if before[k] != after[k]]
     new = set(after["own"]) - set(before["own"])

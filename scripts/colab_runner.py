@@ -1,8 +1,9 @@
-"""Run the cells of a notebook in this environment. `colab.py` starts this file in one like Colab's.
+"""Run the cells of a notebook in this environment. `colab.py` starts it in one like Colab's.
 
     python scripts/colab_runner.py 01_noise.ipynb WHEEL SET_UP TWICE LIMIT
 
-The last three are 0 or 1, 0 or 1, and the seconds for a cell. Prints one line of JSON.
+SET_UP (run only the set-up cells) and TWICE (run all cells twice) are 0 or 1. LIMIT is the time
+limit of a cell in seconds. The script prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -1,21 +1,22 @@
-"""For teachers: notebooks without solutions, marks for what students hand in, figures for slides.
+"""For teachers: make notebooks without solutions, mark students' notebooks, and export figures.
 
     python scripts/course.py handout notebooks/*.ipynb --out handout
     python scripts/course.py grade handed_in/*.ipynb --csv marks.csv
     python scripts/course.py figures notebooks/*.ipynb --out slides
 
-`handout` and `figures` replace a file only if they wrote it themselves and nobody changed it since.
+`handout` and `figures` overwrite a file only if they wrote it themselves and it hasn't changed
+since.
 
 `grade` runs each notebook in a process of its own, from top to bottom, with the checks of the
 original notebook in place of the student's. An endless loop, a crash or a damaged file costs only
 the exercises it affects, and the row of that student says what happened.
 
-What a tick is worth. A student gains nothing by editing or deleting a check or its tag, by printing
-a tick in any cell or in the answer, or by redefining `grade` or `print`: the graders are loaded
-afresh for each check, and their verdict comes back with a secret word. The answer still runs in the
-same process as its check. Code written to deceive can change torch's functions or the names that a
-check uses, or look for the secret word while the check runs. So read the code behind a mark that
-surprises you. Students' code also runs with all your rights: use a container or an extra account.
+How far can you trust a mark? Students gain nothing by editing or deleting a check or its tag, by
+printing a tick, or by redefining `grade` or `print`. The graders are loaded afresh for each check,
+and their verdict is marked with a secret word. But an answer runs in the same process as its check.
+Code that is written to deceive can change torch's functions or the names that a check uses, or look
+for the secret word while the check runs. So read the code behind a mark that surprises you.
+Students' code also runs with all your permissions, so use a container or a separate account.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ DETAILS = re.compile(
 HELP = {
     "handout": "copy notebooks without their solutions",
     "figures": "write each figure as chapter/id.png, and the alt texts as chapter/alt.txt",
-    "grade": "print the marks of each notebook; the status is 0 if everything is right",
+    "grade": "print the marks of each notebook; the exit status is 0 if everything is right",
     "out": "folder to write to (default: course)",
     "against": "the original notebook, or a folder of originals (default: notebooks). In a "
     "folder, the original is the one whose name is part of the student's file name, such as "
@@ -118,7 +119,7 @@ def digest(data: bytes) -> str:
 
 
 def refuse(out: Path, files: dict[Path, bytes], sources: list[Path]) -> None:
-    """Raise FileExistsError if a file of somebody else is in the way."""
+    """Raise FileExistsError if a file that this command didn't write is in the way."""
     made = written(out)
     for name, data in files.items():
         target = out / name
@@ -136,7 +137,7 @@ def refuse(out: Path, files: dict[Path, bytes], sources: list[Path]) -> None:
 
 
 def write(command: Callable, args: argparse.Namespace) -> int:
-    """Write what a command makes of the notebooks, or nothing if a file is in the way."""
+    """Write the results of a command for the notebooks, or nothing if a file is in the way."""
     out, files = args.out, {}
     for path in args.notebooks:
         for name, data in command(path):
@@ -155,7 +156,7 @@ def write(command: Callable, args: argparse.Namespace) -> int:
 
 @dataclass
 class Row:
-    """What one student gets: a line for each exercise, and whether it is right."""
+    """The marks of one student: for each exercise, a line, and whether it is right."""
 
     file: str
     chapter: str = ""
@@ -172,7 +173,7 @@ class Row:
 
 
 def facts(lines: bytes) -> Iterator[dict]:
-    """What marking.py said; its last line may be cut off."""
+    """The output of marking.py, whose last line may be cut off."""
     for line in lines.splitlines():
         try:
             yield dict(json.loads(line))
@@ -181,7 +182,7 @@ def facts(lines: bytes) -> Iterator[dict]:
 
 
 def row_of(path: Path, lines: bytes, ended: str) -> Row:
-    """A row from what marking.py said, and why it was ended early, if it was."""
+    """A row from the output of marking.py, and the reason if it ended early."""
     row, exercises = Row(str(path)), 0
     for fact in facts(lines):
         row.chapter = fact.get("chapter", row.chapter)
@@ -197,7 +198,7 @@ def row_of(path: Path, lines: bytes, ended: str) -> Row:
 
 
 def marked(args: argparse.Namespace, path: Path) -> Row:
-    """Mark one notebook in a process of its own."""
+    """Mark one notebook in a new process."""
     limits = [str(args.cell_limit), str(args.limit)]
     command = [sys.executable, HERE / "marking.py", path, args.against, *limits]
     try:
@@ -212,7 +213,8 @@ def marked(args: argparse.Namespace, path: Path) -> Row:
 
 
 def table(rows: list[Row]) -> bytes:
-    """The marks as CSV, a row for each student; a spreadsheet takes none of it for a formula."""
+    """The marks as CSV, with a row for each student. No cell looks like a formula to a
+    spreadsheet."""
     numbers = range(1, 1 + max((number for row in rows for number in row.marks), default=0))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -235,7 +237,7 @@ def shown(row: Row) -> Row:
 
 
 def grade(args: argparse.Namespace) -> int:
-    """Print the marks of each notebook, and write them as CSV; 1 if anything is not right."""
+    """Print the marks of each notebook, and write them as CSV. Returns 1 if an answer is wrong."""
     if not args.against.exists():
         raise FileNotFoundError(f"{args.against} doesn't exist, so choose another with --against.")
     if args.csv and args.csv.exists():
@@ -266,7 +268,9 @@ def arguments() -> argparse.ArgumentParser:
     for action in (handout, figures, grade):
         text = HELP[action.__name__]
         command = commands.add_parser(action.__name__, help=text, description=text)
-        command.add_argument("notebooks", nargs="+", type=Path, help="such as 01_noise.ipynb")
+        command.add_argument(
+            "notebooks", nargs="+", type=Path, help="notebooks such as 01_noise.ipynb"
+        )
         command.set_defaults(run=grade if action is grade else partial(write, action))
         if action is not grade:
             command.add_argument("--out", type=Path, default=Path("course"), help=HELP["out"])
@@ -278,8 +282,8 @@ def how_to_grade(add: Callable) -> None:
     add("--against", type=Path, default=HERE.parent / "notebooks", help=HELP["against"])
     add("--csv", type=Path, help=HELP["csv"])
     add("--jobs", type=positive, default=1, help="notebooks to run at the same time (default: 1)")
-    add("--cell-limit", type=positive, default=120, help="seconds for a cell (default: 120)")
-    add("--limit", type=positive, default=900, help="seconds for a notebook (default: 900)")
+    add("--cell-limit", type=positive, default=120, help="seconds per cell, at most (default: 120)")
+    add("--limit", type=positive, default=900, help="seconds per notebook, at most (default: 900)")
 
 
 def main(argv: list[str] | None = None) -> int:

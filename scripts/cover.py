@@ -1,8 +1,8 @@
-"""Draw the cover from the weights that ship: python scripts/cover.py
+"""Draw the cover with the package's weights: python scripts/cover.py
 
-Writes the film of the cover (`book/live/cover/film.png`: its frames one below the other, 7 × 3
-digits each), the digits that it ends on (`digits.png` beside it, which the README shows too), and
-an image of each thing that readers will be able to make (`book/images/make_*.png`).
+It writes the film of the cover (`book/live/cover/film.png`, with frames of 7 × 3 digits in a
+column), the digits at its end (`digits.png` in the same folder, which the README also shows), and
+an image of each thing that readers learn to make (`book/images/make_*.png`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def film() -> tuple[list[int], Tensor]:
 
 
 def finished() -> Tensor:
-    """The top half of one digit, finished seven times: known pixels are noised to each time."""
+    """One top half of a digit, completed seven times. At each step, the known pixels are noised to
+    its level."""
     eps, schedule = model("digits", torch.tensor([3]))
     known = sample(eps, schedule, noise(1, 8), 50, ddim_step)
     keep = (torch.arange(8) < 4).float()[:, None]
@@ -74,7 +75,7 @@ def finished() -> Tensor:
 
 
 def between() -> Tensor:
-    """What the model draws, without a label, from noises on the arc between two."""
+    """What the model draws without a label, from noises on an arc between two noises."""
     net, schedule, _ = load_pretrained("mnist")
     torch.manual_seed(3)
     a, b = torch.randn(2, 1, 1, 28, 28)
@@ -118,12 +119,12 @@ def coloured() -> Image.Image:
 
 
 def grey(x: Tensor) -> Tensor:
-    """Images in [-1, 1] as one of 16 greys, in bytes."""
+    """Images in [-1, 1] as bytes, with 16 grey levels."""
     return ((x.clamp(-1, 1) + 1) / 2 * (GREYS - 1)).round().mul(255 // (GREYS - 1)).to(torch.uint8)
 
 
 def grid(images: Tensor, columns: int, gap: int = 0, scale: int = 1) -> Image.Image:
-    """(N, 1, H, W) in rows; the gaps are transparent."""
+    """Images (N, 1, H, W) in rows, with transparent gaps."""
     size, rows = images.shape[-1], -(-len(images) // columns)
     mode = "LA" if gap else "L"
     page = Image.new(mode, ((size + gap) * columns - gap, (size + gap) * rows - gap))

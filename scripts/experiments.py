@@ -1,10 +1,10 @@
-"""Try the obvious experiments on the chapters, and list the cells that raise.
+"""Try the obvious experiments on the chapters, and list the cells that raise an error.
 
-    python scripts/experiments.py notebooks/*.ipynb                    each experiment on each
-    python scripts/experiments.py --only "T = 200" notebooks/02*.ipynb  one of them
+    python scripts/experiments.py notebooks/*.ipynb                     try all of them
+    python scripts/experiments.py --only "T = 200" notebooks/02*.ipynb  try one of them
 
-The notebooks are edited in memory, as a reader edits a set-up line, and the files stay as they are.
-Outputs may differ; a cell that raises is a fault, unless it has the comment "# T = 1000".
+The script changes set-up lines as a reader would, but only in memory. Outputs may differ. A cell
+that raises an error is reported, unless it has the comment "# T = 1000".
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def edited(path: Path, experiment: str) -> nbformat.NotebookNode:
 
 
 def raising(path: Path, experiment: str) -> list[tuple[str, str]]:
-    """Run all cells; (cell, error) of each that raises and does not say that it needs T = 1000."""
+    """Run all cells. Returns (cell, error) for each cell that raises an error and doesn't say that
+    it needs T = 1000."""
     notebook = edited(path, experiment)
     resources = {"metadata": {"path": str(path.parent)}}
     options = {"timeout": 600, "kernel_name": "python3", "allow_errors": True}
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("notebooks", nargs="+", type=Path)
-    parser.add_argument("--only", choices=EXPERIMENTS, help="make this experiment alone")
+    parser.add_argument("--only", choices=EXPERIMENTS, help="try only this experiment")
     args = parser.parse_args(arguments)
     total = 0
     for path in args.notebooks:

@@ -1,9 +1,9 @@
-"""Write what the page "Explore" needs: images that the model of the digits drew, and a still.
+"""Write the data of the page "Explore": images that the model of the digits drew, and a still.
 
     python scripts/export_frames.py      about a minute on a free core
 
-Pixels are bytes, 0 for -1 and 255 for 1, in base64, so that the page needs no server. What they
-show is computed by the package with `load_pretrained("digits")`.
+Pixels are bytes, 0 for -1 and 255 for 1, in base64, so the page needs no server. The package
+computes the images with `load_pretrained("digits")`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def model(labels: Tensor, w: float = 0.0):
 
 
 def way() -> tuple[list[int], Tensor, Tensor]:
-    """Ten digits on their way back: times, states and predictions, (times, 10, 1, 8, 8)."""
+    """Ten digits during sampling: times, states and predictions, (times, 10, 1, 8, 8)."""
     eps, schedule = model(torch.arange(10))
     torch.manual_seed(SEED)
     xT = torch.randn(10, 1, 8, 8)
@@ -86,7 +86,8 @@ def drawn(sampler: str, w: float, steps: int) -> Tensor:
 
 
 def measured(x: Tensor) -> dict:
-    """How many a classifier reads as what was asked for, and how much those of a label differ."""
+    """How many images a classifier reads as their label, and how much the images of a label
+    differ."""
     read = load_classifier("digits").probabilities(x).argmax(1)
     spread = x.clamp(-1, 1).unflatten(0, (-1, 10)).std(0).mean().item()
     return {"right": int((read == torch.arange(len(x)) % 10).sum()), "spread": round(spread, 2)}
@@ -99,7 +100,7 @@ def cell(sampler: str, w: float, steps: int) -> dict:
 
 
 def script() -> str:
-    """All data as a script, which a page can load from a folder too."""
+    """All data as a script, which a page can also load from a folder."""
     times, states, predictions = way()
     file = {
         "digits": text(digits()),
@@ -114,7 +115,7 @@ def script() -> str:
 
 
 def picture() -> Image.Image:
-    """Four rows: a digit dissolves by both schedules; the way back, and its predictions."""
+    """Four rows: a digit noised by each schedule, then sampling, and its predictions."""
     x0 = digits()[3:4]
     eps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(SEED))
     rows = [

@@ -1,10 +1,10 @@
-"""Write what the page "Listen to it emerge" needs.
+"""Write the data of the page "Listen to it emerge".
 
     python scripts/export_listen.py
 
-The weights of `load_sound()` as whole numbers of two bytes, in base64, with the name, the shape and
-the unit of each tensor; what the transforms need to know; and the image that the page shows without
-JavaScript.
+These are the weights of `load_sound()`, the constants of the transforms, and the image that the
+page shows without JavaScript. Weights are whole numbers of two bytes, in base64, with the name,
+shape and unit of each tensor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SEED, LABEL, STEPS, FRAMES = 1, 7, 15, 5
 
 
 def script() -> str:
-    """Everything as a script, which a page can load from a folder too."""
+    """All data as a script, which a page can also load from a folder."""
     nets = {name: about | as_int16(load_sound(name).state_dict()) for name, about in NETS.items()}
     file = {"T": 1000, "form": FORM, "nets": nets}
     return f"{HEAD}const SOUNDS = {json.dumps(file, separators=(',', ':'))};\n"

@@ -1,10 +1,10 @@
-"""Write what the page "Type a caption" needs.
+"""Write the data of the page "Type a caption".
 
     python scripts/export_prompt.py
 
-The weights of `load_text()` as whole numbers of two bytes, in base64, with the name, the shape and
-the unit of each tensor, and the words that the network knows; and the image that the page shows
-without JavaScript.
+These are the weights of `load_text()`, the words that the network knows, and the image that the
+page shows without JavaScript. Weights are whole numbers of two bytes, in base64, with the name,
+shape and unit of each tensor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SEED, STEPS, SIDE = 2, 25, 128
 
 
 def script() -> str:
-    """The weights as a script, which a page can load from a folder too."""
+    """The weights as a script, which a page can also load from a folder."""
     net, schedule, tokenizer = load_text()
     file = {
         "T": schedule.T,

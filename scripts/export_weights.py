@@ -1,11 +1,11 @@
-"""Write what the page "Denoise in your browser" needs.
+"""Write the data of the page "Denoise in your browser".
 
     python scripts/export_weights.py
 
-The weights of `load_pretrained("digits")` and of two students, each as whole numbers of two bytes,
-in base64, with the name, the shape and the unit of each tensor; and the image that the page shows
-without JavaScript. Two bytes with a unit for each tensor are several times nearer to the weights
-than float16.
+These are the weights of `load_pretrained("digits")` and of two students, and the image that the
+page shows without JavaScript. Weights are whole numbers of two bytes, in base64, with the name,
+shape and unit of each tensor. With a unit for each tensor, they're several times more accurate than
+float16.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STUDENTS = (("progressive", "student", 8), ("mnist", "mnist", 28))  # its file, 
 
 
 def script(name: str = "digits") -> str:
-    """The weights of the digits as a script, which a page can load from a folder too."""
+    """The weights of the digits as a script, which a page can also load from a folder."""
     net, schedule, recipe = load_pretrained(name)
     assert (recipe["target"], recipe["schedule"], recipe["data"]) == ("v", "cosine", "digits")
     return f"{HEAD}const DIGITS = {weights(net, schedule, 8)};\n"

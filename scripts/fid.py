@@ -1,11 +1,11 @@
-"""The FID of a run as papers report it: its samples against the training images.
+"""Calculate the FID of a run as papers report it, from its samples and the training images.
 
     pip install "torchmetrics[image]"       # Inception; its weights are fetched at the first use
-    python scripts/fid.py --run runs/cifar10 --root data            # 50,000 samples: wants a GPU
+    python scripts/fid.py --run runs/cifar10 --root data            # 50,000 samples: use a GPU
     python scripts/fid.py --run runs/digits --features random --n 100 --steps 5   # runs anywhere
 
-With random features everything is the same except for the network that sees the images: that tests
-the way there, and its number is not an FID. Both go from floats to 8-bit pixels first, as files do.
+With random features, an untrained network replaces Inception. The result isn't an FID, but it tests
+all other steps. In both cases, images are first converted to 8-bit pixels, as in image files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class RandomFeatures(nn.Module):
 
 
 class Frechet(nn.Module):
-    """What we use of torchmetrics' FrechetInceptionDistance, for any network of features."""
+    """The part of torchmetrics' FrechetInceptionDistance that we use, for any network of
+    features."""
 
     def __init__(self, feature: nn.Module):
         super().__init__()
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--features", choices=["inception", "random"], default="inception")
     parser.add_argument("--root", default="data", help="where torchvision keeps its files")
     parser.add_argument("--n", type=int, default=50_000, help="number of samples")
-    parser.add_argument("--steps", type=int, default=50, help="network calls for each image")
+    parser.add_argument("--steps", type=int, default=50, help="network calls per image")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")

@@ -1,11 +1,11 @@
-"""Measure how much of each chapter's page is code, and how much is figures, as the page opens.
+"""Measure how much of each chapter's page is code and how much is figures, when the page opens.
 
     python scripts/heights.py _build/html                 all chapters
     python scripts/heights.py _build/html 03_loss 05_training
 
-At 1280 × 900 pixels: the shares of the height of the article; the screens above its first figure;
-and the most screens without a figure before the exercises. Folded code and answers don't count.
-Captions count as figures. Needs Chromium.
+In a window of 1280 × 900 pixels, it measures the shares of the article's height, how many screens
+there are above the first figure, and the longest stretch without a figure before the exercises, in
+screens. Folded code and answers don't count. Captions count as figures. This needs Chromium.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MEASURE = """() => {
 
 
 def covered(boxes: list[list[float]]) -> float:
-    """The height that intervals cover together."""
+    """The total height that the intervals cover."""
     total, end = 0.0, 0.0
     for top, bottom in sorted(boxes):
         total += max(0.0, bottom - max(top, end))

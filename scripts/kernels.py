@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 
 
 class QuietOutput(OutputWidget):
-    """An output widget that keeps what it shows to itself."""
+    """An output widget that doesn't send its state to the kernel."""
 
     def sync_state(self) -> None:
         """Send nothing back to the kernel.

@@ -1,10 +1,10 @@
-"""How long each chapter is: the main path, from the title to the exercises.
+"""Measure how long each chapter is on its main path, from the title to the exercises.
 
     python scripts/limits.py notebooks/*.ipynb
 
-A line of code counts if it is neither blank nor a comment alone, in every cell: the set-up, cells
-that the page folds, and lines that only draw. Words are those of the text, without code, formulas,
-links' addresses and tags.
+All lines of code count except blank lines and comments. This includes the set-up, folded cells, and
+lines that only draw. Words are those of the text, without code, formulas, addresses of links and
+tags.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Size:
 
 
 def main_path(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """The cells before the exercises, and what stands above that heading in its cell."""
+    """The cells before the exercises, including the text above that heading in its cell."""
     cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := EXERCISES.search(cell.source)):

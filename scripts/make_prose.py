@@ -1,10 +1,10 @@
-"""Write the text of chapter 20: sentences of this book, as lower-case ASCII.
+"""Write the training text of chapter 20: sentences from this book, as lower-case ASCII.
 
-    python scripts/make_prose.py            # prints how much there is
-    python scripts/make_prose.py --write    # and writes ddpm_lite/weights/prose.txt
+    python scripts/make_prose.py            # print how much text there is
+    python scripts/make_prose.py --write    # also write ddpm_lite/weights/prose.txt
 
-The file is a snapshot. The networks of chapter 20 were trained on it, so it stays as it is when a
-chapter changes, and a new snapshot needs a new training (scripts/train_tokens.py). Sentences with a
+The file is a snapshot. The networks of chapter 20 were trained on it, so don't update it when a
+chapter changes. After a new snapshot, train them again (scripts/train_tokens.py). Sentences with a
 formula, with code or with a character outside the alphabet are left out.
 """
 
@@ -35,7 +35,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Whole sentences in the alphabet, from their capital to their end."""
+    """Complete sentences that use only the alphabet."""
     found = re.split(r"(?<=[.?:]) (?=[A-Z])", paragraph.translate(PLAIN))
     whole = [s for s in found if re.fullmatch(r"[A-Z].{20,}[.?:]", s)]
     return [s.lower() for s in whole if set(s.lower()) <= set(ALPHABET)]

@@ -3,8 +3,8 @@
     python scripts/marking.py anna_03_loss.ipynb notebooks 120 900
 
 The arguments are the student's file, the original notebook or a folder of originals, and the time
-limits in seconds for a cell and for the notebook. The marks are printed as lines of JSON. What they
-are worth is described in course.py.
+limits in seconds for a cell and for the notebook. The marks are printed as lines of JSON. course.py
+describes how far you can trust them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def name_of(cell: NotebookNode) -> str | None:
 
 
 def is_check(cell: NotebookNode, asked: list[Exercise]) -> bool:
-    """Whether a student's cell is a check, or was one."""
+    """Whether a student's cell is a check, or was one originally."""
     ids = {name_of(exercise.check) for exercise in asked} - {None}
     same = cell["source"] in {exercise.check["source"] for exercise in asked}
     return same or has_tag(cell, "check") or name_of(cell) in ids
@@ -191,7 +191,7 @@ def short(text: str, width: int = 200) -> str:
 
 
 class Marker(Client):
-    """Runs a student's code within its time, and keeps nothing of its output but marks."""
+    """Runs a student's code within the time limits, and keeps only the marks from its output."""
 
     def __init__(self, cell_limit: float, limit: float) -> None:
         self.cell_limit, self.limit, self.end = cell_limit, limit, monotonic() + limit
@@ -225,7 +225,8 @@ class Marker(Client):
         return short(f"{self.reply['ename']}: {self.reply['evalue']}").rstrip(":. ")
 
     def recover(self, what: str) -> None:
-        """Raise Overtime if the kernel listens again after it was interrupted, Stopped if not."""
+        """Raise Overtime if the kernel responds again after it was interrupted, otherwise
+        Stopped."""
         if monotonic() >= self.end:
             raise Stopped(f"the notebook took longer than {self.limit:g} s")
         self.seconds = self.patience
@@ -235,7 +236,7 @@ class Marker(Client):
         raise Overtime(f"{what} ran for {self.cell_limit:g} s and was stopped")
 
     def own(self, step: Step) -> str:
-        """Run a cell of the student's; returns what deserves a note."""
+        """Run a cell of the student's notebook. Returns what deserves a note."""
         try:
             self.run(step.source, step.what)
         except Overtime as late:
@@ -243,7 +244,7 @@ class Marker(Client):
         return ""
 
     def verdict(self, step: Step) -> tuple[bool, str]:
-        """Whether the answer is right, and the line that says so."""
+        """Whether the answer is right, and the line to print."""
         self.secret, self.said = secrets.token_hex(16), []
         given = {"mark": MARK, "secret": self.secret}
         guard = f"import builtins as _builtins_\n_builtins_.exec({GUARD!r}, {given})"
@@ -264,7 +265,7 @@ def say(**fact) -> None:
 
 
 def follow(steps: Iterator[Step], marker: Marker) -> str:
-    """Run the steps and say each mark; returns why the notebook ended early, or ""."""
+    """Run the steps and print each mark. Returns why the notebook ended early, or ""."""
     try:
         for step in steps:
             if step.number:

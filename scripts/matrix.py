@@ -1,20 +1,28 @@
-"""Run the notebooks strictly under other conditions, as they differ from machine to machine.
+"""Run the notebooks under conditions that differ between machines, and compare outputs strictly.
 
-    python scripts/matrix.py                          # every row on every notebook, about 2 hours
+    python scripts/matrix.py                          # all rows on all notebooks, about 2 hours
     python scripts/matrix.py --rows avx2 offline      # some rows
     python scripts/matrix.py --rows jitter --seeds 20 notebooks/05_training.ipynb
     python scripts/matrix.py --python other/bin/python --rows plain   # another Python or PyTorch
 
-Each row changes one thing. "plain" changes nothing. "threads-N" has N threads where a notebook asks
-for one. "default" and "avx2" are older kinds of processor (ATEN_CPU_CAPABILITY). "jitter"
-multiplies every weight that an optimizer gets by 1 + 1e-6 u, which stands for any unknown
-processor. "locale" is not UTF-8, "homeless" has a home folder that can't be written, "read-only" a
-project that can't, "offline" has no network at all, "path" is a folder with a space and an umlaut,
-"umask" makes files that only their owner may read. "changed" is the counter-test: one digit of one
-output of each notebook is changed, and nbval has to object.
+Each row changes one condition:
 
-Prints for each row how many notebooks passed, how many cells differ, and the largest memory of a
-process. The rows "read-only" and "offline" need Linux's unshare.
+    plain       nothing is changed
+    threads-N   N threads, although a notebook asks for one
+    default     an older kind of processor (ATEN_CPU_CAPABILITY)
+    avx2        another older kind
+    jitter      every weight that an optimizer gets is multiplied by 1 + 1e-6 u, which imitates
+                other processors
+    locale      the encoding isn't UTF-8
+    homeless    the home folder can't be written
+    read-only   the project folder can't be written (needs Linux's unshare)
+    offline     there's no network (needs Linux's unshare)
+    path        the name of the folder has a space and an umlaut
+    umask       only their owner can read new files
+    changed     one digit of one output of each notebook is changed, and nbval must notice it
+
+For each row, the script prints how many notebooks passed, how many cells differ, and the largest
+memory of a process.
 """
 
 from __future__ import annotations
@@ -70,7 +78,7 @@ ROWS: dict[str, dict] = {  # variables, code that each kernel runs first, how th
 
 
 def copied(folder: Path, notebooks: list[Path], changed: bool) -> Path:
-    """The project in another folder, with these notebooks alone."""
+    """A copy of the project in another folder, with only these notebooks."""
     folder.mkdir(parents=True)
     for part in PARTS:
         whole = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
@@ -134,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--seeds", type=int, default=1, help="how many jitters")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds of jitter")
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
     notebooks = args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -1,9 +1,9 @@
-"""Execute the notebooks of the book and keep their files normal.
+"""Execute the notebooks of the book, and normalise and check their files.
 
 python scripts/notebooks.py execute notebooks/01_noise.ipynb   run in place, then normalise
-python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file, run nothing
-python scripts/notebooks.py check notebooks/*.ipynb            say what is wrong, change nothing
-python scripts/notebooks.py figures notebooks/*.ipynb          run, and compare the figures
+python scripts/notebooks.py normalise notebooks/*.ipynb        rewrite the file without running it
+python scripts/notebooks.py check notebooks/*.ipynb            print what is wrong, change nothing
+python scripts/notebooks.py figures notebooks/*.ipynb          run, and compare figures
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def changed_figures(path: Path, mean: float = 1 / 255, few: float = 0.001) -> li
 
 
 def normal(notebook: NotebookNode) -> str:
-    """The text of the file with nothing in it that a machine or an editor added."""
+    """The text of the file, without what a machine or an editor added."""
     gpu = {key: value for key, value in GPU_METADATA.items() if key in notebook.metadata}
     notebook.metadata = nbformat.from_dict({**METADATA, **gpu})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -86,7 +86,8 @@ def normal(notebook: NotebookNode) -> str:
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Pieces of one stream as one output: how a kernel cut them depends on its speed."""
+    """Join the pieces of a stream into one output. How a kernel splits them depends on its
+    speed."""
     joined: list[NotebookNode] = []
     for output in outputs:
         if "metadata" in output:
@@ -99,7 +100,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def problems(notebook: NotebookNode) -> list[str]:
-    """What would make the notebook wrong elsewhere, ugly, or silently unchecked."""
+    """Problems: what would fail on another machine, look bad, or not be checked."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     found = []
     counts = [cell.execution_count for cell in code]

@@ -1,7 +1,8 @@
 """Print the built book into one PDF: python scripts/pdf.py _build/html _build/book.pdf
 
-The articles of all pages but the reference, in the order of the table of contents, with the styles
-of the theme and rendered formulas. Folded answers are open, controls are left out. Needs Chromium.
+It contains the articles of all pages except the reference, in the order of the table of contents,
+with the theme's styles and rendered formulas. Folded answers are open, and controls are left out.
+This needs Chromium.
 """
 
 from __future__ import annotations

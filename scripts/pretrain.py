@@ -1,11 +1,11 @@
-"""Make the weights that come with the package, and print their scores for book/results.md.
+"""Train the networks and classifiers that come with the package, and print their scores.
 
     python scripts/pretrain.py digits
     python scripts/pretrain.py mnist --root data
 
-Digits take some minutes of one CPU core, MNIST about an hour. The same command gives the same
-weights, up to rounding. You can also train the run on its own, so that it can stop and go on, and
-hand it over when it is finished:
+The digits take a few minutes on one CPU core, and MNIST takes about an hour. The same command gives
+the same weights, up to rounding. book/results.md quotes the scores. You can also train with the
+command line, which can be stopped and resumed, and then use the finished run:
 
     python -m ddpm_lite train --data mnist --conditional --width 24 --steps 8000 --threads 1 \\
         --lr 2e-3 --ema 0.999 --out runs/mnist
@@ -65,7 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--root", default="data", help="where torchvision keeps its files")
-    parser.add_argument("--run", type=Path, help="a finished run of the recipe, not to train again")
+    parser.add_argument(
+        "--run", type=Path, help="use this finished run of the recipe instead of training"
+    )
     args = parser.parse_args()
     x, y = load_images(args.name, args.root)
     run = finished(args.name, args.run) if args.run else trained(args.name, x, y)

@@ -2,8 +2,9 @@
 
     python scripts/quiz.py --out _build/quizzes
 
-writes ``quizzes.gift`` for Moodle and ``quizzes.zip`` (QTI 2.1) for Canvas and others. The
-questions are in ``book/quizzes/NN.toml``, and the book shows them at the end of each chapter.
+This writes ``quizzes.gift`` for Moodle and ``quizzes.zip`` (QTI 2.1) for Canvas and other
+platforms. The questions are in ``book/quizzes/NN.toml``. The book shows them at the end of each
+chapter.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def load(folder: Path = QUIZZES) -> Quizzes:
 
 
 def problems(questions: list[dict]) -> list[str]:
-    """What a student or a platform would stumble over."""
+    """Problems of the questions, for students or for platforms."""
     found = []
     if len(questions) != QUESTIONS:
         found.append(f"it has {len(questions)} questions, expected {QUESTIONS}")
@@ -106,7 +107,7 @@ def tex(formula: str) -> str:
 
 
 def mathml(formula: str, display: str = "inline") -> str:
-    """MathML, of what a browser shows without a script."""
+    """MathML, which a browser shows without a script."""
     for pattern, new in REWRITE.items():
         formula = re.sub(pattern, new, formula)
     formula = LETTER.sub(lambda match: letter(STYLES[match[1]], match[2] or match[3]), formula)

@@ -1,6 +1,6 @@
 """Rewrite every link to the repository: python scripts/set_repository.py https://github.com/me/book
 
-The address stands in [project.urls] of pyproject.toml; all other places must agree with it.
+[project.urls] in pyproject.toml declares the address. All other links must agree with it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
 
 
 def rewrite(address: str, root: Path = ROOT) -> list[Path]:
-    """Put the new address in the place of the declared one; return the files that changed."""
+    """Replace the declared address by the new one, and return the files that changed."""
     line = f'Repository = "{address.rstrip("/")}"'
     if not DECLARED.fullmatch(line):
         raise ValueError(f"{address!r} is not like https://github.com/OWNER/NAME")

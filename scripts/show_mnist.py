@@ -1,10 +1,10 @@
-"""Draw with the MNIST weights as a chapter would: how long it takes, and what a classifier says.
+"""Draw digits with the MNIST weights, and print how long it takes and how a classifier reads them.
 
-    python scripts/show_mnist.py                 # no data needed: seconds, confidence, classes
-    python scripts/show_mnist.py --root data     # also the two figures of book/results.md
+    python scripts/show_mnist.py                 # print times, confidence and classes
+    python scripts/show_mnist.py --root data     # also draw the two figures of book/results.md
 
-64 digits, labels 0 to 9 in turn, by 50 calls of DDIM on two threads. The figures: samples without
-and with guidance, and samples over their nearest training images.
+It draws 64 digits with labels 0 to 9 in turn, by 50 steps of DDIM on two threads. The figures show
+samples without and with guidance, and samples above their nearest training images.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def drawn(w: float, seed: int = 0) -> Tensor:
 
 
 def judged(x: Tensor) -> str:
-    """What the classifier says of the digits."""
+    """How the classifier reads the digits."""
     probabilities = load_classifier("mnist").probabilities(x)
     confidence, guess = probabilities.max(1)
     counts = guess.bincount(minlength=10).tolist()
@@ -55,14 +55,14 @@ def judged(x: Tensor) -> str:
 
 
 def grid(images: Tensor, columns: int) -> Tensor:
-    """(N, 1, 28, 28) as one picture (H, W) in [0, 1], with a white line between."""
+    """Images (N, 1, 28, 28) as one image (H, W) in [0, 1], with white lines between them."""
     from torchvision.utils import make_grid
 
     return make_grid((images.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=1.0)[0]
 
 
 def save(path: Path, pictures: dict[str, Tensor], height: float) -> None:
-    """Pictures side by side, each under its title."""
+    """Save images side by side, each under its title."""
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(pictures), figsize=(8, height), squeeze=False)

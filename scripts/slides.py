@@ -1,10 +1,11 @@
-"""Make a deck of slides from each executed notebook: one HTML file that opens offline.
+"""Make slides from each executed notebook, as one HTML file that works offline.
 
     python scripts/slides.py notebooks/*.ipynb --out _build/slides
 
-A deck has the title, the question of each section, the figures with their captions, the displayed
+The slides have the title, the question of each section, figures with their captions, displayed
 equations with the sentence before them, predictions with folded answers, pitfalls, and the summary.
-Arrow keys, space, Home and End turn the slides. Print the page for a PDF with one slide a page.
+Use the arrow keys, space, Home and End to move. To get a PDF with one slide per page, print the
+page.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ show(parseInt(location.hash.slice(1)) - 1);
 
 @dataclass
 class Deck:
-    """What was read so far: the slides, and where the reading is."""
+    """The slides so far, and the state of the reader."""
 
     slides: list[str] = field(default_factory=list)
     section: str = ""

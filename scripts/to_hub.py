@@ -3,8 +3,8 @@
     python scripts/to_hub.py digits --out hub/digits
     python scripts/to_hub.py runs/shapes --out hub/shapes --label 2
 
-`DDPMPipeline.from_pretrained("hub/digits")` of diffusers then draws images. Its pipelines pass no
-labels, so the network is written for one label, or for none.
+You can then draw images with `DDPMPipeline.from_pretrained("hub/digits")` from diffusers. Its
+pipelines don't pass labels, so the network is written for one label, or for no label.
 """
 
 from __future__ import annotations

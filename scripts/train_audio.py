@@ -1,13 +1,14 @@
-"""Train the networks of chapter 18: two that make sounds, and the classifiers that judge them.
+"""Train the networks of chapter 18: two that generate sounds, and the classifiers that judge them.
 
     python scripts/train_audio.py drums --seconds 500 --out drums.pt
     python scripts/train_audio.py spoken --seconds 500 --out spoken.pt --data FOLDER
     python scripts/train_audio.py judges --seconds 300 --out judges.pt --data FOLDER
     python scripts/train_audio.py join drums.pt spoken.pt judges.pt --data FOLDER
 
-FOLDER holds spoken_digits/recordings, the Free Spoken Digit Dataset. The first three write the
-averaged weights of one part each, ``--start`` continues from such a file, and ``join`` writes
-ddpm_lite/weights/sounds.pt in half precision, with twenty recordings for the chapter.
+FOLDER contains spoken_digits/recordings, the Free Spoken Digit Dataset. Each of the first three
+commands writes the averaged weights of one part. ``--start`` continues from such a file. ``join``
+combines the three files in ddpm_lite/weights/sounds.pt, in half precision and with twenty
+recordings for the chapter.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ S = cosine_schedule(1000)
 
 
 def sounds(part: str, root: Path, train: bool = True) -> tuple[Tensor, Tensor]:
-    """What the network of that name learns, and labels."""
+    """The data that the network of this name learns, with labels."""
     if part == "drums":
         x, y = load_audio("drums", train=train, n=6000 if train else 900)
         return as_blocks(x), y
@@ -111,7 +112,8 @@ def image(part: str, x: Tensor) -> Tensor:
 
 
 def judged(part: str, net: nn.Module, judge: nn.Module, n: int = 300) -> str:
-    """How many of n samples a classifier reads as asked, for several guidance scales."""
+    """The share of n samples that a classifier reads as their label, for several guidance
+    scales."""
     y = torch.arange(n) % SIZES[part]["num_classes"]
     shares = {
         w: (judge.probabilities(image(part, drawn(part, net, y, w))).argmax(1) == y)
@@ -121,7 +123,8 @@ def judged(part: str, net: nn.Module, judge: nn.Module, n: int = 300) -> str:
 
 
 def judges(args: argparse.Namespace) -> dict[str, dict]:
-    """The two classifiers that ship; the accuracy of a third on a speaker it never heard."""
+    """The two classifiers for the package, and the accuracy of a third one on a speaker that it
+    wasn't trained on."""
     found = {}
     for part in SIZES:
         x, y = (image(part, x) if x.ndim == 3 else x for x in sounds(part, args.data))
@@ -157,20 +160,20 @@ def main() -> None:
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("part", choices=[*SIZES, "judges", "join"])
-    parser.add_argument("files", nargs="*", type=Path, help="the parts that join puts together")
+    parser.add_argument("files", nargs="*", type=Path, help="the files to join")
     parser.add_argument("--out", type=Path, default=FILE, help="the file to write")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="has spoken_digits")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with spoken_digits")
     parser.add_argument("--seconds", type=float, default=500, help="about how long to train")
-    parser.add_argument("--steps", type=int, help="train for so many steps instead")
+    parser.add_argument("--steps", type=int, help="number of training steps, instead of seconds")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=3e-3, help="the largest learning rate")
     parser.add_argument("--ema", type=float, default=0.995)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or mps")
+    parser.add_argument("--device", default="cpu", help="device for training: cpu, cuda or mps")
     parser.add_argument("--start", type=Path, help="continue from the weights of this file")
-    parser.add_argument("--judges", type=Path, help="print how many samples these read as asked")
-    parser.add_argument("--speakers", action="store_true", help="judge unknown speakers as well")
+    parser.add_argument("--judges", type=Path, help="file of classifiers, to score samples")
+    parser.add_argument("--speakers", action="store_true", help="also test on unknown speakers")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)

@@ -1,12 +1,13 @@
 """Train the students of chapter 19: networks that sample in one to four calls.
 
-    python scripts/train_distill.py                      # both files of weights, half an hour
+    python scripts/train_distill.py                      # write both files of weights, half an hour
     python scripts/train_distill.py consistency --seed 1 --seconds 180 --out student.pt
 
-Every student has the size of its teacher, `load_pretrained("digits")` or "mnist", and all but mean
-flow start from its weights. `mnist` needs no images: the teacher draws them. A method writes its
-averaged weights in half precision into a file, unless that is there already. Without a method, the
-script writes ddpm_lite/weights/students.pt and mnist_student.pt from such files.
+Every student has the size of its teacher, `load_pretrained("digits")` or "mnist", and all except
+mean flow start from the teacher's weights. `mnist` needs no images, because the teacher draws them.
+With a method, the script trains it and writes the averaged weights in half precision, unless the
+file exists. Without a method, it combines such files in ddpm_lite/weights/students.pt and
+mnist_student.pt.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def digits() -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def progressive(seconds: float) -> dict[str, UNet]:
-    """8 steps from the teacher's 16, then 4, 2 and 1, each from the student before."""
+    """Students with 8, 4, 2 and 1 steps, each distilled from the one before, and the first from the
+    teacher's 16."""
     net, schedule, _ = load_pretrained("digits")
     students = {}
     for steps, share in ((8, 0.15), (4, 0.2), (2, 0.25), (1, 0.4)):
@@ -105,7 +107,7 @@ def progressive(seconds: float) -> dict[str, UNet]:
 
 
 def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
-    """Consistency distillation, or training, whose steps get twice as many several times."""
+    """Consistency distillation or training. The number of steps doubles several times."""
     net, schedule, _ = load_pretrained("digits")
 
     def loss(student, x, y, progress):
@@ -119,7 +121,7 @@ def consistent(seconds: float, distil: bool) -> dict[str, UNet]:
 
 
 def mean_flow(seconds: float) -> dict[str, UNet]:
-    """From random weights, and without a teacher."""
+    """Mean flow, from random weights and without a teacher."""
     net = UNet(**SIZES, cond_dim=11)
 
     def loss(net, x, y, progress):
@@ -195,7 +197,9 @@ def main() -> None:
     parser.add_argument("method", nargs="?", choices=METHODS)
     parser.add_argument("--seconds", type=float, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="runs/distill/METHOD_SEED.pt if not given")
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: runs/distill/METHOD_SEED.pt)"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     place = lambda method: args.out or Path("runs/distill", f"{method}_{args.seed}.pt")  # noqa: E731

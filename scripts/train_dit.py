@@ -2,7 +2,7 @@
 
     python scripts/train_dit.py            # about seven minutes of one CPU core
 
-Writes ddpm_lite/weights/dit.pt: the averaged weights in half precision.
+It writes the averaged weights in half precision to ddpm_lite/weights/dit.pt.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8500)
     parser.add_argument("--lr", type=float, default=6e-3)
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--root", default="data", help="folder of MNIST")
+    parser.add_argument("--root", default="data", help="folder with MNIST")
     parser.add_argument("--patch", type=int, default=SIZES["patch"])
     parser.add_argument("--dim", type=int, default=SIZES["dim"])
     parser.add_argument("--depth", type=int, default=SIZES["depth"])

@@ -1,15 +1,15 @@
-"""Train what chapter 21 ships, and compare the ways to teach a symbol with three seeds.
+"""Train the networks of chapter 21, and compare ways to teach a network a new symbol.
 
     python scripts/train_finetune.py judge     # the classifier that knows the heart
-    python scripts/train_finetune.py control   # the control branch, edges to digit
+    python scripts/train_finetune.py control   # the control branch, from edges to digits
     python scripts/train_finetune.py adapter   # the LoRA that has learned the heart
-    python scripts/train_finetune.py pack      # all three into ddpm_lite/weights/finetune.pt
+    python scripts/train_finetune.py pack      # combine them in ddpm_lite/weights/finetune.pt
     python scripts/train_finetune.py compare --seed 0
 
-The first three take some minutes of one CPU core and write a file each, named by --out. pack
-reads them (--judge, --control, --adapter) and writes their weights in half precision. compare needs
-the packed file, prints a line for each way, and writes nothing without --out. --steps and --lr
-replace the defaults.
+Each of the first three takes some minutes on one CPU core and writes the file --out. pack reads
+these files (--judge, --control, --adapter) and writes their weights in half precision. compare
+needs the packed file, prints a line for each way to fine-tune, and writes a file only with --out.
+--steps and --lr override the defaults.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def taught(trains: str, lr: float, weight: float, steps: int, seed: int, rank: i
 
 
 def compare(seed: int, steps: int, only: str | None, lr: float | None, rank: int) -> list[str]:
-    """A line for each way: how many of 500 old digits and 200 hearts are recognised."""
+    """Print a line for each way: how many of 500 old digits and 200 hearts are recognised."""
     net, lines = load_heart_classifier(), []
     schedule = load_pretrained("digits")[1]
     for name, (trains, rate, weight) in {"before": (None, 0.0, 0.0), **WAYS}.items():
@@ -193,8 +193,8 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, default=Path("adapter.pt"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="training steps")
-    parser.add_argument("--lr", type=float, help="peak of the learning rate")
-    parser.add_argument("--rank", type=int, default=4, help="of LoRA")
+    parser.add_argument("--lr", type=float, help="peak learning rate")
+    parser.add_argument("--rank", type=int, default=4, help="rank of LoRA")
     parser.add_argument("--only", help="ways to compare, separated by commas")
     args = parser.parse_args()
     if args.what == "judge":

@@ -1,8 +1,8 @@
-"""Train the two networks of chapter 13 on the digits: flow matching, and its reflow.
+"""Train the two networks of chapter 13 on the digits, by flow matching and by reflow.
 
     python scripts/train_flow.py            # about six minutes of one CPU core
 
-Writes ddpm_lite/weights/flow.pt: the averaged weights of both in half precision.
+It writes the averaged weights of both in half precision to ddpm_lite/weights/flow.pt.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Train latent diffusion on MNIST, and a diffusion model of its pixels in the same seconds.
+"""Train latent diffusion on MNIST, or a diffusion model of its pixels for the same time.
 
     python scripts/train_latent.py --root data                       # eight minutes of one core
     python scripts/train_latent.py --root data --seconds 300 --vae-seconds 75 --seed 1 --out 1.pt
     python scripts/train_latent.py --root data --seconds 300 --pixels --out pixels.pt
     python scripts/train_latent.py --root data --score pixels.pt --steps 20 --n 200
 
-The first stage is a VAE that turns 28 x 28 pixels into a latent of 4 x 7 x 7. Then a network learns
-to denoise its latents; with --pixels, it learns to denoise the images instead. Both know the
-labels. Seconds are CPU seconds of this process, on one thread. Writes the averaged weights in half
-precision, by default to ddpm_lite/weights/latent.pt, and prints the seconds of a step and of a
-sample and the scores of 1,000 samples. --samples also saves these. --score only scores a file.
+First, a VAE learns to turn 28 x 28 pixels into latents of 4 x 7 x 7. Then a network learns to
+denoise the latents, given labels. With --pixels, there's no VAE, and the network denoises the
+images. Seconds are CPU seconds of this process, on one thread. The script writes the averaged
+weights in half precision, by default to ddpm_lite/weights/latent.pt. It prints the time of a step
+and of a sample, and the scores of 1,000 samples, which --samples saves too. --score scores an
+existing file without training.
 """
 
 from __future__ import annotations
@@ -129,13 +130,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--root", default="data", help="where torchvision keeps its files")
     parser.add_argument("--seconds", type=float, default=450, help="CPU seconds of all training")
-    parser.add_argument("--vae-seconds", type=float, default=110, help="of these, for the VAE")
+    parser.add_argument(
+        "--vae-seconds", type=float, default=110, help="part of these seconds for the VAE"
+    )
     parser.add_argument("--beta", type=float, default=BETA, help="weight of the KL divergence")
-    parser.add_argument("--pixels", action="store_true", help="diffuse pixels, without a VAE")
+    parser.add_argument("--pixels", action="store_true", help="train on pixels, without a VAE")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or mps")
-    parser.add_argument("--n", type=int, default=1000, help="samples")
-    parser.add_argument("--steps", type=int, default=50, help="of DDIM, for each sample")
+    parser.add_argument("--device", default="cpu", help="device for training: cpu, cuda or mps")
+    parser.add_argument("--n", type=int, default=1000, help="number of samples to score")
+    parser.add_argument("--steps", type=int, default=50, help="DDIM steps per sample")
     parser.add_argument("--score", type=Path, help="score this file instead of training")
     parser.add_argument("--out", type=Path, default=FILE)
     parser.add_argument("--samples", type=Path, help="also save the samples here")

@@ -2,7 +2,7 @@
 
     python scripts/train_still.py      half a minute
 
-Readers without JavaScript see this image, and so do readers of a printed page.
+Readers see this image if they have no JavaScript, or read the page in print.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Train</tit
 
 
 def site(folder: Path) -> Path:
-    """Write the page without the theme, beside its files as in the book; return its path."""
+    """Write the page without the theme, in a folder with its files, and return its path."""
     for name in ("train", "playground"):
         shutil.copytree(FOLDER.parent / name, folder / name)
     text = (ROOT / "book" / "train_live.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def site(folder: Path) -> Path:
 
 
 def picture(page) -> Image.Image:
-    """The panels of an open page, trained, as they are at u = 0."""
+    """The panels of the page after training, at u = 0."""
     page.click("#tr-go")
     page.wait_for_function("document.getElementById('tr-said').innerText.startsWith('Finished')")
     page.locator("#tr-time").press("End")

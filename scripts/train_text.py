@@ -5,8 +5,8 @@
     python scripts/train_text.py --out bag.pt --reader-file reader.pt --positions 0
     python scripts/train_text.py --ship words.pt reader.pt  # writes ddpm_lite/weights/text.pt
 
-``--seconds`` of training (or ``--steps``), on a GPU if there is one. A file has the averaged
-weights in half precision, the sizes and the scores, which are also printed.
+The script trains for ``--seconds`` (or ``--steps``), on a GPU if there is one. It writes a file
+with the averaged weights in half precision, the sizes and the scores, and prints the scores.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def drawn(net, schedule, tokenizer, captions, w: float, device: str) -> Tensor:
 
 
 def random_layout(random: Random) -> tuple:
-    """Any things at any places: what a reader has to know."""
+    """A layout with random things in random places, to train the reader."""
     n = random.choice([1, 1, 2, 3, 4])
     places = [BIG] if n == 1 and random.random() < 0.4 else random.sample(range(4), n)
     return tuple((p, random.choice([*COLOURS]), random.randrange(10)) for p in places)
@@ -192,20 +192,32 @@ def ship(words: str, reader: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", help="file to write")
-    parser.add_argument("--reader", action="store_true", help="train the reader")
-    parser.add_argument("--reader-file", default=FILE, type=Path, help="the trained reader")
+    parser.add_argument(
+        "--reader", action="store_true", help="train the reader instead of the model"
+    )
+    parser.add_argument(
+        "--reader-file", default=FILE, type=Path, help="file with the trained reader"
+    )
     parser.add_argument("--ship", nargs=2, metavar=("WORDS", "READER"))
     parser.add_argument("--seconds", type=float, default=540, help="how long to train")
-    parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
-    parser.add_argument("--positions", type=float, default=1.0, help="size of position embeddings")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="number of training steps, instead of seconds"
+    )
+    parser.add_argument(
+        "--positions", type=float, default=1.0, help="scale of position embeddings"
+    )
     parser.add_argument("--width", type=int, default=24)
-    parser.add_argument("--batch", type=int, default=0, help="64, or 256 on a GPU")
+    parser.add_argument("--batch", type=int, default=0, help="default: 64, or 256 on a GPU")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--decay", type=float, default=0.999, help="of the averaged weights")
-    parser.add_argument("--drop", type=float, default=0.1, help="share of captions left out")
+    parser.add_argument("--decay", type=float, default=0.999, help="decay of the averaged weights")
+    parser.add_argument(
+        "--drop", type=float, default=0.1, help="share of captions that are dropped"
+    )
     parser.add_argument("--scenes", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--w", type=float, nargs="*", default=[0, 1], help="guidance scales")
+    parser.add_argument(
+        "--w", type=float, nargs="*", default=[0, 1], help="guidance scales to score"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)

@@ -1,14 +1,15 @@
-"""Train the three networks of chapter 20: grey levels of the digits, and the prose in two ways.
+"""Train the three networks of chapter 20: one for grey levels of digits, and two for text.
 
     python scripts/train_tokens.py digits --seconds 150 --batch 256 --device auto --out tokens
     python scripts/train_tokens.py text --seconds 300 --batch 16 --out tokens
     python scripts/train_tokens.py causal --seconds 140 --batch 16 --out tokens
 
-Each network trains for so many seconds of this process, and goes to tokens_digits.pt and so on.
-"text" and "causal" are the same network, trained on masks and from left to right. Each keeps the
-averaged weights that were best on held-out rows. The masks begin with few: at first u goes up to
-0.3 only, and up to 1 after 70 % of the time, since a letter among its neighbours is learned first.
-This makes ddpm_lite/weights/tokens.pt of them, in half precision:
+Each network trains for this many seconds and is written to a file such as tokens_digits.pt. "text"
+and "causal" have the same sizes, but "text" is trained with masks, and "causal" from left to right.
+Each file has the averaged weights that were best on held-out rows. Training with masks starts with
+few of them, because it's easier to learn one letter from its neighbours: u is at most 0.3 at first,
+and reaches 1 after 70 % of the time. To combine the files in ddpm_lite/weights/tokens.pt, in half
+precision:
 
     python scripts/train_tokens.py digits text causal --join --out tokens
 """
@@ -71,7 +72,7 @@ def held_out(name: str, device: str) -> tuple[Tensor, Tensor | None]:
 
 @torch.no_grad()
 def bits(name: str, net: TokenNet, x: Tensor, y: Tensor | None, draws: int = 2) -> float:
-    """Bits a token: of the bound, always with the same masks, or exact from left to right."""
+    """Bits per token: of the bound, always with the same masks, or exactly, from left to right."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         told = net if y is None else partial(net, y=y)
@@ -143,12 +144,12 @@ def joined(names: list[str], stem: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="+", choices=SIZES)
-    parser.add_argument("--seconds", type=float, default=500, help="of training, for each network")
+    parser.add_argument("--seconds", type=float, default=500, help="training time of each network")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--device", default="cpu", help='"auto": cuda where there is one')
-    parser.add_argument("--out", required=True, help="how the names of the files begin")
-    parser.add_argument("--join", action="store_true", help="make the file of the package")
+    parser.add_argument("--device", default="cpu", help='"auto" uses cuda if there is one')
+    parser.add_argument("--out", required=True, help="prefix of the files to write")
+    parser.add_argument("--join", action="store_true", help="combine the files for the package")
     args = parser.parse_args()
     if args.device == "auto":
         args.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,10 +1,11 @@
-"""Weigh the pages of the built book: what a reader's browser fetches, and when it paints.
+"""Measure what a reader's browser loads for each page of the built book, and when it paints.
 
     python scripts/weigh.py _build/html                 all pages
     python scripts/weigh.py _build/html notebooks/01_noise.html
 
-Kilobytes as a server that compresses would send them (gzip, but for pictures and fonts), with an
-empty cache; the page's own part is its HTML and its figures, the rest is the theme and MathJax.
+Sizes are in kilobytes as a compressing server would send them (with gzip, except images and fonts),
+with an empty cache. A page's own part is its HTML and its figures. The rest is the theme and
+MathJax.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def weigh(browser, base: str, name: str) -> dict:
 
 
 def too_heavy(result: dict) -> list[str]:
-    """What is over a limit, with the heaviest figures."""
+    """The pages that exceed a limit, with their largest figures."""
     heavy = ", ".join(f"{name} {size // 1000} kB" for size, name in result["figures"][:3])
     return [
         f"{result[what]:,} {what}, at most {limit:,}; the heaviest figures: {heavy}"

@@ -186,7 +186,7 @@ FAULTS = {
     # schedules and ways of sampling
     "beta is 1": (
         lambda: d.Schedule(torch.ones(3)), ValueError,
-        "beta[:3] is [1.0, 1.0, 1.0]; expected T numbers in (0, 1), so few and small that"),
+        "beta[:3] is [1.0, 1.0, 1.0]; expected T numbers in (0, 1), small enough that"),
     "beta is one number": (lambda: d.Schedule(0.5), ValueError, "beta[:3] is [0.5]; expected T"),
     "half a step": (
         lambda: d.cosine_schedule(1.5), ValueError, "T is 1.5; expected a whole number of steps"),
@@ -200,7 +200,7 @@ FAULTS = {
         "expected a whole number, and beta_1"),
     "so many steps that nothing is left of any row": (
         lambda: d.linear_schedule(10**5), ValueError,
-        "so few and small that alpha_bar stays above"),
+        "small enough that alpha_bar stays above"),
     "steps are 0": (
         sampled(0), ValueError, "steps is 0; expected a whole number from 1 to T = 1000"),
     "steps are more than T": (sampled(2000), ValueError, "steps is 2000; expected a whole number"),
@@ -363,10 +363,10 @@ FAULTS = {
         "none.pt is not a file; `python -m ddpm_lite train` makes one"),
     "a file that is no checkpoint": (
         lambda: d.load_checkpoint(__file__), d.CheckpointError,
-        "is damaged, or not a ddpm_lite checkpoint: checksum differs"),
+        "is damaged, or not a ddpm_lite checkpoint: wrong checksum"),
     "a forged checkpoint": (
         forged, d.CheckpointError,
-        "forged.pt holds more than tensors, numbers and strings, so it is not loaded"),
+        "forged.pt contains more than tensors, numbers and strings, so it is not loaded"),
     "a state that could not be loaded": (
         lambda: d.save_checkpoint(FOLDER / "x.pt", net=mlp), TypeError,
         "the state['net'] is a ddpm_lite.nets.MLP; expected tensors, numbers, strings, lists"),

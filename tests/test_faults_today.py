@@ -168,7 +168,7 @@ LOSSES = {  # each refuses bytes, 0 … 255, NaN and an empty batch in the same 
 
 LIKELIHOOD = {
     "bits for each of 0 dimensions": (
-        lambda: likelihood.bits_per_dim(U, 0), "dims is 0; expected the numbers in a row"),
+        lambda: likelihood.bits_per_dim(U, 0), "dims is 0; expected how many numbers a row has"),
     "256 levels for their width": (
         lambda: likelihood.bits_per_dim(U, 64, 256), "width is 256; expected 1, or the distance"),
     "levels of 0 … 255": (
@@ -186,13 +186,13 @@ LIKELIHOOD = {
     "w for each row, which would broadcast over the width": (
         lambda: likelihood.reverse_step(S, X, 5, 3, X, U), "or a tensor with 4 axes, as x has"),
     "a number of steps for the times of a bound": (
-        bound(times=10), "expected an order of whole numbers from 0 to T = 100"),
+        bound(times=10), "expected whole numbers in order between 0 and T = 100"),
     "times of a bound as a tensor": (
-        bound(times=torch.tensor([100, 0])), "expected an order of whole numbers from 0 to T"),
-    "no times of a bound": (bound(times=[]), "expected an order of whole numbers from 0 to T"),
+        bound(times=torch.tensor([100, 0])), "expected whole numbers in order between 0 and T"),
+    "no times of a bound": (bound(times=[]), "expected whole numbers in order between 0 and T"),
     "times of an ODE between the rows": (
-        ode([0, 0.5, 100]), "expected an order of whole numbers from 0 to T = 100"),
-    "a number of steps for an ODE": (ode(50), "expected an order of whole numbers from 0 to"),
+        ode([0, 0.5, 100]), "expected whole numbers in order between 0 and T = 100"),
+    "a number of steps for an ODE": (ode(50), "expected whole numbers in order between 0 and"),
     "a model under no_grad in an ODE": (
         ode(model=blind), "expected a gradient: call the model without torch.no_grad()"),
 }  # fmt: skip
@@ -217,7 +217,7 @@ SCORE = {
         "sigmas is [1.0, 0.5]; expected a tensor of falling values"),
     "the betas of a schedule for an SDE": (
         lambda: score.vp(1e-4, 0.02),
-        "(beta_0, beta_1) is (0.0001, 0.02); expected 0 <= beta_0 <= beta_1, T times as large as"),
+        "(beta_0, beta_1) is (0.0001, 0.02); expected 0 <= beta_0 <= beta_1, T times the betas of"),
     "an SDE whose noise falls": (
         lambda: score.ve(50.0, 0.01), "(low, high) is (50.0, 0.01); expected 0 < low < high"),
     "a step of an SDE towards the noise": (
@@ -245,10 +245,10 @@ SCORE = {
         lambda: conventions.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor"),
     "alpha_bar of another batch": (
         lambda: conventions.convert_state(POINTS, U[:3], "vp", "edm"),
-        "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of one shape"),
+        "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of the same shape"),
     "one prediction for four rows": (
         lambda: conventions.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
-        "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of one shape"),
+        "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of the same shape"),
     "a time beyond T between the rows": (
         lambda: conventions.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a ten"),
     "the time of an alpha_bar above 1": (
@@ -295,11 +295,11 @@ EDITING = {
     "half a round": (
         lambda: editing.repaint(model, X, X > 0, 2.5), "rounds is 2.5; expected 1 (replacement on"),
     "the matrix for a number of pixels": (
-        lambda: editing.matrix_of(lambda x: x, 64), "shape is 64; expected that of an image"),
+        lambda: editing.matrix_of(lambda x: x, 64), "shape is 64; expected an image's"),
     "a move away from the measurement": (
-        lambda: editing.dps(model, MEANS, POINTS, -1.0), "scale is -1.0; expected a length of at"),
+        lambda: editing.dps(model, MEANS, POINTS, -1.0), "scale is -1.0; expected a number of"),
     "a standard deviation of -1": (
-        lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, and none"),
+        lambda: editing.likelihood(model, S, MEANS, POINTS, -1.0), "one of them above 0, none bel"),
     "a mixture of one mean without an axis": (
         lambda: editing.mixture_model(S, MEANS[0], 0.1), "means is torch.float32 of shape (2,); "),
     "points of other dimensions": (
@@ -326,10 +326,10 @@ VAE_GAN = {
     "beta is -1": (lambda: vae.vae_loss(images, X, -1.0), "beta is -1.0; expected 0 or more"),
     "a number of pixels for a VAE": (lambda: vae.dense_vae(64), "size is 64; expected (C, H, W)"),
     "logits that are whole numbers": (
-        lambda: gan.discriminator_loss(T, T), "a row of logits is empty, or not of floats"),
+        lambda: gan.discriminator_loss(T, T), "the logits are empty, or not floats"),
     "the discriminator's step with the generator's optimiser": (
         lambda: gan.discriminator_step(generator, critic, of_generator, X, torch.zeros(4, 8)),
-        "the optimiser has weights of another network; expected those of the one that learns"),
+        "the optimiser has weights of another network; expected those of the network"),
     "the generator's step with an optimiser of both": (
         lambda: gan.generator_step(generator, critic, torch.optim.SGD(
             [*generator.parameters(), *critic.parameters()], 0.1), torch.zeros(4, 8)),
@@ -439,12 +439,12 @@ SOUNDS = {
     "one waveform without a batch": (
         lambda: audio.log_mel(WAVE[0]), "x has shape (3200,); expected waveforms (B, L)"),
     "waves of NaN as whole numbers": (lambda: audio.to_int16(WAVE * math.nan), "without NaN; for"),
-    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "that are no wa"),
+    "a wave too loud for 8 bits, which wrapped": (lambda: audio.mu_law(3 * WAVE), "aren't a wav"),
     "momentum above 1": (
         lambda: audio.griffin_lim(torch.ones(1, 20, 257), momentum=5.0), "momentum 5.0; expected"),
     "one phase for two sounds": (
         lambda: audio.griffin_lim(torch.ones(2, 20, 257), 1, torch.zeros(1, 20, 257)),
-        "expected a phase of the shape (2, 20, 257)"),
+        "expected a phase of shape (2, 20, 257)"),
     "magnitudes of NaN": (
         lambda: audio.griffin_lim(torch.full((1, 20, 257), math.nan)), "the smallest value nan"),
 }  # fmt: skip
@@ -533,7 +533,7 @@ METRICS = {
         lambda: d.mmd(POINTS * math.nan, POINTS), "features is torch.float32 of shape (4, 2); ex"),
     "features of whole numbers": (lambda: d.precision_recall(T[:, None], T[:, None]), "features i"),
     "features of NumPy": (
-        lambda: d.mmd(POINTS.numpy(), POINTS), "expected floats (N, D), N at least 2, without NaN"),
+        lambda: d.mmd(POINTS.numpy(), POINTS), "expected finite floats (N, D), N at least 2"),
     "a ball to the 20th of four": (
         lambda: d.precision_recall(POINTS, POINTS, 20), "k is 20; expected 1 … 3, fewer than the"),
     "variances for a covariance": (
@@ -559,8 +559,8 @@ CORE = {
     "values of 0 … 255 in a figure": (
         lambda: plot.show_images(WHITE), "x has values 254 … 256; expected about -1 … 1: use x /"),
     "labels dropped with probability 10": (
-        lambda: d.drop_labels(T, 10, 0.1), "p is 10, null 0.1; expected a probability, then the"),
-    "labels dropped for a fraction": (lambda: d.drop_labels(T, 0.1, 0.5), "of the kind of y"),
+        lambda: d.drop_labels(T, 10, 0.1), "p is 10, null 0.1; expected a probability, and the"),
+    "labels dropped for a fraction": (lambda: d.drop_labels(T, 0.1, 0.5), "of the same kind as y"),
     "a guidance scale as a text": (
         lambda: d.guided(unet, T, "3")(X, T), "w is '3'; expected a number, or a tensor with 4 ax"),
     "a guidance scale for each row": (
@@ -571,7 +571,7 @@ CORE = {
     "batches before the network": (
         lambda: next(d.train([POINTS], mlp, None, 1)), TypeError, "net is a list; expected a netw"),
     "an average of another network": (
-        lambda: d.EMA(mlp).update(unet), "net has other weights than the average; expected the sa"),
+        lambda: d.EMA(mlp).update(unet), "the weights of net and of the average differ; exp"),
     "no points": (
         lambda: d.load_points("two_moons", 0), "n is 0; expected a whole number of points"),
     "a text for a number of points": (

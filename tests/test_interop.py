@@ -123,7 +123,7 @@ def test_what_does_not_convert_is_refused_in_a_sentence():
     for net in (UNet(dims=1), UNet(cond_dim=2), UNet(cond_channels=1)):
         with pytest.raises(ValueError, match="for images, with labels or without a condition"):
             to_diffusers(net)
-    with pytest.raises(ValueError, match="it's a MLP; expected a UNet"):
+    with pytest.raises(ValueError, match="net is a MLP; expected a UNet"):
         to_diffusers(MLP())
     with pytest.raises(ValueError, match="mults begins with 2"):
         to_diffusers(UNet(mults=(2, 2)))
@@ -133,7 +133,7 @@ def test_what_does_not_convert_is_refused_in_a_sentence():
         to_diffusers(UNet(), 0)
     with pytest.raises(ValueError, match="target is 'noise'; expected one of eps, x0, v"):
         to_scheduler(linear_schedule(), "noise")
-    with pytest.raises(ValueError, match="it's a UNet; expected a UNet2DModel"):
+    with pytest.raises(ValueError, match="model is a UNet; expected a UNet2DModel"):
         from_diffusers(UNet())
     narrow = dict(block_out_channels=(32, 32), down_block_types=["DownBlock2D"] * 2,
                   up_block_types=["UpBlock2D"] * 2, attention_head_dim=None,

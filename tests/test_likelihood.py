@@ -319,10 +319,10 @@ NET = MLP(2, 16, 1)
 POINTS = torch.zeros(4, 2)
 REFUSED = {
     "a width of 0": (lambda: bits_per_dim(POINTS, 2, 0.0), "width is 0.0; expected 1, or the"),
-    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected 256"),
+    "one level": (lambda: dequantise(POINTS, 1), "levels is 1; expected at least 2"),
     "levels by their distance": (
         lambda: decoder_log_prob(POINTS, POINTS, POINTS + 1, 0.125),
-        "levels is 0.125; expected 256 for bytes"),
+        "levels is 0.125; expected at least 2"),
     "a network with one output": (
         lambda: hybrid_loss(NET, cosine_schedule(9), POINTS),
         "the shape of the output is (4, 2); expected (4, 4): the noise, then w"),
@@ -331,13 +331,13 @@ REFUSED = {
         "the shape of the output is (4, 2); expected (4, 4)"),
     "times that rise, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[0, 9]),
-        "times is [0, 9]; expected an order"),
+        "times is [0, 9]; expected whole numbers"),
     "times that stop early, of a bound": (
         lambda: bound(None, cosine_schedule(9), POINTS, times=[9, 1]),
-        "times is [9, 1]; expected an order"),
+        "times is [9, 1]; expected whole numbers"),
     "times that fall, of an ODE": (
         lambda: ode_log_prob(NET, cosine_schedule(9), POINTS, [9, 0]),
-        "times is [9, 0]; expected an order"),
+        "times is [9, 0]; expected whole numbers"),
 }  # fmt: skip
 
 

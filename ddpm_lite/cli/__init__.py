@@ -1,1 +1,2 @@
-"""The commands of ``python -m ddpm_lite``, one file each, and what they share: recipes and runs."""
+"""The commands of ``python -m ddpm_lite``, one file each, and the recipes and runs that they
+share."""

@@ -1,4 +1,4 @@
-"""Several processes, as torchrun starts them. Without torchrun, there's only this process."""
+"""Train in several processes, started by torchrun. Without torchrun, there's only one."""
 
 import os
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ import torch.distributed as dist
 
 
 def device_named(name: str) -> str:
-    """The device of ``--device``; auto picks the first one available."""
+    """The device that ``--device`` names. "auto" picks the first one available."""
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     there = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
     if name not in ("auto", *there):
-        raise ValueError(f"PyTorch doesn't find a {name} device here: use --device cpu or auto")
+        raise ValueError(f"PyTorch can't find a {name} device here: use --device cpu or auto")
     return there[0] if name == "auto" else name
 
 
 @contextmanager
 def team(device: str) -> Iterator[None]:
-    """Join the processes that torchrun started, each with a GPU of its own."""
+    """Join the processes that torchrun started. On GPUs, each gets its own."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
@@ -28,7 +28,7 @@ def team(device: str) -> Iterator[None]:
         if local >= here:
             raise ValueError(f"more processes than GPUs ({here}): use --device cpu, or "
                              f"--nproc-per-node={here}")  # fmt: skip
-        torch.cuda.set_device(local)  # "cuda" is this one from now on
+        torch.cuda.set_device(local)  # from now on, "cuda" means this one
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield
@@ -47,13 +47,13 @@ def world() -> int:
 
 
 def say(text: str) -> None:
-    """Print it, once for all processes."""
+    """Print a line, from process 0 only."""
     if not rank():
         print(text, flush=True)
 
 
 def averaged(value: float) -> float:
-    """The mean of a number over all processes, the same in each. They wait for one another."""
+    """The mean of a number over all processes, which wait here for each other."""
     if world() == 1:
         return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -63,8 +63,8 @@ def averaged(value: float) -> float:
 
 
 def check_shares(batch: int, parts: int) -> None:
-    """Every part of every process must have the same number of rows, so that the mean of their
-    means is the mean over the batch."""
+    """Refuse a batch that can't be split equally among processes and parts. With equal parts, the
+    mean of their means is the mean over the batch."""
     if batch % (world() * parts):
         raise ValueError(f"a batch of {batch} can't be split equally among {world()} "
                          f"process(es) with {parts} part(s) each: choose another --batch or "

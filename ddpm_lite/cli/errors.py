@@ -1,4 +1,4 @@
-"""One sentence for each error."""
+"""Turn each error into one sentence."""
 
 import os
 import re
@@ -8,14 +8,14 @@ import torch
 
 from .. import CheckpointError, DataError, NonFiniteLossError
 
-# Errors of these kinds are expected: one sentence, no traceback. All others are bugs.
+# These errors are expected and get a sentence without a traceback. Any other error is a bug.
 EXPECTED = (OSError, ValueError)
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-FAILURES = (CheckpointError, DataError, NonFiniteLossError)  # that no argument could avoid
+FAILURES = (CheckpointError, DataError, NonFiniteLossError)  # other arguments would not avoid these
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong and what to do, or an empty text for an unexpected error."""
+    """A sentence that says what went wrong and what to do. It's empty for an unexpected error."""
     text, home = str(error), type(error).__module__
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install -r requirements.txt"
@@ -32,8 +32,8 @@ def sentence(error: BaseException) -> str:
 
 
 def tell(error: Exception, who: str) -> int:
-    """Print what went wrong, once for all processes, and return the exit status: 2 if other
-    arguments would avoid the error, else 1. An unexpected error is raised again."""
+    """Print what went wrong, from process 0 only, and return the exit status: 2 if other arguments
+    would avoid the error, otherwise 1. An unexpected error is raised again."""
     if not (text := sentence(error)):
         raise error
     if os.environ.get("RANK", "0") == "0":

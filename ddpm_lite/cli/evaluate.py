@@ -12,7 +12,7 @@ from .distributed import say
 from .images import some
 from .sample import drawn, label_numbers, loaded
 
-FEATURES = {  # of images x and labels y; what the protocol says; how many random halves
+FEATURES = {  # a function of name, images and labels; its description; the number of random halves
     "classifier": (lambda name, x, y: fitted(name, x, y), "64 features of a classifier", 20),
     "random": (lambda name, x, y: random_features(x.shape[1]), "64 of an untrained network", 20),
     "pixels": (lambda name, x, y: coarse_pixels, "pixels, averaged to 8 x 8", 20),
@@ -23,13 +23,14 @@ FEATURES = {  # of images x and labels y; what the protocol says; how many rando
 def evaluate(args: Namespace) -> int:
     """Compare samples of a run with real images, and print scores with their protocol.
 
-    The Fréchet distance compares features of the images. By default, these come from a small
-    classifier, which comes with the package or is fitted here to images with labels. Without
-    labels, they come from an untrained network (--features random). "pixels" averages the images to
-    8 x 8, and "inception" is the usual network, if torchvision's weights are installed already.
+    The Fréchet distance compares features of the images. By default, the features come from a small
+    classifier. For digits and mnist it comes with the package, and for other images with labels it
+    is fitted first. For images without labels, the default is an untrained network (--features
+    random). "pixels" averages the images to 8 x 8. "inception" is the usual network, if
+    torchvision's weights are already installed.
 
-    Even two halves of the real images differ. Their distance is printed, too, so that you can judge
-    the score. Compare scores only if they're for the same data set and the same features.
+    Even two halves of the real images differ, so their distance is printed for comparison. Compare
+    two scores only if they use the same data set and the same features.
     """
     run = loaded(args)
     name, labels = args.data or run.recipe.data, label_numbers(args, run)
@@ -48,7 +49,7 @@ def evaluate(args: Namespace) -> int:
 
 
 def fitted(name: str, x: torch.Tensor, y: torch.Tensor) -> Classifier:
-    """The classifier that comes with the package, or one for these images."""
+    """The classifier that comes with the package, or one that is fitted to these images."""
     if not y.any():
         raise ValueError(f"{name} has no labels to fit a classifier to: use --features random")
     return load_classifier(name) if name in NAMES else fit_classifier(x, y)
@@ -58,8 +59,8 @@ def report(result: dict[str, float]) -> str:
     """The scores in sentences."""
     lines = {
         "Fréchet distance": "{distance:.2f}, {ratio:.2f} times that of the real halves",
-        "real halves": "{real:.2f} ± {real_std:.2f}, the distance of two random halves",
-        "classes": "entropy {entropy:.3f} (1 means all equally often)",
+        "real halves": "{real:.2f} ± {real_std:.2f}, the distance between two random halves",
+        "classes": "entropy {entropy:.3f} (1 means that all are equally frequent)",
         "confidence": "{confidence:.3f} on average",
         "nearest image": "{nearness:.2f} times as far away as for held-out images",
         "copies": "{copies} (nearest training image less than a third as far as the next)",

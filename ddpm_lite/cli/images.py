@@ -1,4 +1,4 @@
-"""The images that a command works on, by name or path."""
+"""Load the images that a command works on, by name or path."""
 
 import math
 from dataclasses import replace
@@ -12,14 +12,14 @@ from ..data import IMAGES, image_folder, load_images
 from .distributed import averaged, rank
 from .recipes import RECIPES
 
-MEMORY = 5e8  # bytes: a larger folder is read image by image
+MEMORY = 5e8  # bytes; larger folders are read image by image
 
 
 def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tuple:
-    """The training images, their labels, and the names of these. If several processes train,
-    only the first one downloads."""
+    """The training images, their labels, and the names of the labels. If several processes train,
+    only process 0 downloads."""
     if rank():
-        averaged(0.0)  # wait for it
+        averaged(0.0)  # wait for process 0
     if Path(name).is_dir():
         x, y, classes = streamed(image_folder(name, **how), workers)
     else:
@@ -31,8 +31,8 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
 
 
 def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Tensor | None, list]:
-    """Images of a large folder, or of any folder with workers, are read when they're needed. Those
-    of other folders are read now."""
+    """Return a folder as a dataset that reads images when they're needed, if it's large or
+    ``workers`` is set. Otherwise, read all its images now."""
     small = 4 * len(folder) * math.prod(folder.shape) < MEMORY
     if workers or (workers is None and not small):
         return folder, None, folder.classes
@@ -40,7 +40,8 @@ def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Te
 
 
 def some(name: str, root: Path, train: bool, limit: int = 5000, **how: Any) -> tuple:
-    """All images of a part and their labels, in memory; of a folder, at most ``limit``."""
+    """The images and labels of one part, in memory. From a folder, at most ``limit`` images are
+    read."""
     if not Path(name).is_dir():
         return load_images(name, root, train, **how)
     folder = image_folder(name, train=train, **how)

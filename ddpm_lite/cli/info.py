@@ -16,9 +16,9 @@ from .run import Run
 def info(args: Namespace) -> int:
     """Show what is in a run folder (--run) or a data set (--data).
 
-    For a run, this is its step, where and when it was trained, and its recipe. For a data set, it's
-    the number of images, their size and their classes. Without either option, it's all recipes, the
-    versions, and the devices of this machine.
+    For a run, it prints the step, where and when it was trained, and the recipe. For a data set, it
+    prints the number of images, their size and their classes. Without these options, it prints all
+    recipes, the versions of the packages, and the devices of this machine.
     """
     say(about_run(args) if args.run else about_data(args) if args.data else about_here())
     return 0
@@ -45,6 +45,6 @@ def about_here() -> str:
 
 
 def table(*columns: dict[str, Any]) -> str:
-    """A table of settings, with one row per key and the values of each column beside it."""
+    """A table with a row for each key: its name, and its value in each column."""
     rows = [[name, *(shown(column[name]) for column in columns)] for name in columns[0]]
     return "\n".join("".join(f"{cell:<15}" for cell in row).rstrip() for row in rows)

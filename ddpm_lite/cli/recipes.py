@@ -1,4 +1,4 @@
-"""Recipes: every setting that decides what a run becomes."""
+"""Recipes: all settings that affect the result of a training run."""
 
 import argparse
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ..pretrained import SCHEDULES
 
 CLOTHES = "t-shirt trouser pullover dress coat sandal shirt sneaker bag boot"
 THINGS = "airplane automobile bird cat deer dog frog horse ship truck"
-ADAPT = ("accumulate", "amp", "compile")  # to the machine: these may change when a run goes on
+ADAPT = ("accumulate", "amp", "compile")  # to the machine: a resumed run may change these
 
 
 def number(low: float, high: float = 10**9, kind: type = int) -> Callable[[str], float]:
@@ -35,7 +35,7 @@ count, real, positive = number(1), number(0, 1e6, float), number(1e-9, 1e6, floa
 
 
 def argument(default: Any, help: str, kind: Any = count) -> dict[str, Any]:
-    """What argparse needs to know about an option. The kind is a function of the text, or a set of
+    """The arguments of argparse for an option. ``kind`` is a function of the text, or a set of
     choices."""
     if isinstance(default, bool):
         return {"help": help, "action": argparse.BooleanOptionalAction}
@@ -44,16 +44,16 @@ def argument(default: Any, help: str, kind: Any = count) -> dict[str, Any]:
 
 
 def option(default: Any, help: str, kind: Any = count) -> Any:
-    """A field of ``Recipe`` that is an option of ``train`` too."""
+    """A field of ``Recipe`` that is also an option of ``train``."""
     return field(default=default, metadata=argument(default, help, kind))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every setting that decides what a run becomes. The weights depend on nothing else."""
+    """All settings that affect the result of a training run. The weights depend on nothing else."""
 
     data: str = option("digits", f"{', '.join(IMAGES)}, or a folder, .npy or .npz file", place)
-    image_size: tuple = option((8, 8), "height and width; your images are cropped and resized")
+    image_size: tuple = option((8, 8), "height and width; your own images are resized to this")
     channels: int = option(1, "1 for grey images, 3 for colour")
     source: str = option("", "start from the weights of a run folder, or from digits or mnist",
                          place)  # fmt: skip
@@ -61,17 +61,17 @@ class Recipe:
     mults: tuple = option((1, 2), "channels of each level, as multiples of the width")
     blocks: int = option(1, "residual blocks per level")
     attention: tuple = option((), "levels with attention; 0 is the first", number(0))
-    conditional: bool = option(False, "learn the labels, so that you can choose what to sample")
+    conditional: bool = option(False, "train with labels, so that you can choose what to sample")
     dropout: float = option(0.0, "dropout probability", real)
     schedule: str = option("cosine", "noise schedule", SCHEDULES.keys())
     T: int = option(1000, "number of noise levels", number(1, 10**5))
     target: str = option("v", "what the network predicts", TARGETS.keys())
     flip: bool = option(False, "mirror half of the images left to right")
     batch: int = option(64, "images per step, over all devices")
-    lr: float = option(4e-3, "peak learning rate; it falls to 0 at the end", positive)
+    lr: float = option(4e-3, "peak learning rate; it falls to 0 by the end", positive)
     ema: float = option(0.99, "decay of the averaged weights, which are used for sampling", real)
     seed: int = option(0, "seed of weights, batches, timesteps and noise", number(0, 4000))
-    threads: int = option(0, "CPU threads; 0 means one if the network is small, else all",
+    threads: int = option(0, "CPU threads; 0 means one for a small network, otherwise all",
                           number(0, 1024))  # fmt: skip
     accumulate: int = option(1, "split each batch into this many parts to save memory")
     amp: bool = option(False, "compute in bfloat16 where that is safe: faster on a GPU")
@@ -92,7 +92,7 @@ class Recipe:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Recipe":
-        """The recipe that ``values`` wrote."""
+        """The recipe with these values, the inverse of ``values``."""
         return cls(**{k: v for k, v in values.items() if k != "num_classes"})
 
 
@@ -107,7 +107,7 @@ RECIPES = {
         amp=True, channels_last=True, compile=True, minutes=600, classes=tuple(THINGS.split()),
     ),
 }  # fmt: skip
-OWN = {  # the longer side of your images, and what suits it
+OWN = {  # for your own images: the longer side up to which a recipe suits them
     16: Recipe(width=24, minutes=5),
     32: replace(MNIST, width=24, batch=32),
     64: replace(MNIST, mults=(1, 2, 2, 2), batch=32, lr=1e-3, ema=0.999, minutes=60),
@@ -116,7 +116,7 @@ OWN = {  # the longer side of your images, and what suits it
 
 
 def shown(value: Any) -> str:
-    """A setting as you would type it."""
+    """A setting as you would type it on the command line."""
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "none"
     text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -124,7 +124,7 @@ def shown(value: Any) -> str:
 
 
 def recipe_for(name: str, shape: tuple, classes: tuple) -> Recipe:
-    """The recipe of a data set, or for your images (C, H, W)."""
+    """The recipe of a data set, or one that suits your images of this shape (C, H, W)."""
     facts = {"channels": shape[0], "image_size": shape[1:], "classes": classes}
     if name in RECIPES:
         return replace(RECIPES[name], **facts)

@@ -25,9 +25,9 @@ from .. import (  # isort: skip
 
 
 class Run:
-    """What a checkpoint holds: recipe, weights and their average, optimizer, and step. It starts
-    from the averaged weights of another run, the source, if there is one. If that run had different
-    classes, the labels are learned from scratch."""
+    """Everything in a checkpoint: recipe, weights and their average, optimizer, and step. With a
+    ``source``, it starts from the averaged weights of that run. If the source has other classes,
+    the labels are learned from scratch."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu", source: "Run | None" = None):
         self.recipe, self.device, self.step = recipe, device, 0
@@ -40,7 +40,7 @@ class Run:
         if recipe.channels_last:
             net.to(memory_format=torch.channels_last)
         if device == "cuda":
-            torch.set_float32_matmul_precision("high")  # TF32: 10 bits of products, not 23
+            torch.set_float32_matmul_precision("high")  # TF32: factors are rounded to 10 bits
             torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
         self.net, self.schedule = net.to(device), schedule.to(device)
         if source:
@@ -51,7 +51,7 @@ class Run:
         self.optimizer = adamw(self.net)
 
     def save(self, path: Path) -> None:
-        """Write all of it as a checkpoint."""
+        """Write a checkpoint."""
         parts = {name: getattr(self, name).state_dict() for name in ("net", "ema", "optimizer")}
         date = datetime.now().astimezone().isoformat(" ", "seconds")
         about = {"device": self.device, "date": date, "version": __version__}
@@ -59,7 +59,7 @@ class Run:
 
     @classmethod
     def load(cls, place: str | Path, device: str = "cpu") -> "Run":
-        """The run in a folder, or one with the weights "digits" or "mnist" of the package."""
+        """The run in a folder, or one with the package's weights "digits" or "mnist"."""
         state = read_run(place, device)
         try:
             run = cls(Recipe.of(state["recipe"]), device)
@@ -71,11 +71,13 @@ class Run:
         return run
 
     def chance(self, x: Tensor, y: Tensor, step: int) -> list[Tensor]:
-        """This process's rows of batch number ``step``: x, y, timesteps and noise.
+        """Add the random parts of batch number ``step``: returns x, y, timesteps and noise for the
+        rows of this process.
 
-        Flips, dropped labels, timesteps and noise are drawn for the whole batch, with torch seeded
-        by the seed and the step. There's no random state to save: a resumed run continues exactly,
-        and a run that's split over several processes gets the same random numbers.
+        Flips, dropped labels, timesteps and noise are drawn for the whole batch from a generator
+        that is seeded by the recipe's seed and the step. So there's no random state to save, a
+        resumed run continues exactly, and a run in several processes gets the same random numbers
+        as in one.
         """
         recipe, n, device = self.recipe, self.recipe.batch, x.device
         torch.manual_seed(recipe.seed * 1_000_003 + step)
@@ -85,13 +87,14 @@ class Run:
         flipped = torch.rand(n, 1, 1, 1, device=device) < 0.5 * recipe.flip
         dropped, t, eps, flipped = (a.chunk(world())[rank()] for a in (dropped, t, eps, flipped))
         if rank():
-            torch.manual_seed(torch.initial_seed() + 1_000_003 * 5000 * rank())  # of dropout
+            torch.manual_seed(torch.initial_seed() + 1_000_003 * 5000 * rank())  # for dropout
         x = torch.where(flipped, x.flip(3), x) if recipe.flip else x
         return [x, torch.where(dropped, recipe.num_classes, y), t, eps]
 
     def loss(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Algorithm 1 for this process's rows of the next step. To save memory they are taken in
-        parts: the gradients of all but the last add up here, and those of the last in ``train``."""
+        """The loss (Algorithm 1) of this process's rows in the next step. To save memory, the rows
+        can be split into parts. This method calls ``backward`` for all parts but the last, and
+        ``train`` calls it for the last one."""
         n, done, target = self.recipe.accumulate, 0.0, TARGETS[self.recipe.target]
         rows = self.chance(x.to(self.device), y.to(self.device), self.step + 1)
         for i, (x, y, t, eps) in enumerate(zip(*(part.chunk(n) for part in rows), strict=True)):
@@ -104,11 +107,11 @@ class Run:
 
     def advance(self, x: Tensor | Dataset, y: Tensor | None = None,
                 workers: int = 0) -> Iterator[tuple[int, float]]:  # fmt: skip
-        """Train from here to the last step, yielding (step, loss). The images are a tensor with its
-        labels, or a dataset that ``workers`` processes read."""
+        """Train from the current step to the last one, and yield (step, loss). The data are a
+        tensor x with labels y, or a dataset that ``workers`` processes read."""
         recipe, share = self.recipe, {"rank": rank(), "world": world()}
         if isinstance(x, Tensor):
-            x, y = x.to(self.device), y.to(self.device)  # all of it, once
+            x, y = x.to(self.device), y.to(self.device)  # all data, once
         if recipe.compile:
             self.net.compile()
         net = DistributedDataParallel(self.net) if world() > 1 else self.net
@@ -119,21 +122,21 @@ class Run:
             yield self.step, averaged(loss)
 
     def model(self, y: Tensor | None = None, w: float = 0.0) -> Model:
-        """The model eps(x, t) with the averaged weights, for labels ``y`` with guidance ``w``."""
+        """The model eps(x, t) with the averaged weights, for labels ``y`` and guidance scale
+        ``w``."""
         eps = FROM[self.recipe.target](self.ema.model, self.schedule)
         if y is None:
             return eps
         return guided(eps, y, w) if w else partial(eps, y=y)
 
     def steps(self, given: int | None) -> int:
-        """How many steps a sampler takes."""
+        """How many steps the sampler takes: ``given``, or 50 by default."""
         return given or min(50, self.recipe.T)
 
     def draw(self, n: int, steps: int | None = None, step=ddpm_step, seed: int = 0,
              labels: Sequence[int] = (), w: float = 0.0) -> Tensor:  # fmt: skip
-        """n images (n, C, H, W) on the CPU, in 50 steps unless ``steps`` says otherwise. A
-        conditional run draws the labels in turn. The starting noise is drawn on the CPU, so that
-        it's the same on every device."""
+        """Draw n images (n, C, H, W) and return them on the CPU. A conditional run draws the labels
+        in turn. The starting noise is drawn on the CPU, so that it's the same on every device."""
         recipe = self.recipe
         torch.manual_seed(seed)
         xT = torch.randn(n, recipe.channels, *recipe.image_size).to(self.device)
@@ -146,17 +149,17 @@ class Run:
 
 
 def clock() -> float:
-    """Seconds, by a clock that all processes share."""
+    """The time in seconds, averaged over all processes so that they agree."""
     return averaged(time.perf_counter())
 
 
 def plan(recipe: Recipe, data: tuple, device: str = "cpu", clock=clock, make=Run) -> int:
-    """The number of steps that fits into ``recipe.minutes``, by timing some on a network like it.
-    So the learning rate reaches 0 in time, and the run doesn't depend on the clock after that.
-    ``data`` are the arguments of ``Run.advance``."""
+    """The number of steps that fit into ``recipe.minutes``, measured on a copy of the network. With
+    a fixed number of steps, the learning rate reaches 0 at the end, and the run no longer depends
+    on the clock. ``data`` has the arguments of ``Run.advance``."""
     begin, seconds = clock(), 60 * recipe.minutes
     for step, _ in make(replace(recipe, steps=10**9), device).advance(*data):
-        if step == 5:  # the first are slow
+        if step == 5:  # the first steps are slow
             warm = clock()
         if step > 5 and clock() - warm > min(5, seconds / 30):
             break

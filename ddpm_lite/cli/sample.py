@@ -1,4 +1,4 @@
-"""The command ``sample``, and drawing as its options say."""
+"""The command ``sample``, and how its options affect drawing."""
 
 import tempfile
 from argparse import Namespace
@@ -23,12 +23,12 @@ def loaded(args: Namespace) -> Run:
 def sample(args: Namespace) -> int:
     """Draw images: start from noise and remove the noise that the network predicts (Algorithm 2).
 
-    The sampler ddpm adds a little fresh noise at each step. ddim adds none unless you set --eta,
-    so the same starting noise gives nearly the same image with any number of steps. dpm is
-    DPM-Solver++(2M), for few steps such as ten or twenty.
+    The sampler ddpm adds a little fresh noise at each step. ddim adds none unless you set --eta, so
+    the same starting noise gives nearly the same image with any number of steps. dpm is
+    DPM-Solver++(2M), which suits few steps, such as ten or twenty.
 
-    --out decides what is written: grid.png, .jpg or .webp is one image with all samples, x.npy or
-    .npz an array of bytes, and a name without an ending is a folder of PNG files.
+    --out decides the format. grid.png, .jpg or .webp is one image with all samples, x.npy or .npz
+    is an array of bytes, and a name without a suffix is a folder of PNG files.
     """
     run = loaded(args)
     check_out(args.out, args.overwrite)
@@ -38,7 +38,7 @@ def sample(args: Namespace) -> int:
 
 
 def check_out(path: Path, overwrite: bool) -> None:
-    """Find out before drawing whether the path may be written."""
+    """Refuse a path that can't be written, before drawing."""
     check_image_path(path)
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not overwrite:
@@ -50,7 +50,7 @@ def check_out(path: Path, overwrite: bool) -> None:
 
 
 def drawn(args: Namespace, run: Run) -> Tensor:
-    """The images that the options of ``sample`` and ``evaluate`` ask for."""
+    """Draw images as the options of ``sample`` or ``evaluate`` say."""
     if (args.label or args.guidance) and not run.recipe.conditional:
         raise ValueError(f"{args.run} was trained without labels: leave out --label and "
                          "--guidance, or train with --conditional")  # fmt: skip
@@ -62,7 +62,7 @@ def drawn(args: Namespace, run: Run) -> Tensor:
 
 
 def label_numbers(args: Namespace, run: Run) -> list[int]:
-    """The labels that were given by name or by number."""
+    """The numbers of the labels in ``--label``, which are given by name or number."""
     names = {name: i for i, name in enumerate(run.recipe.classes)}
     known = {str(i): i for i in names.values()} | names
     if unknown := [label for label in args.label if label not in known]:

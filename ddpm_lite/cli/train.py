@@ -19,24 +19,26 @@ from .images import images
 from .recipes import ADAPT, Recipe, recipe_for, shown
 from .run import Run, plan
 
-FIXED = {"width", "mults", "blocks", "attention", "channels"}  # by the weights of --from
+FIXED = {"width", "mults", "blocks", "attention", "channels"}  # the weights of --from fix these
 
 
 def train(args: Namespace) -> int:
     """Train a network to predict the noise in noisy images (DDPM, Algorithm 1).
 
-    This writes a run folder: checkpoint.pt, log.jsonl with the loss of every step, and samples.png
-    at the end. The default settings are a recipe that suits the data. The brackets below show the
-    defaults for the digits. `info` prints all recipes. Then draw with `sample --run OUT`.
+    The command writes a run folder with checkpoint.pt, log.jsonl (the loss of every step) and
+    samples.png (at the end). To draw more images, use `sample --run OUT`. The default settings are
+    a recipe that suits the data. The defaults for the digits are in brackets below, and `info`
+    prints all recipes.
 
-    The command times a few steps and converts the minutes to a number of steps, so the learning
-    rate reaches 0 when the time is up. The same settings, steps and seed give the same weights.
-    Press Ctrl-C to finish the step and save. --resume then continues bit for bit from there, or
-    from the last save of a killed run. With a larger --steps it extends a run, even a finished one.
+    The command first times a few steps and converts the minutes to a number of steps, so the
+    learning rate reaches 0 when the time is up. The same settings, steps and seed give the same
+    weights.
 
-    With several GPUs or processes, `torchrun --nproc-per-node=4 -m ddpm_lite train ...` trains the
-    same run, and each process takes its share of every batch. You can resume it with a different
-    number of processes.
+    Press Ctrl-C to finish the current step and save. --resume then continues bit for bit, also from
+    the last save of a killed run. With a larger --steps, it extends a run, even a finished one.
+
+    To use several GPUs or processes, run `torchrun --nproc-per-node=4 -m ddpm_lite train ...`. Each
+    process takes its share of every batch. You can resume with a different number of processes.
     """
     args.out = args.out or Path("runs", Path(args.data or "digits").stem)
     device, given = device_named(args.device), chosen(args)
@@ -60,12 +62,12 @@ def chosen(args: Namespace) -> dict[str, Any]:
     given = {f.name: getattr(args, f.name) for f in fields(Recipe) if f.metadata}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
     if len(given.get("image_size", ())) == 1:
-        given["image_size"] *= 2  # a square
+        given["image_size"] *= 2  # one number means a square
     return given | ({"minutes": None} if "steps" in given else {})
 
 
 def begun(args: Namespace, given: dict[str, Any], device: str) -> Run:
-    """A new run, with the settings that suit its images, or those of its source."""
+    """A new run, with the recipe that suits its images, or with the settings of ``--from``."""
     source = Run.load(args.source, device) if args.source else None
     if source and (fixed := FIXED & set(given)):
         raise ValueError(f"--from keeps the network as it is: leave out {', '.join(fixed)}")
@@ -93,11 +95,11 @@ def describe(recipe: Recipe, run: Run, n: int) -> None:
 
 
 def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
-    """The run in the folder, unless other settings than its own were given."""
+    """Load the run in the folder. Refuse settings that differ from its own."""
     run = Run.load(args.out, device)
     old, may = run.recipe, {*ADAPT, "steps", "minutes"} if "steps" in given else {*ADAPT}
     if not (old.data in IMAGES or Path(old.data).exists()):
-        may.add("data")  # which has moved
+        may.add("data")  # the data have moved
     changed = {k: v for k, v in given.items() if v != getattr(old, k) and k not in may}
     if changed:
         was = "; ".join(f"{k} {shown(getattr(old, k))}, now {shown(v)}" for k, v in changed.items())
@@ -111,7 +113,7 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
 
 
 def prolong(run: Run, before: int) -> None:
-    """Say what a different number of steps means."""
+    """Print what a different number of steps changes, or refuse one that has already passed."""
     steps = run.recipe.steps
     if steps < run.step:
         raise ValueError(f"the run is at step {run.step} already: give more --steps than {steps}")
@@ -121,8 +123,7 @@ def prolong(run: Run, before: int) -> None:
 
 
 def again(args: Namespace) -> str:
-    """The command that continues this run: the one that was typed, whose settings agree with the
-    run's."""
+    """The command that continues this run: the same command, with --resume."""
     start = ["python"] if world() == 1 else ["torchrun", f"--nproc-per-node={world()}"]
     more = [] if args.resume else ["--resume"]
     return shlex.join([*start, "-m", "ddpm_lite", *args.line, *more])
@@ -130,8 +131,8 @@ def again(args: Namespace) -> str:
 
 @contextmanager
 def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
-    """If the loss becomes NaN, an image can't be read, the disk is full, or nobody reads what this
-    prints, save the run as it was after its last whole step."""
+    """Save the run as it was after its last complete step if an error occurs: the loss becomes NaN,
+    an image can't be read, the disk is full, or the output is closed."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -147,8 +148,9 @@ def saving(run: Run, folder: RunFolder, again: str) -> Iterator[None]:
 
 
 def fit(run: Run, folder: RunFolder, args: Namespace) -> int:
-    """Train to the end; save after the first step, then every so many seconds. The signal that
-    stopped it, or 0. A signal to one process stops all of them, after the same step."""
+    """Train to the end, and save after the first step and then every ``--every`` seconds. Returns
+    the signal that stopped training, or 0. A signal to one process stops all processes after the
+    same step."""
     steps, saved = run.recipe.steps, time.monotonic() if run.step else -math.inf
     with stopping() as caught, progress(run.step, steps) as show:
         for step, loss in run.advance(*run.data):
@@ -167,9 +169,9 @@ def fit(run: Run, folder: RunFolder, args: Namespace) -> int:
 
 @contextmanager
 def stopping() -> Iterator[list[int]]:
-    """A list of the SIGINT, SIGTERM and SIGHUP that came, to act on after a step. A second signal
-    stops at once, but not under torchrun, which forwards signals that the terminal has already
-    sent."""
+    """Collect SIGINT, SIGTERM and SIGHUP in a list, so that training stops after the current step.
+    A second signal stops it at once. Under torchrun it doesn't, because torchrun forwards signals
+    that the processes have already got from the terminal."""
     caught: list[int] = []
 
     def note(number: int, frame: Any) -> None:
@@ -178,7 +180,7 @@ def stopping() -> Iterator[list[int]]:
             raise KeyboardInterrupt
 
     hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
-    ignored = signal.getsignal(hangup) == signal.SIG_IGN  # as nohup does
+    ignored = signal.getsignal(hangup) == signal.SIG_IGN  # such as by nohup
     numbers = {signal.SIGINT, signal.SIGTERM} | (set() if ignored else {hangup})
     before = {number: signal.signal(number, note) for number in numbers}
     try:
@@ -190,8 +192,8 @@ def stopping() -> Iterator[list[int]]:
 
 @contextmanager
 def progress(start: int, steps: int) -> Iterator[Callable[[int, float], None]]:
-    """Show a bar with the loss on a terminal, or print a line at every tenth of the run elsewhere.
-    Both show the time that's left."""
+    """On a terminal, show a progress bar with the loss. Elsewhere, print a line after each tenth of
+    the run. Both show the remaining time."""
     from tqdm import tqdm
 
     begin = time.monotonic()

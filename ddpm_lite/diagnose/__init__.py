@@ -1,9 +1,10 @@
-"""Is it a bug, or not trained yet? Checks each piece of a diffusion model, then the whole.
+"""Find out whether bad samples come from a bug or from too little training.
 
-Grey samples don't tell you which piece is broken. You can test a piece alone if stand-ins with a
-known right answer replace the others: a network that predicts 0, and one that knows x0. At the end,
-the real network goes through the real sampler. ``case.py`` holds what is examined, ``network.py``
-and ``process.py`` the checks, each with its advice. Chapter 10 takes them apart.
+Bad samples don't tell you which piece of your code is wrong. To test the loss or the sampler alone,
+``diagnose`` replaces the network by a stand-in for which the right result is known: one that
+predicts 0, or one that knows x0. At the end, it runs your sampler with your network. ``case.py``
+has what is examined, and ``network.py`` and ``process.py`` have the checks with their advice.
+Chapter 10 explains them.
 """
 
 import math
@@ -24,7 +25,8 @@ __all__ = ["Finding", "Report", "diagnose", "linear_error", "told"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check saw, what it expected, and what to do if that isn't met."""
+    """The result of one check: what it measured, what it expected, and what to do if the two
+    disagree."""
 
     name: str
     well: bool
@@ -40,15 +42,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, in the order in which data flow, and ``ratio``: the error of the network over
-    that of the best straight line, at the level where it is best (NaN: not measured)."""
+    """All findings, in the order in which the data pass through the code. ``ratio`` is the error of
+    the network, divided by that of the best straight line, at the noise level where it's smallest.
+    NaN means that it wasn't measured."""
 
     findings: list[Finding]
     ratio: float = math.nan
 
     @property
     def faults(self) -> list[Finding]:
-        """What training can't fix. Repair the first one, then run ``diagnose`` again."""
+        """The findings that more training can't fix. Repair the first one, then run ``diagnose``
+        again."""
         return [finding for finding in self.findings if not finding.well]
 
     @property
@@ -68,31 +72,33 @@ def diagnose(
     loss_fn: Callable[..., Any] | None = None, sampler: Callable[..., Tensor] | None = None,
     seed: int = 0,
 ) -> Report:  # fmt: skip
-    """Look for the fault in a set-up whose samples are bad; ``print`` the report.
+    """Examine your network, schedule, data, loss and sampler, and report faults. ``print`` the
+    report.
 
     Args:
-        net: the raw network, ``net(x, t)`` or ``net(x, t, y)`` with t = 1 … T, trained or not. A
-            function works, such as ``lambda x, t: net(x, t - 1)`` for a network that counts from
-            0; only a module can be examined in training mode, too.
-        schedule: with ``.T`` and ``.alpha_bar`` (T + 1 rows, row 0 clean). ``Schedule(beta)``
-            makes one from a table of betas.
-        batch: images (B, C, H, W), signals (B, C, L) or vectors (B, D) as the network sees them, at
-            least 32 rows; or (x, y) with their labels or other conditions. Also as a dict, as NumPy
-            arrays, or as a ``DataLoader``, whose first batch is used.
-        target: what you believe the network predicts: "eps", "x0" or "v".
+        net: the network itself, trained or not, called as ``net(x, t)`` or ``net(x, t, y)`` with t
+            = 1 … T. A function works too, such as ``lambda x, t: net(x, t - 1)`` for a network that
+            counts from 0, but only a module can also be examined in training mode.
+        schedule: an object with ``.T`` and ``.alpha_bar`` (T + 1 rows, row 0 clean).
+            ``Schedule(beta)`` makes one from a table of betas.
+        batch: at least 32 rows of images (B, C, H, W), signals (B, C, L) or vectors (B, D), scaled
+            as the network gets them, or (x, y) with labels or other conditions. A dict or NumPy
+            arrays work too, and so does a ``DataLoader``, whose first batch is used.
+        target: what the network is supposed to predict: "eps", "x0" or "v".
         ema: the averaged network, or an ``EMA``.
-        loss_fn: your loss of one batch, ``loss_fn(net, x, y)``, without weights and augmentation;
-            it is called with stand-ins for the network. A loss that owns its network,
+        loss_fn: your loss of one batch, ``loss_fn(net, x, y)``, without weights and augmentation.
+            It's called with stand-ins for the network. A loss with its own network,
             ``loss_fn(x, y)``, works if ``net`` is that module.
-        sampler: your loop, ``sampler(model, schedule, xT)``, which returns x0 in the shape of xT.
-            The model is an ``eps(x, t)``, or predicts the target itself if the loop expects that.
-        seed: of the noise that the checks draw.
+        sampler: your sampling loop, ``sampler(model, schedule, xT)``, which returns x0 in the shape
+            of xT. The model is an ``eps(x, t)``, or predicts the target itself if the loop expects
+            that.
+        seed: seed of the noise that the checks draw.
 
     Raises:
-        TypeError, ValueError: a piece can't be used or called; the sentence says what to give.
+        TypeError, ValueError: a piece can't be used or called. The message says what to give.
 
-    Pieces that you don't pass aren't examined. Nothing is changed: the weights, their gradients,
-    the training modes and the random state stay as they are. Taken apart in chapter 10.
+    Pieces that you don't pass aren't examined. Weights, gradients, training modes and the random
+    state stay as they are. Explained in chapter 10.
     """
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
@@ -100,7 +106,7 @@ def diagnose(
         torch.manual_seed(seed)
         case = Case(net, schedule, batch, target, ema, loss_fn, sampler)
         findings = [Finding(*seen) for check in GROUND for seen in check(case)]
-        if all(finding.well for finding in findings):  # else what follows would only repeat it
+        if all(finding.well for finding in findings):  # else checks would repeat it
             case.look()
             findings += [Finding(*seen) for check in NETWORK + PROCESS for seen in check(case)]
         return Report(findings, case.ratio)

@@ -14,24 +14,26 @@ from torch import Tensor, nn
 from ..diffusion import TARGETS, Schedule, predict_eps, q_sample
 
 Net = Callable[..., Tensor]
-Asked = list[tuple[Tensor, Tensor]]  # what a stand-in was asked: xt and t (B,)
-LEARNED = 0.9  # of the error of the best straight line: below it, the network has learned
-ENOUGH = 4_000  # numbers at each level: chance moves a mean square by 0.02
-LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # times, as shares of T
+Asked = list[tuple[Tensor, Tensor]]  # the inputs of a stand-in: xt and t (B,)
+LEARNED = 0.9  # a network has learned if its error is below this share of the best line's
+ENOUGH = 4_000  # numbers at each level, so that a mean square scatters by 0.02
+LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.0)  # timesteps, as shares of T
 
 # fmt: off
 
 
 def linear_error(x: Tensor, alpha_bar: Tensor, target: str = "eps") -> Tensor:
-    """The error that is left if the best straight line predicts each pixel from itself alone: for
-    eps, alpha_bar var(x0) / (alpha_bar var(x0) + 1 - alpha_bar), averaged over pixels."""
+    """The smallest mean squared error of a prediction that is linear in the pixel itself and uses
+    no other pixels. For eps, it's alpha_bar var(x0) / (alpha_bar var(x0) + 1 - alpha_bar), averaged
+    over the pixels of x (B, …). Explained in chapter 10."""
     alpha_bar, var = alpha_bar.squeeze(), x.var(0)
     share = {"eps": alpha_bar, "x0": 1 - alpha_bar, "v": 1}[target]
     return (share * var / (alpha_bar * var + 1 - alpha_bar)).mean()
 
 
 def told(x0: Tensor, schedule: Any, target: str = "eps") -> Net:
-    """A stand-in network that knows x0: it solves DDPM's Eq. 4 for the noise."""
+    """A stand-in for a network, which knows x0 and so can compute the right prediction, by solving
+    Eq. 4 of DDPM for the noise. Explained in chapter 10."""
 
     def answer(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
         eps = predict_eps(schedule, xt, t, x0)
@@ -41,9 +43,10 @@ def told(x0: Tensor, schedule: Any, target: str = "eps") -> Net:
 
 
 class Case:
-    """What is examined: the batch, noised to each level, and what the network predicts there.
+    """Everything that is examined: the batch, its noisy versions at several levels, and the
+    predictions of the network for them.
 
-    A case is a schedule, too: the user's alpha_bar, on the device of the batch.
+    A case also works as a schedule, with the user's alpha_bar on the device of the batch.
     """
 
     at, ratio = Schedule.at, math.nan
@@ -67,7 +70,7 @@ class Case:
         self.alpha_bar = self.alpha_bar.float()
 
     def look(self) -> None:
-        """Noise the batch to each level, and let the network predict: (levels, B, …)."""
+        """Noise the batch to each level, and store the network's predictions (levels, B, …)."""
         self.times = [max(1, round(share * self.T)) for share in LEVELS]
         levels = [(self, self.x, t, torch.randn_like(self.x)) for t in self.times]
         self.noisy = torch.stack([q_sample(*level) for level in levels])
@@ -79,7 +82,7 @@ class Case:
         self.trained = self.ratio < LEARNED
 
     def _label(self) -> Tensor | None:
-        """The labels, unless the network takes none."""
+        """The labels, or None if the network takes none."""
         try:
             self.label = self.y
             self.ask(self.net, self.noisy[0], 1)
@@ -91,8 +94,9 @@ class Case:
 
     @cached_property
     def awake(self) -> Net:
-        """The network, if it has learned; else one in which no matrix is zero, so that what reaches
-        the output can be seen."""
+        """The network if it has learned something, otherwise a copy in which zero matrices are
+        replaced by random ones. With a zero last layer, the output would be 0 for any input, and
+        checks could not see which inputs matter."""
         if self.trained or not self.modules:
             return self.net
         net = copy.deepcopy(self.net)
@@ -102,7 +106,7 @@ class Case:
         return net
 
     def ask(self, net: Net, xt: Tensor, t: Any, y: Tensor | None = None) -> Tensor:
-        """The prediction of a network, for the batch's labels if no others are given."""
+        """The prediction of a network for labels y, by default those of the batch."""
         y = self.label if y is None else y
         args = xt.to(self.dtype), rows_of(t, xt).long(), *([] if y is None else [y[: len(xt)]])
         return _called("net(x, t, y)" if args[2:] else "net(x, t)", net, args, xt,
@@ -110,20 +114,22 @@ class Case:
                        "variance net(x, t).chunk(2, dim=1)[0]")
 
     def predict(self, net: Net) -> Tensor:
-        """(levels, B, …) its predictions."""
+        """The predictions of a network at all levels, (levels, B, …)."""
         return torch.stack([*map(partial(self.ask, net), self.noisy, self.times)])
 
     def errors(self, predictions: Tensor | int, target: str = "") -> Tensor:
-        """(levels,) mean squared errors; those of the prediction 0 are the size of the target."""
+        """The mean squared error at each level, (levels,). For the prediction 0, it's the mean
+        square of the target."""
         return (predictions - self.truth[target or self.target]).square().flatten(1).mean(1)
 
     def over_line(self, target: str = "", sign: int = 1) -> float:
-        """The error of the network over that of the best straight line, at its best level."""
+        """The error of the network divided by that of the best straight line, at the level where
+        it's smallest."""
         lines = [linear_error(self.x, self.alpha_bar[t], target or self.target) for t in self.times]
         return (self.errors(sign * self.predictions, target) / torch.stack(lines)).min().item()
 
     def stand_in(self, answer: Net) -> tuple[Net, Asked]:
-        """A stand-in for the network, and the list of the inputs that it gets."""
+        """A stand-in for the network, and a list that records its inputs."""
         asked: Asked = []
 
         def net(xt: Tensor, t: Any, *labels: Any, **named: Any) -> Tensor:
@@ -133,17 +139,18 @@ class Case:
         return net, asked
 
     def loss(self, answer: Net) -> tuple[float, Asked]:
-        """The loss with a stand-in for the network, and what the stand-in was asked."""
+        """The loss with a stand-in for the network, and the inputs of the stand-in."""
         net, asked = self.stand_in(answer)
         if not self.modules:
             return self._loss_of(net, asked)
-        with mock.patch.object(self.given, "forward", net):  # for a loss that owns the network
+        with mock.patch.object(self.given, "forward", net):  # for a loss that has its own network
             return self._loss_of(self.given, asked)
 
     def _loss_of(self, net: Net, asked: Asked) -> tuple[float, Asked]:
-        """The loss of a net that writes down what it is asked, however the loss is called."""
-        x, y, failed = self.x, self.y, ValueError("it never called the net; if it owns it, give "
-                                                  "that module itself as net")
+        """The loss of a network that records its inputs. It tries all the ways in which the loss
+        may be called."""
+        x, y, failed = self.x, self.y, ValueError("it never called the net; if it has its own, "
+                                                  "give that module itself as net")
         for args in (net, x, y), (net, x), (x, y), (x,):
             try:
                 loss = _number(self.loss_fn(*args))
@@ -156,7 +163,7 @@ class Case:
                          "scalar, from a function that calls net(x, t)") from failed
 
     def draw(self, model: Net, n: int) -> Tensor:
-        """(n, …) what the sampler makes of noise."""
+        """n samples (n, …) that the sampler draws from noise."""
         xT = torch.randn_like(self.x[:n])
         return _called("sampler(model, schedule, xT)", self.sampler, (model, self.schedule, xT), xT,
                        "return x0 alone, such as frames[-1]")
@@ -166,11 +173,12 @@ TAKES_NONE = "positional argument|without conditions|class_embedding needs to be
 
 
 def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
-    """x and y of a batch, which may be x, (x, y), a dict, or a DataLoader of such."""
+    """x and y of a batch, which may be x, (x, y), a dict, or a DataLoader that yields one of
+    these."""
     try:
         if not isinstance(batch, (tuple, list, Mapping)) and not hasattr(batch, "__array__"):
             batch = next(iter(batch))
-        if isinstance(batch, Mapping):  # images are larger than labels
+        if isinstance(batch, Mapping):  # the images are the larger tensor
             batch = sorted(map(torch.as_tensor, batch.values()), key=lambda a: -a.numel())
         x, *y = batch if isinstance(batch, (tuple, list)) else [batch]
         x, y = torch.as_tensor(x), [torch.as_tensor(a) for a in y if a is not None]
@@ -190,7 +198,8 @@ def _check_batch(x: Tensor, y: list[Tensor]) -> None:
 
 
 def _called(call: str, f: Callable, args: tuple, like: Tensor, to_do: str) -> Tensor:
-    """The tensor that f returns; a sentence if it fails or returns something else."""
+    """The tensor that f returns. If f fails or returns something else, an error says in a sentence
+    what was expected."""
     try:
         out = f(*args)
     except Exception as error:
@@ -202,29 +211,30 @@ def _called(call: str, f: Callable, args: tuple, like: Tensor, to_do: str) -> Te
 
 
 def _number(loss: Any) -> float:
-    """The loss: a mean over rows, the entry "loss" of a dict, or the first of a tuple."""
+    """The loss as a number: the mean of a tensor, the entry "loss" of a dict, or the first entry of
+    a tuple."""
     while isinstance(loss, (Mapping, tuple, list)):
         loss = loss["loss"] if isinstance(loss, Mapping) else loss[0]
     return torch.as_tensor(loss, dtype=torch.float64).mean().item()
 
 
 def _still(net: Any) -> Any:
-    """A copy in evaluation mode; of an EMA, its model."""
+    """A copy of the network, or of the model of an EMA, in evaluation mode."""
     net = getattr(net, "model", net) if not isinstance(net, nn.Module) else net
     return copy.deepcopy(net).eval() if isinstance(net, nn.Module) else net
 
 
 def rows_of(t: Any, xt: Tensor) -> Tensor:
-    """The time of each row, given as one number or as many."""
+    """The timestep of each row (B,), from one number or from one for each row."""
     return torch.as_tensor(t, device=xt.device).reshape(-1).expand(len(xt))
 
 
 def kind_of(a: Any) -> str:
-    """How a sentence names what it was given."""
+    """The shape of a tensor, or the type of anything else, for error messages."""
     return f"{tuple(a.shape)}" if isinstance(a, Tensor) else type(a).__name__
 
 
 def apart(a: Tensor, b: Tensor) -> float:
-    """The distance of two predictions, relative to their size."""
+    """The root mean square of the difference of two predictions, relative to their size."""
     size = (a.square().mean() + b.square().mean()).item() / 2
     return ((a - b).square().mean().item() / size) ** 0.5 if size else 0.0

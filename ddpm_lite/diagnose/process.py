@@ -1,5 +1,7 @@
-"""Checks of the loss and the sampler, with stand-ins for the network; and of the samples (needs
-torch, diffusion.py)."""
+"""Checks of the loss, the sampler and the samples (needs torch, diffusion.py).
+
+The network is replaced by stand-ins for which the right result is known.
+"""
 
 import math
 
@@ -10,21 +12,22 @@ from ..diffusion import TARGETS, predict_eps, v_target
 from .case import ENOUGH, Asked, Case, Net, apart, rows_of, told
 from .network import Seen
 
-MEAN = 0.1  # relative error of a mean over thousands of numbers: far more than chance makes
-GREY = 0.004  # in a range of 2, half a level of 255: noise that stays in the samples
-NOISY = 0.75, 4  # mean square of the noise in a state; beta in place of its tilde reaches 3
-SHARED = 1.7  # times what chance makes of a mean of noise; sharing it in a plane makes 2
-REACH, SPREAD = 3, (0.3, 3)  # largest value and deviation of samples, over those of the data
+MEAN = 0.1  # tolerated relative error of a mean over thousands of numbers, far above its scatter
+GREY = 0.004  # tolerated difference, half a grey level of bytes, in a range of 2
+NOISY = 0.75, 4  # limits of the mean square of a state's noise; beta for beta tilde gives 3
+SHARED = 1.7  # limit of n times the mean square of a mean of n noises; about 1 if independent
+REACH, SPREAD = 3, (0.3, 3)  # limits of largest value and deviation, relative to the data
 
 # fmt: off
 
 
 def check_loss(case: Case) -> Seen:
-    """Predicting 0 must give the size of the target as the loss, and the right prediction must give
-    0."""
+    """The loss of predicting 0 must be the mean square of the target, and that of the right
+    prediction must be 0. The inputs of the stand-ins also show how the loss draws its timesteps and
+    noise."""
     if case.loss_fn is None:
         return
-    wanted = max(30, 10 * case.T / len(case.x))  # each time ten times, on average
+    wanted = max(30, 10 * case.T / len(case.x))  # ten draws of each timestep, on average
     calls = math.ceil(min(wanted, 3e7 / case.x.numel()))
     runs = [case.loss(lambda xt, t: torch.zeros_like(xt)) for _ in range(calls)]
     asked = [each[-1] for _, each in runs]
@@ -38,10 +41,11 @@ def check_loss(case: Case) -> Seen:
 
 
 def _check_times(case: Case, t: Tensor) -> Seen:
-    """What isn't trained can't be sampled, and each row has a time of its own."""
+    """The loss must draw whole timesteps from 1 to T, one for each row. A sampler can't use
+    timesteps that weren't trained."""
     T, whole = case.T, bool((t == t.round()).all())
     yield ("kind of t", whole, f"{t.dtype}, such as {t[0, 0].item():.4g}",
-           "whole numbers, one for each row", "t = torch.randint(1, T + 1, (B,)), as it is")
+           "whole numbers, one for each row", "use t = torch.randint(1, T + 1, (B,)), not t / T")
     if whole:
         yield ("a t for each row", not (t == t[:, :1]).all(), f"{t[0, :4].long().tolist()} …",
                "different ones", "t = torch.randint(1, T + 1, (B,))")
@@ -52,8 +56,9 @@ def _check_times(case: Case, t: Tensor) -> Seen:
 
 
 def _check_noise(case: Case, asked: Asked) -> Seen:
-    """What was added to x0 has the variance 1 - alpha_bar_t, the kurtosis of a Gaussian, and is
-    another for each image, pixel and call: else means over these would not be small."""
+    """The noise in x_t must have the variance 1 - alpha_bar_t and the kurtosis of a Gaussian. It
+    must also be independent for each image, pixel and call: if it's shared, means over these aren't
+    small."""
     eps = torch.stack([told(case.x, case)(xt, t.long()).flatten(1) for xt, t in asked])
     eps = eps - eps.mean()  # (calls, B, D)
     variance = eps.var().item()
@@ -64,11 +69,12 @@ def _check_noise(case: Case, asked: Asked) -> Seen:
     means = [eps.mean(dim).square().mean().item() * eps.shape[dim] for dim in range(3)]
     yield ("independent noise", max(means) < SHARED,
            f"means over calls, rows, pixels: {', '.join(f'{m:.1f}' for m in means)}",
-           "about 1 each", "torch.randn_like(x0): nothing drawn once for many")
+           "about 1 each", "use torch.randn_like(x0), which draws a number for each pixel")
 
 
 def _check_weight(case: Case) -> Seen:
-    """The same error costs the same at every t, and twice the error four times as much."""
+    """The loss must be a squared error without a weight: the same error costs the same at every t,
+    and twice the error costs four times as much."""
     one, two, *parts = (_costs(case, *wrong) for wrong in (
         (1, 0, 1), (2, 0, 1), (1, 0, 1 / 3), (1, 1 / 3, 2 / 3), (1, 2 / 3, 1)))
     squared = 3.8 < two / one < 4.2
@@ -81,20 +87,22 @@ def _check_weight(case: Case) -> Seen:
 
 
 def _costs(case: Case, by: float, low: float, high: float) -> float:
-    """What a prediction costs that is wrong by so much at these shares of T, and nowhere else."""
+    """The loss of a prediction that is wrong by ``by`` for t between the shares ``low`` and
+    ``high`` of T, and right elsewhere, divided by the share of rows in that range."""
     right = told(case.x, case, case.target)
 
     def wrong(t: Tensor) -> Tensor:
         return ((low * case.T < t) & (t <= high * case.T)).float()
 
-    torch.manual_seed(0)  # the same times and noise whatever is wrong
+    torch.manual_seed(0)  # the same timesteps and noise in all calls
     loss, asked = case.loss(
         lambda xt, t: right(xt, t) + by * wrong(t).reshape(-1, *[1] * (xt.ndim - 1)))
     return loss / wrong(asked[0][1]).mean().clamp(min=1e-9).item()
 
 
 def _check_size(case: Case, zero: float) -> Seen:
-    """A mean squared error of the target that was named."""
+    """The loss must be the mean squared error of the stated target. If not, find out which target
+    it trains."""
     signal, size = case.alpha_bar[1:].mean().item(), case.x.square().mean().item()
     size = {"eps": 1.0, "x0": size, "v": signal + (1 - signal) * size}[case.target]
     costs = {name: case.loss(told(case.x, case, name))[0] for name in TARGETS}
@@ -111,12 +119,12 @@ def _check_size(case: Case, zero: float) -> Seen:
 
 
 def check_sampler(case: Case) -> Seen:
-    """With a model that knows the images, the loop must pass through their x_t and end on them.
-    With the network, it must end on values of about their size."""
+    """With a model that knows the images, the loop must pass through valid x_t of these images and
+    end with the images. With the network, it must end with values of about their size."""
     if case.sampler is None:
         return
     x, ways = case.x[: max(16, ENOUGH // case.x[0].numel())], []
-    for kind in dict.fromkeys(["eps", case.target]):  # some loops take the target itself
+    for kind in dict.fromkeys(["eps", case.target]):  # some loops expect the target itself, not eps
         ways.append([*_check_way(case, x, kind)])
         if not _faults(ways[-1]):
             break
@@ -126,22 +134,23 @@ def check_sampler(case: Case) -> Seen:
 
 
 def _check_way(case: Case, x: Tensor, kind: str) -> Seen:
-    """From T down, through states that carry noise of the right size, to the images."""
+    """With a stand-in that knows the images, check the timesteps of the loop, the noise in its
+    states, and its end."""
     model, asked = case.stand_in(told(x, case, kind))
     x0 = case.draw(model, len(x))
     times = [int(t[0]) for _, t in asked]
     well = times[:1] == [case.T] and times == sorted(times, reverse=True) and times[-1] > 0
     yield from _check_clip(x, x0)
     yield ("times of the sampler", well, " … ".join(map(str, times[:1] + times[-1:])),
-           "from T down, never 0", "call the model that is given, don't count from 0, "
-           "and use no spacing that starts below T (in diffusers, timestep_spacing='trailing')")
+           "from T down, never 0", "call the given model, count from 1, and "
+           "begin at T (in diffusers, use timestep_spacing='trailing')")
     if well:
         yield from _check_states(case, x, asked)
     yield from _check_end(x, x0)
 
 
 def _check_clip(x: Tensor, x0: Tensor) -> Seen:
-    """The range of the data isn't cut."""
+    """The loop must not clip values that occur in the data."""
     reach, most = x0.abs().max().item(), x.abs().max().item()
     cut = 0 < reach < most - 0.01 and apart(x.clamp(-reach, reach), x0) < 0.02
     yield ("range of the sampler", not cut, f"up to {reach:.3g}", f"up to {most:.3g}, as the data",
@@ -149,7 +158,8 @@ def _check_clip(x: Tensor, x0: Tensor) -> Seen:
 
 
 def _check_states(case: Case, x: Tensor, asked: Asked) -> Seen:
-    """Each x_t has all its noise."""
+    """Each state must have as much noise as x_t at its timestep. Clipped states, or steps with
+    wrong coefficients, have too little or too much."""
     held = max((xt.abs() == xt.abs().max()).float().mean().item()
                for xt, t in asked if case.alpha_bar[int(t[0])] < 0.8)
     yield ("states are free", held < 0.001, f"{held:.1%} of a state is at its largest value",
@@ -157,22 +167,24 @@ def _check_states(case: Case, x: Tensor, asked: Asked) -> Seen:
     sizes = [told(x, case)(xt, t.long()).square().mean().item() for xt, t in asked]
     yield ("noise on the way", NOISY[0] < min(sizes) and max(sizes) < NOISY[1],
            f"mean square {min(sizes):.2f} … {max(sizes):.2f}", f"{NOISY[0]} … {NOISY[1]}",
-           "is a variance used for a standard deviation, or one step's beta for a stride?")
+           "is a variance used for a standard deviation, or one step's beta for a longer step?")
 
 
 def _check_end(x: Tensor, x0: Tensor) -> Seen:
-    """What was told comes back, not scaled for the screen."""
+    """The loop must return the images that the stand-in knows, without noise and without scaling
+    for display."""
     off = (x0 - x).square().mean().sqrt().item()
     x, x0 = x - x.mean(), x0 - x0.mean()
     slope = ((x * x0).mean() / x.square().mean()).item()
     scaled = abs(slope - 1) > 0.02 and apart(slope * x, x0) < 0.02
     yield ("end of the sampler", off < GREY, f"{off:.4f} from the images it was told",
            f"below {GREY}", f"it ends on {slope:.3g} x0 + …: give the loop without that scaling"
-           if scaled else "the last step goes to t = 0 and adds no noise")
+           if scaled else "the last step must go to t = 0 and add no noise")
 
 
 def _check_samples(case: Case, kind: str) -> Seen:
-    """The network itself through the sampler: samples have about the size of the data."""
+    """Sample with the network itself. A trained network must give values of about the same size as
+    the data."""
     n = max(8, 600 // case.x[0].numel())
     x, x0 = case.x[:n], case.draw(_model(case, kind), n)
     reach, spread = (x0.abs().max() / case.x.abs().max()).item(), (x0.std() / x.std()).item()
@@ -181,11 +193,12 @@ def _check_samples(case: Case, kind: str) -> Seen:
     yield ("samples", bool(young) or reach < REACH and SPREAD[0] < spread < SPREAD[1] and shift < 2,
            f"largest {reach:.3g}, deviation {spread:.3g} times those of the data{young}",
            f"below {REACH}, {SPREAD[0]} … {SPREAD[1]}",
-           "clip the prediction of x0, or train for v: near T, every error in eps grows")
+           "clip the prediction of x0, or train for v: near T, errors in eps are amplified")
 
 
 def _model(case: Case, kind: str) -> Net:
-    """The network, predicting what the sampler expects: eps, or its own target."""
+    """The network as a model that predicts what the sampler expects: eps, or the network's own
+    target."""
 
     def model(xt: Tensor, t, *labels, **named) -> Tensor:
         t = rows_of(t, xt).long().clamp(1, case.T)

@@ -1,8 +1,8 @@
-"""Two lines for a reader: is what I built the package's function, and is my answer right?
+"""Check the functions that you build, and your answers to exercises.
 
-``same_as_package(q_sample)`` runs both on the same numbers. ``grade("3.1", x0_from_v)`` checks the
-answer to exercise 1 of chapter 3. The checks of a chapter are in ``chapter_03.py``: read them only
-after you have tried.
+``same_as_package(q_sample)`` compares your function with the package's on the same numbers.
+``grade("3.1", x0_from_v)`` checks your answer to exercise 1 of chapter 3. The checks are in files
+such as ``chapter_03.py``. Read them only after you've tried the exercises.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ __all__ = ["grade", "plant", "same_as_package"]
 
 
 def grade(exercise: str | Callable[[], None], *answers: Any) -> None:
-    """Print whether the answer to an exercise is right, not tried yet, or what is wrong with it.
+    """Print whether the answer to an exercise is right, wrong (and why), or not tried yet.
 
     Args:
-        exercise: its number, such as "3.1".
+        exercise: the exercise's number, such as "3.1".
         answers: what the exercise asks for, such as the function that you wrote.
 
-    As a decorator above a function without arguments, ``grade`` runs its asserts at once.
+    You can also use ``grade`` as a decorator of a function without arguments. It runs the asserts
+    in the function at once.
     """
     if callable(exercise):
         return _verdict(exercise.__name__.replace("_", " "), exercise)
@@ -38,7 +39,7 @@ def grade(exercise: str | Callable[[], None], *answers: Any) -> None:
 
 
 def _verdict(name: str, check: Callable[[], None]) -> None:
-    """An answer that raises is not right yet."""
+    """Run a check and print its verdict. If it raises an error, the answer isn't right yet."""
     try:
         check()
     except Exception as error:
@@ -51,7 +52,7 @@ def _stub(*args: Any) -> None: ...
 
 
 def _is_stub(answer: Any) -> bool:
-    """None, ``...``, or a function or class in which a body is still ``...``."""
+    """Whether an answer is still None, ``...``, or a function or class with ``...`` as a body."""
     if isinstance(answer, type):
         return any(_is_stub(part) for part in vars(answer).values() if hasattr(part, "__code__"))
     if code := getattr(answer, "__code__", None):

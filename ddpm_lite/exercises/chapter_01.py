@@ -8,20 +8,21 @@ from ddpm_lite import Schedule, cosine_schedule, linear_schedule, q_sample
 
 
 def exercise_1(tipping_point):
-    """The first timestep with as much noise as signal."""
+    """The first timestep with at least as much noise as signal."""
     for name, schedule, right in (
         ("the linear schedule", linear_schedule(), 260),
         ("the cosine schedule with T = 100", cosine_schedule(100), 50),
     ):
         t = tipping_point(schedule)
         if not isinstance(t, int):
-            raise ValueError(f"it returns {type(t).__name__}, but an int is asked for")
+            raise ValueError(f"it returns a {type(t).__name__}; expected an int")
         if t != right:
             raise ValueError(f"for {name} you return {t}; compare snr[{t}] and snr[{t - 1}] with 1")
 
 
 def exercise_2(q_between):
-    """A jump from x_s to x_t leaves the mean and the variance that a jump from x_0 has."""
+    """Jumping from x_0 to x_s and then to x_t gives the same mean and variance as one jump to
+    x_t."""
     schedule = cosine_schedule()
     x0 = torch.full((50_000,), 0.8)
     e1, e2 = torch.randn(2, 50_000, generator=torch.Generator().manual_seed(0))
@@ -35,12 +36,12 @@ def exercise_2(q_between):
 
 
 def exercise_3(log_snr_schedule):
-    """ln SNR on a straight line."""
+    """ln SNR must be a straight line in t."""
     for T, high, low in ((500, 10.0, -10.0), (50, 6.0, -8.0)):
         beta = log_snr_schedule(T, high, low)
         if beta is None or len(beta) != T:
             given = "nothing" if beta is None else f"{len(beta)} numbers"
-            raise ValueError(f"it returns {given} for T = {T}, but T betas are asked for")
+            raise ValueError(f"it returns {given} for T = {T}; expected T betas")
         log_snr = Schedule(beta).snr[1:].log()
         off = (log_snr - torch.linspace(high, low, T)).abs().max()
         if not off < 0.02:
@@ -48,7 +49,7 @@ def exercise_3(log_snr_schedule):
 
 
 def exercise_4(gaussian_kl):
-    """The formula against the integral on a fine grid."""
+    """Compare the formula with the integral on a fine grid."""
     x = torch.linspace(-30, 30, 600_001, dtype=torch.float64)
     for case in ((0.0, 1.0, 0.0, 1.0), (0.8, 0.3, -1.0, 2.0)):
         p, r = (

@@ -8,10 +8,10 @@ from ddpm_lite import cosine_schedule, linear_schedule, load_images, predict_x0,
 
 
 def exercise_1(step_noise):
-    """The root of the posterior variance of any stretch."""
+    """The root of the posterior variance for any t and s."""
     kind = type(step_noise(linear_schedule(), 100, 99)).__name__
     if kind != "float":
-        raise ValueError(f"it returns {kind}, but a float is asked for")
+        raise ValueError(f"it returns a {kind}; expected a float")
     if (last := step_noise(linear_schedule(), 1, 0)) != 0:
         raise ValueError(f"the step from 1 to 0 adds no noise, but you return {last:.4f}")
     schedule, one = cosine_schedule(), torch.zeros(1)
@@ -41,7 +41,7 @@ def exercise_3(class_probabilities):
     p = class_probabilities(schedule, xt, 300, data, labels)
     if p is None or p.shape != (1, 10):
         given = "nothing" if p is None else f"the shape {tuple(p.shape)}"
-        raise ValueError(f"it returns {given}, but (B, 10) is asked for, here (1, 10)")
+        raise ValueError(f"it returns {given}; expected (B, 10), here (1, 10)")
     a = schedule.alpha_bar[300].item()
     odds = math.exp(a**0.5 * 0.4 / (1 - a))  # of the first point against each of the others
     right = torch.zeros(1, 10)
@@ -58,7 +58,7 @@ def exercise_3(class_probabilities):
 
 
 def exercise_4(reverse_variance):
-    """The formula against a sum on a fine grid."""
+    """Compare the formula with a sum on a fine grid."""
     schedule, data = linear_schedule(), torch.tensor([-0.8, 0.1, 0.8])
     z = torch.linspace(-5, 5, 200_001, dtype=torch.float64)
     for xt, t, s in ((0.3, 200, 199), (0.3, 200, 100), (-1.0, 900, 500)):

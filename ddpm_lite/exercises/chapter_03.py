@@ -36,7 +36,7 @@ def exercise_1(x0_from_v):
 
 
 def exercise_2(gaussian_floor):
-    """The error of the best linear prediction of the noise, by least squares on many draws."""
+    """Compare with the best linear prediction of the noise, by least squares on many draws."""
     schedule, generator = linear_schedule(), torch.Generator().manual_seed(0)
     eps, z = torch.randn(2, 200_000, generator=generator)
     for t, s in ((1, 0.5), (100, 0.5), (300, 2.0), (1000, 1.0)):
@@ -51,7 +51,8 @@ def exercise_2(gaussian_floor):
 
 
 def exercise_3(weighted_loss):
-    """A huge gamma changes nothing, and a small one weighs down the rows with little noise."""
+    """A huge gamma must change nothing, and a small one must reduce the weight of rows with little
+    noise."""
     schedule, x0 = linear_schedule(), load_points("gaussians", 5000)
 
     def model(x, t):
@@ -75,7 +76,7 @@ def exercise_3(weighted_loss):
 
 
 def exercise_4(gaussian_bound):
-    """The entropy of the data plus the divergence of the two walks, step by step."""
+    """Compare with the entropy of the data plus the divergences of all steps."""
     for T, s in ((20, 0.5), (50, 1.0), (200, 2.0)):
         schedule = cosine_schedule(T)
         mine = float(_given(gaussian_bound(schedule, s)))

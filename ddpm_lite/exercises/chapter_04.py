@@ -13,7 +13,7 @@ def exercise_1(res_block_size):
         true = sum(p.numel() for p in ResBlock(*sizes).parameters())
         mine = res_block_size(*sizes)
         if mine != true:
-            raise ValueError(f"ResBlock{sizes} has {true:,} parameters, and yours gives {mine}")
+            raise ValueError(f"ResBlock{sizes} has {true:,} parameters; you return {mine}")
 
 
 def exercise_2(distance):
@@ -25,7 +25,7 @@ def exercise_2(distance):
             raise ValueError("it returns nothing")
         if not abs(mine - true) < 1e-3:
             raise ValueError(f"for a gap of {gap} and {dim} coordinates the distance is "
-                             f"{true:.3f}, and yours is {float(mine):.3f}")  # fmt: skip
+                             f"{true:.3f}; you return {float(mine):.3f}")  # fmt: skip
 
 
 def exercise_3(multi_head):
@@ -37,7 +37,7 @@ def exercise_3(multi_head):
     if mine is None:
         raise ValueError("it returns nothing")
     if mine.shape != true.shape:
-        raise ValueError(f"the shape is {tuple(mine.shape)}, and it should be {tuple(true.shape)}")
+        raise ValueError(f"the shape is {tuple(mine.shape)}; expected {tuple(true.shape)}")
     if not torch.allclose(mine, true, atol=1e-5):
         raise ValueError(f"the shape is right, but values are off by up to "
                          f"{(mine - true).abs().max():.2f}: check the split, the root and the axis "
@@ -51,7 +51,7 @@ class Echo:
 
     def __call__(self, x, t):
         if x.shape[2] % 4 or x.shape[3] % 4:
-            raise ValueError(f"the network was given {tuple(x.shape[2:])}: not multiples of 4")
+            raise ValueError(f"the network was given {tuple(x.shape[2:])}; expected multiples of 4")
         self.seen = x
         return x + t.reshape(-1, 1, 1, 1)
 

@@ -24,7 +24,7 @@ def exercise_1(half_life: Callable, decay_for: Callable) -> None:
 
 
 def exercise_2(pack: Callable, unpack: Callable) -> None:
-    """A run that goes on from a packed state equals one that never stopped."""
+    """A run that continues from a packed state must equal one that never stopped."""
     torch.manual_seed(0)
     nets, file = [MLP(2, 16, 1) for _ in range(3)], io.BytesIO()
     nets[1].load_state_dict(nets[0].state_dict())
@@ -47,7 +47,7 @@ def exercise_2(pack: Callable, unpack: Callable) -> None:
 
 
 def exercise_3(step_in_parts: Callable) -> None:
-    """One step from parts equals the step with the whole batch."""
+    """One step in parts must equal the step with the whole batch."""
     x, t = torch.linspace(-1, 1, 40).view(20, 2).cos(), torch.arange(1, 21)
     for cuts in ([20], [10, 10], [5, 5, 5, 5], [12, 7, 1]):
         net, whole = _small(), _small()
@@ -62,7 +62,7 @@ def exercise_3(step_in_parts: Callable) -> None:
 
 
 def exercise_4(bucket_losses: Callable) -> None:
-    """The expectation over all draws of t is the mean over each bucket."""
+    """The expectation over all draws of t must be the mean over each bucket."""
     p = torch.tensor([0, 5, 1, 1, 1, 2, 2, 4, 1, 1, 1, 1, 4]).double() / 24
     e = torch.arange(13).double() ** 2  # the error at each timestep
     truth = e[1:].view(3, 4).mean(1)
@@ -72,7 +72,7 @@ def exercise_4(bucket_losses: Callable) -> None:
             mean += p[t].prod() * _given("bucket_losses", bucket_losses(t, e[t], p, 3))
         if not torch.allclose(mean, truth):
             numbers = " and ".join(str([round(v, 2) for v in a.tolist()]) for a in (mean, truth))
-            raise ValueError(f"for N = {n} your expectation and the truth are {numbers}")
+            raise ValueError(f"for N = {n}, your expected losses and the true ones are {numbers}")
 
 
 def _given(name: str, answer):

@@ -6,7 +6,7 @@ from ddpm_lite import cosine_schedule, linear_schedule, q_posterior, trajectory
 
 
 def exercise_1(quadratic_times):
-    """Falling times, dense near 0, none twice."""
+    """The times must fall, be dense near 0, and contain no time twice."""
     times = quadratic_times(1000, 10)
     right = [1000, 810, 640, 490, 360, 250, 160, 90, 40, 10, 0]
     if times is None or list(times) != right:
@@ -36,7 +36,7 @@ def exercise_2(variance_from_snr):
 
 
 def exercise_3(mixed_std, mix):
-    """The size of a linear mixture of two noises, and the mixture with its size repaired."""
+    """The standard deviation of a linear mixture of two noises, and the mixture rescaled to 1."""
     a, b = torch.randn(2, 200_000, generator=torch.Generator().manual_seed(0))
     for w in (0.0, 0.25, 0.5, 0.9):
         line = (1 - w) * a + w * b
@@ -52,7 +52,7 @@ def exercise_3(mixed_std, mix):
 
 
 def exercise_4(reverse_variance):
-    """The variance of a whole step back for Gaussian data."""
+    """The variance of the true reverse step for Gaussian data."""
     schedule = cosine_schedule()
     for t, s in ((500, 499), (500, 300), (100, 20)):
         a_t, a_s = schedule.alpha_bar[[t, s]].double().tolist()

@@ -51,7 +51,7 @@ def exercise_2(flow):
 
 
 def exercise_3(adams):
-    """A multistep method in the angle has order 2, and ends at the predicted x0."""
+    """A multistep method in the angle must have order 2, and end at the predicted x0."""
     fine = cosine_schedule().double()
     fine.alpha_bar = (1 - fine.beta).cumprod(0)
     eps, xT, ends = gaussian(fine), torch.linspace(-2, 2, 9).double()[:, None], []

@@ -16,7 +16,7 @@ def exercise_1(our_weight):
     for name, (combine, right) in rulers.items():
         yours = _given(our_weight(combine))
         if not abs(float(yours) - right) < 1e-6:
-            raise ValueError(f"{name}: you say {float(yours):g}, it is {right:g}")
+            raise ValueError(f"{name}: you return {float(yours):g}; expected {right:g}")
 
 
 def exercise_2(composed):
@@ -83,8 +83,8 @@ def exercise_4(push):
 
 
 def _two_sides(schedule, x, t, y):
-    """The best prediction where each coordinate is at -1 or 1, with width 0.3; labels 0 and 1 fix
-    the first coordinate, 2 and 3 the second."""
+    """The best prediction if each coordinate is near -1 or 1, with standard deviation 0.3. Labels 0
+    and 1 fix the first coordinate, and labels 2 and 3 the second."""
     side, alpha_bar = torch.tensor([-1.0, 1.0]), schedule.at(t, x)
     v = alpha_bar * 0.09 + 1 - alpha_bar
     z = x[..., None] - alpha_bar.sqrt()[..., None] * side

@@ -20,7 +20,7 @@ def exercise_1(scaled_distance):
 
 
 def exercise_2(at_infinity):
-    """A straight line in 1 / N, continued to 0."""
+    """A straight line in 1 / N must be extrapolated to 1 / N = 0."""
     ns = [500, 1000, 2000, 5000]
     for limit, slope in ((3.2, 0), (0.5, 900), (0, 4000)):
         yours = float(_given(at_infinity(ns, [limit + slope / n for n in ns])))
@@ -28,7 +28,7 @@ def exercise_2(at_infinity):
             raise ValueError(f"for points on a line in 1 / N you get {yours:.4f}, not {limit}")
     bent = float(at_infinity([1, 2, 4], [2.0, 1.0, 1.0]))
     if not abs(bent - 0.5) < 1e-3:
-        raise ValueError(f"where no line fits exactly you get {bent:.3f}; least squares gives 0.5")
+        raise ValueError(f"if no line fits exactly, you get {bent:.3f}; least squares gives 0.5")
 
 
 def exercise_3(gaussian_mmd):
@@ -39,7 +39,7 @@ def exercise_3(gaussian_mmd):
     right = k[1] + (k[2] + k[3] + k[1]) / 3 - 2 * across
     yours = float(_given(gaussian_mmd(a, b, 2.0)))
     if not abs(yours - right) < 1e-5:
-        raise ValueError(f"for two tiny sets you get {yours:.4f}; counted by hand: {right:.4f}")
+        raise ValueError(f"for two tiny sets you get {yours:.4f}; expected {right:.4f}")
     draws = torch.Generator().manual_seed(0)
     pairs = [torch.randn(2, 20, 3, generator=draws) for _ in range(200)]
     values = torch.tensor([float(gaussian_mmd(a, b, 1.0)) for a, b in pairs])

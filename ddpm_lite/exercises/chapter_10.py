@@ -22,7 +22,7 @@ def images(n):
 
 
 def listener(answer):
-    """A stand-in for a network, and the list of what it is asked."""
+    """A stand-in for a network, and a list that records its inputs."""
     asked = []
 
     def net(xt, t, *labels, **named):
@@ -38,14 +38,14 @@ def expect(well, sentence):
 
 
 def exercise_1(my_loss):
-    """DDPM's loss: the timesteps, the noise, and the two stand-ins."""
+    """Check the timesteps, the noise, and the losses of two stand-ins."""
     torch.manual_seed(0)
     short, known = cosine_schedule(20), images(64)
     zero, asked = listener(lambda xt, t: torch.zeros_like(xt))
     losses = [float(my_loss(zero, short, known)) for _ in range(50)]
     t = torch.stack([t for _, t in asked])
     low, high = t.min().item(), t.max().item()
-    expect((low, high) == (1, 20), f"t runs from {low} to {high}, but T is 20")
+    expect((low, high) == (1, 20), f"t runs from {low} to {high}; expected 1 to 20")
     expect(t.unique().numel() == 20, "some t are never drawn")
     eps = torch.cat([told(known, short)(xt, t) for xt, t in asked])
     fourth = ((eps**4).mean() / eps.square().mean() ** 2).item()
@@ -53,13 +53,13 @@ def exercise_1(my_loss):
     expect(abs(eps.mean()) < 0.02 and abs(fourth - 3) < 0.1, sentence)
     expect(abs(eps.var() - 1) < 0.02, f"the noise has variance {eps.var():.2f}, not 1")
     mean = sum(losses) / len(losses)
-    expect(abs(mean - 1) < 0.02, f"the loss of the answer 0 is {mean:.2f}, not 1")
+    expect(abs(mean - 1) < 0.02, f"the loss of predicting 0 is {mean:.2f}, not 1")
     answer = float(my_loss(told(known, short), short, known))
-    expect(answer < 1e-6, f"the loss of the right answer is {answer:.4f}, not 0")
+    expect(answer < 1e-6, f"the loss of the right prediction is {answer:.4f}, not 0")
 
 
 def exercise_2(my_ddim):
-    """DDIM's way through a model that was told the images, and its steps."""
+    """Check the timesteps, the end with a model that knows the images, and two steps."""
     torch.manual_seed(0)
     known, short = images(16), cosine_schedule(60)
     for n in (1, 7, 60):
@@ -78,7 +78,7 @@ def exercise_2(my_ddim):
 
 
 def exercise_3(name_of):
-    """Five black boxes, twice."""
+    """Each of the five losses must be identified, with two seeds."""
     schedule, x0 = cosine_schedule(), images(128)
     for seed in (2, 3):
         for name, lines in LOSSES.items():
@@ -89,7 +89,7 @@ def exercise_3(name_of):
 
 
 def exercise_4(wiener_error):
-    """Independent pixels, equal pixels, and the digits."""
+    """Check independent pixels, equal pixels, and the digits."""
     torch.manual_seed(0)
     apart = torch.randn(5000, 3) * torch.tensor([0.5, 1.0, 2.0])
     for a in (0.2, 0.9):
@@ -102,4 +102,4 @@ def exercise_4(wiener_error):
     expect(abs(mine - right) < 0.02, f"for four equal pixels it's {mine:.2f}, not {right}")
     x = images(2000)
     better = wiener_error(x, 0.5) < linear_error(x, torch.tensor(0.5))
-    expect(better, "on the digits it isn't below the line's error, although pixels help each other")
+    expect(better, "on the digits it isn't below the line's error, but other pixels should help")

@@ -16,7 +16,7 @@ def _given(answer):
 
 
 def exercise_1(bits_of_bytes):
-    """A density that is the same everywhere needs 8 bits, or a little less for 255 gaps."""
+    """A uniform density over 255 bins must cost log2(255) bits, in any range."""
     for low, high, dims in ((-1, 1, 64), (0, 1, 3), (0, 255, 10)):
         nats = torch.full((4,), dims * math.log(high - low))
         mine = torch.as_tensor(_given(bits_of_bytes(nats, dims, low, high)))
@@ -30,7 +30,7 @@ def exercise_1(bits_of_bytes):
 
 
 def exercise_2(one_term):
-    """Its average is the sum of the terms, and each row has a time of its own."""
+    """The average must be the sum of the terms, and each row must have its own timestep."""
     schedule = cosine_schedule(10)
     reverse = fixed_variance(lambda x, t: (1 - schedule.at(t, x)).sqrt() * x, schedule, 0.5)
     x0 = torch.full((40_000, 2), 1.5)
@@ -40,7 +40,7 @@ def exercise_2(one_term):
     if mine.shape != (len(x0),):
         raise ValueError(f"the shape is {tuple(mine.shape)}; expected a number for each row")
     if len(mine.unique()) < 20_000 or not mine.std() > 5:
-        raise ValueError("the rows scatter too little: does each have a time and noise of its own?")
+        raise ValueError("the rows scatter too little: does each have its own time and noise?")
     if not abs(mine.mean() - total) < 0.25:
         raise ValueError(
             f"on average you have {mine.mean():.1f} nats; the terms sum to {total:.1f}"
@@ -48,7 +48,7 @@ def exercise_2(one_term):
 
 
 def exercise_3(ode_drift):
-    """From data of standard deviation 0.5 to noise, by Euler's rule with small steps."""
+    """Follow the drift from data with standard deviation 0.5 to noise, by small Euler steps."""
     beta = torch.linspace(0.1, 20, 4000)
     dt, variance = 1 / 4000, torch.tensor(0.25)
     x = torch.tensor([-0.5, 0.5, 1.0])
@@ -63,7 +63,7 @@ def exercise_3(ode_drift):
 
 
 def exercise_4(best_shares):
-    """No other probabilities give a smaller second moment."""
+    """The probabilities must give the smallest possible second moment."""
     torch.manual_seed(0)
     terms = torch.rand(6, 500) ** 3 * torch.tensor([9.0, 1.0, 0.5, 4.0, 0.1, 2.0])[:, None]
     terms[2] -= 3  # L_0 of a density may be negative

@@ -12,13 +12,13 @@ def exercise_1(score_from_velocity):
     u = torch.tensor([[0.1], [0.3], [0.5], [0.7], [0.9], [1.0]])
     x = (1 - u) * x0 + u * eps
     yours = _given(score_from_velocity(x, u, eps - x0), x)
-    for name, wrong in (("without its minus", eps / u), ("the noise, not the score", eps),
-                        ("the noise with a minus, not divided by its size", -eps)):  # fmt: skip
+    for name, wrong in (("the score without its minus", eps / u), ("the noise, not the score", eps),
+                        ("minus the noise, not divided by u", -eps)):  # fmt: skip
         if (yours - wrong).abs().max() < 1e-4:
             raise ValueError(f"what you return is {name}")
     off = (yours * u + eps).abs().max()
     if not off < 1e-4:
-        raise ValueError(f"times u it should be -eps; it's off by up to {off:.2g}")
+        raise ValueError(f"multiplied by u, it should be -eps; it's off by up to {off:.2g}")
 
 
 def exercise_2(diffusion):
@@ -32,7 +32,7 @@ def exercise_2(diffusion):
 
 
 def exercise_3(flow_map):
-    """Where EDM's ODE takes a point, for a Gaussian."""
+    """Compare with small steps of EDM's ODE, for Gaussian data."""
     x = torch.tensor([-3.0, 0.5, 4.0], dtype=torch.float64)
     for mean, std in ((0.0, 1.0), (2.0, 0.5)):
         for sigma, end in ((10.0, 0.0), (3.0, 1.0), (1.0, 3.0)):
@@ -49,7 +49,7 @@ def exercise_3(flow_map):
 
 
 def exercise_4(heun_step):
-    """Heun's method along the probability flow: right, of second order, and not another one."""
+    """The step must be right, have second order, and be Heun's method rather than another one."""
     errors = [_error(heun_step, n) for n in (40, 80)]
     if not errors[0] < 0.2:
         raise ValueError(f"after 40 steps x is {errors[0]:.2g} away from the exact end")
@@ -66,7 +66,7 @@ def exercise_4(heun_step):
     heun = x + (s - u) * (first + slope(x + (s - u) * first, s)) / 2
     off = (_given(heun_step(sde, lambda x, u: -4 * x, x, u, s), x) - heun).abs().max()
     if not off < 1e-6:
-        raise ValueError("that's of second order, but it isn't Heun's: average the slopes at "
+        raise ValueError("it has second order, but it isn't Heun's method: average the slopes at "
                          "the two ends of the step")  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def exercise_1(velocity_from_eps):
 
 
 def exercise_2(gaussian_velocity):
-    """Against the regression of x1 - x0 on x_u, in many samples."""
+    """Compare with the regression of x1 - x0 on x_u, from many samples."""
     generator = torch.Generator().manual_seed(0)
     m, c = 1.5, 0.5
     x0, x1 = torch.randn(2, 200_000, generator=generator).double()
@@ -39,7 +39,7 @@ def exercise_2(gaussian_velocity):
 
 
 def exercise_3(heun_flow):
-    """The order of the error on a Gaussian, whose flow is known."""
+    """Check the size and order of the error for a Gaussian, whose flow is known."""
     m, c = 0.5, 0.3
     x1 = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
 
@@ -67,5 +67,5 @@ def _check_times(heun_flow, x1):
     heun_flow(lambda x, u: asked.append(round(float(u.reshape(-1)[0]), 4)) or x, x1, 4)
     if sorted(asked) != [0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0]:
         times = ", ".join(f"{u:g}" for u in asked)
-        raise ValueError(f"in 4 steps it asks for the velocity at u = {times}; expected both ends "
+        raise ValueError(f"in 4 steps it calls the velocity at u = {times}; expected both ends "
                          "of each step: 1, 0.75, 0.75, 0.5, 0.5, 0.25, 0.25, 0")  # fmt: skip

@@ -9,13 +9,13 @@ from ddpm_lite.editing import mixture_posterior
 def exercise_1(edit_times):
     """The timesteps of an edit."""
     if list(_given(edit_times(1000, 0.0, 50))) != [0]:
-        raise ValueError("strength 0 must leave the image alone: the list is [0]")
+        raise ValueError("strength 0 must not change the image: expected the list [0]")
     cases = (1000, 0.5, 50), (1000, 0.05, 15), (1000, 0.01, 10), (400, 1.0, 20)
     for T, strength, n in (*cases, (1000, 0.6, 7), (100, 0.29, 10)):  # 4.2 and 2.9 steps
         times, t, steps = list(edit_times(T, strength, n)), round(strength * T), strength * n
         case = f"T = {T}, strength {strength}, n = {n}"
         if len(times) < 2:
-            raise ValueError(f"{case}: no step at all, so the image comes back unchanged")
+            raise ValueError(f"{case}: there is no step, so the image comes back unchanged")
         if times[0] != t or times[-1] != 0:
             raise ValueError(f"{case}: it goes from {times[0]} to {times[-1]}, not from {t} to 0")
         if len(times) - 1 != max(1, round(steps)) or times != sorted(set(times), reverse=True):
@@ -45,8 +45,8 @@ def exercise_2(data_gradient):
     right = torch.stack([(half(x + m) - half(x - m)) / 2e-2 for m in moves], 1).reshape(x.shape)
     if not (yours - right).norm() < 0.02 * right.norm():
         ratio = (yours * right).sum() / right.square().sum()
-        raise ValueError(f"it isn't the slope found by moving x_t a little (along it, yours is "
-                         f"{ratio:.2f} of it)")  # fmt: skip
+        raise ValueError(f"it differs from the slope that small changes of x_t give (it has "
+                         f"{ratio:.2f} times the right size in that direction)")  # fmt: skip
 
 
 def exercise_3(null_space):
@@ -70,11 +70,11 @@ def exercise_3(null_space):
             raise ValueError("the prediction of x0 that it implies doesn't agree with y")
         unseen = torch.eye(4) - torch.linalg.pinv(A) @ A
         if not ((x0 - plain) @ unseen).abs().max() < 1e-2:
-            raise ValueError("it changes x0 also where the measurement says nothing")
+            raise ValueError("it also changes the part of x0 that the measurement doesn't see")
 
 
 def exercise_4(condition):
-    """A Gaussian, given a measurement."""
+    """Condition a Gaussian on a measurement."""
     generator = torch.Generator().manual_seed(0)
     root, A = torch.randn(3, 3, generator=generator), torch.randn(2, 3, generator=generator)
     mean, y = torch.randn(3, generator=generator), torch.randn(2, generator=generator)
@@ -93,7 +93,7 @@ def exercise_4(condition):
     sure = condition(mean, 0.25 * torch.eye(3), A[:1], y[:1], 0.0)
     _, means, cov = mixture_posterior(mean[None], 0.5, A[:1], y[:1])
     if not (sure[0] - means[0]).abs().max() < 1e-4 or not (sure[1] - cov).abs().max() < 1e-4:
-        raise ValueError("without noise (sigma = 0) it isn't (14.2)")
+        raise ValueError("without noise (sigma = 0), it should give (14.2)")
 
 
 def _given(answer):

@@ -23,17 +23,17 @@ def exercise_1(hidden_beta):
 
 
 def exercise_2(free_bits):
-    """By hand, on numbers where the order of mean, clamp and sum matters."""
+    """Check numbers for which the order of mean, clamp and sum matters."""
     kl = torch.tensor([[0.0, 0.2, 3.0], [0.6, 0.2, 1.0]], dtype=torch.float64)
     for floor, right in ((0.0, 2.5), (0.5, 3.0), (0.25, 2.55), (5.0, 15.0)):
         mine = _number(free_bits(kl, floor))
         if not abs(mine - right) < 1e-6:
             raise ValueError(f"three numbers with mean KLs 0.3, 0.2 and 2 and a floor of {floor} "
-                             f"should cost {right} nats; yours cost {mine:.4g}")  # fmt: skip
+                             f"should cost {right} nats; you return {mine:.4g}")  # fmt: skip
 
 
 def exercise_3(best_discriminator_loss):
-    """Against a discriminator that's trained, on a few outcomes."""
+    """Compare with the loss of a trained discriminator, for data with few outcomes."""
     cases = (
         ([0.25, 0.75], [0.25, 0.75]),
         ([0.7, 0.2, 0.1], [0.1, 0.3, 0.6]),
@@ -58,7 +58,7 @@ def _number(mine):
 
 
 def _by_descent(p, q):
-    """The smallest loss, by Newton's steps on the logit of each outcome."""
+    """The smallest loss, by Newton's method on the logit of each outcome."""
     logit = torch.zeros_like(p)
     for _ in range(50):
         d = logit.sigmoid()
@@ -72,7 +72,7 @@ def _list(p):
 
 
 def exercise_4(tighter):
-    """A bound in every k, close to the known likelihood of a linear decoder for large k."""
+    """The bound at k = 1, and its limit for large k, the known likelihood of a linear decoder."""
     torch.manual_seed(0)
     vae, x = _linear(), torch.randn(40, 3)
     first = tighter(vae, x, 1)

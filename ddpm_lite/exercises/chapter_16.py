@@ -8,18 +8,18 @@ from ddpm_lite.transformer import DiTBlock, modulate, patchify
 
 
 def exercise_1(block_size):
-    """Against blocks that are built."""
+    """Compare with the parameters of real blocks."""
     for d in (8, 48, 100):
         mine = block_size(d)
         if mine is None:
             raise ValueError("it returns nothing")
         right = sum(weight.numel() for weight in DiTBlock(d, 2).parameters())
         if mine != right:
-            raise ValueError(f"a block of width {d} has {right:,} parameters; yours has {mine:,}")
+            raise ValueError(f"a block of width {d} has {right:,} parameters; you return {mine:,}")
 
 
 def exercise_2(reordered):
-    """Against tokens that were cut in both orders."""
+    """Compare with tokens in the other order."""
     generator = torch.Generator().manual_seed(0)
     for channels, patch in ((3, 2), (1, 2), (4, 4)):
         x = torch.randn(2, channels, 8, 4, generator=generator)
@@ -33,11 +33,11 @@ def exercise_2(reordered):
         if not torch.equal(mine, right):
             kept = (mine == right).double().mean()
             raise ValueError(f"with {channels} channels and patches of {patch} x {patch}, "
-                             f"{kept:.0%} of the numbers are in their place")  # fmt: skip
+                             f"only {kept:.0%} of the numbers are in the right place")  # fmt: skip
 
 
 def exercise_3(guided_output):
-    """Noise guided in every channel, the variance untouched."""
+    """Every channel of the noise must be guided, and the variance must not."""
     generator = torch.Generator().manual_seed(0)
     for channels in (4, 6):
         given = torch.randn(2, 3, 2 * channels, 2, 2, generator=generator)
@@ -46,7 +46,7 @@ def exercise_3(guided_output):
         _check_conditional(mine, given[0])
         mine = guided_output(cond, none, 1.5)
         if not torch.equal(torch.stack([cond, none]), given):
-            raise ValueError("it changes the outputs that it was given: make a new tensor")
+            raise ValueError("it changes its inputs: make a new tensor instead")
         right = none + 2.5 * (cond - none)
         for channel in range(channels):
             if not torch.allclose(mine[:, channel], right[:, channel], atol=1e-4):
@@ -66,7 +66,7 @@ def _check_conditional(mine, cond):
 
 
 def exercise_4(folded):
-    """The new layer on h, against the old one on modulated h."""
+    """The new layer on h must equal the old one on the modulated h."""
     torch.manual_seed(0)
     layer, h = nn.Linear(6, 4), torch.randn(2, 5, 6)
     scale, shift = torch.randn(2, 6)
@@ -78,7 +78,7 @@ def exercise_4(folded):
     if not isinstance(new, nn.Linear):
         raise ValueError(f"it returns a {type(new).__name__}; expected an nn.Linear")
     if not all(torch.equal(*pair) for pair in zip(layer.parameters(), before, strict=True)):
-        raise ValueError("it changes the layer that it was given: make a new one")
+        raise ValueError("it changes the given layer: make a new one instead")
     off = (new(h) - right).abs().max()
     if not off < 1e-4:
         raise ValueError(f"your layer is off by up to {off:.2f}")

@@ -20,7 +20,7 @@ def _check_shape(mine, right):
 
 
 def exercise_1(pooled):
-    """The mean of what isn't padding, whatever the padding is and however long the rows are."""
+    """The mean over what isn't padding must not depend on the padding or on its length."""
     words = _random(3, 6, 4)
     right = torch.stack([words[0, :4].mean(0), words[1, :2].mean(0), words[2].mean(0)])
     mine = pooled(words.clone(), Y)
@@ -36,7 +36,7 @@ def exercise_1(pooled):
 
 
 def _net(x, t, y=None):
-    """Some network that depends on each token, and on its place."""
+    """An arbitrary network that depends on each token and its place."""
     y = torch.ones(len(x), 1, dtype=torch.int64) if y is None else y
     place = torch.arange(1, y.shape[1] + 1)
     value = (y * place).sum(1).float().sin()
@@ -52,7 +52,7 @@ def _model(make, *args):
 
 
 def exercise_2(away_from):
-    """Against the formula, at three guidance scales."""
+    """Compare with the formula at three guidance scales."""
     x, t = _random(3, 1, 4, 4), torch.tensor([10, 200, 900])
     unwanted = torch.tensor([[1, 9, 9, 0, 0, 0], [1, 8, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
     for w in (0.0, 1.0, 4.0):
@@ -65,7 +65,7 @@ def exercise_2(away_from):
 
 
 def exercise_3(causal_weights):
-    """No look ahead, none at padding, and the ordinary weights of what is left."""
+    """Later words and padding must have the weight 0, and the rest its ordinary weights."""
     q, k = _random(3, 2, 6, 4), _random(3, 2, 6, 4, seed=1)
     mask = Y != 0
     mine = causal_weights(q, k, mask)
@@ -94,7 +94,7 @@ def _check_sums(weights):
 
 
 def exercise_4(both):
-    """Against the formula, at three guidance scales."""
+    """Compare with the formula at three guidance scales."""
     x, t = _random(3, 1, 4, 4), torch.tensor([10, 200, 900])
     other = torch.tensor([[1, 9, 9, 0, 0, 0], [1, 8, 0, 0, 0, 0], [1, 4, 3, 0, 0, 0]])
     none = _net(x, t)

@@ -7,7 +7,7 @@ from ddpm_lite.diffusion import cosine_schedule, linear_schedule
 
 
 def exercise_1(semitones):
-    """An octave, a fifth down, and the rates of the pitfall."""
+    """Check four pairs of rates."""
     for rate, played, right in ((8000, 16000, 12.0), (8000, 8000, 0.0), (22050, 32000, 6.448),
                                 (48000, 44100, -1.467)):  # fmt: skip
         mine = semitones(rate, played)
@@ -19,7 +19,7 @@ def exercise_1(semitones):
 
 
 def exercise_2(snr_in_db):
-    """Against signal and noise that are drawn, for rows of different loudness."""
+    """Compare with the energies of signal and noise, for rows of different loudness."""
     generator = torch.Generator().manual_seed(0)
     x0 = torch.randn(3, 1000, generator=generator) * torch.tensor([[1.0], [0.1], [0.01]]) + 0.05
     for schedule, t in ((cosine_schedule(1000), 300), (linear_schedule(1000), 20)):
@@ -39,7 +39,7 @@ def exercise_2(snr_in_db):
 
 
 def exercise_3(receptive_field):
-    """Against the gradients of real convolutions with weights of 1."""
+    """Compare with the gradients of real convolutions with weights of 1."""
     for kernels, strides in (((3,), (1,)), ((3, 3, 3), (1, 1, 1)), ((3, 3, 3, 3), (1, 2, 1, 2)),
                              ((5, 3, 1, 7), (2, 3, 1, 2)), ((1, 1), (4, 2))):  # fmt: skip
         mine = receptive_field(list(kernels), list(strides))
@@ -52,7 +52,7 @@ def exercise_3(receptive_field):
 
 
 def _measured(kernels, strides):
-    """From the first to the last input that changes one output."""
+    """The number of positions from the first to the last input that changes one output."""
     x = torch.ones(1, 1, 400, requires_grad=True)
     out = x
     for kernel, stride in zip(kernels, strides, strict=True):
@@ -65,7 +65,7 @@ def _measured(kernels, strides):
 
 
 def exercise_4(best_correlation):
-    """Shifted copies, and sounds that only wrap around."""
+    """Check shifted copies, and sounds that match only if they wrap around."""
     for name, (x, y) in _pairs().items():
         mine = best_correlation(x, y)
         if mine is None:
@@ -76,7 +76,7 @@ def exercise_4(best_correlation):
 
 
 def _pairs():
-    """Two waveforms for each name."""
+    """Pairs of waveforms, by name."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(60, generator=generator)
     a = torch.cat([torch.zeros(10), noise, torch.zeros(30)])
@@ -92,7 +92,7 @@ def _pairs():
 
 
 def _slow(a, b):
-    """A loop over all shifts."""
+    """The best correlation, by a loop over all shifts."""
     n, sums = len(a), []
     for k in range(-n + 1, n):
         x, y = (a[k:], b[: n - k]) if k >= 0 else (a[: n + k], b[-k:])

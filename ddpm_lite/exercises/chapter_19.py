@@ -8,7 +8,7 @@ S = cosine_schedule(100)
 
 
 def exercise_1(eps_between):
-    """A DDIM step with it leads from x_t to x_s."""
+    """A DDIM step with the answer must lead from x_t to x_s."""
     xt, xs = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for t, s in ((90, 40), (50, 49), (30, 0)):
         eps = eps_between(S, xt, t, xs, s)
@@ -20,7 +20,7 @@ def exercise_1(eps_between):
 
 
 def exercise_2(consistency_error):
-    """Its value and its gradient, for a student with one weight."""
+    """Check the value and the gradient for a student with one weight."""
     generator = torch.Generator().manual_seed(0)
     x0, eps = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
     t, s = torch.tensor([[90, 60, 30, 20], [40, 59, 1, 0]])
@@ -49,7 +49,7 @@ def _check_rows(mine):
 
 
 def exercise_3(shortcut_target):
-    """Against the mean velocity of a Gaussian's flow, which is known."""
+    """Compare with the mean velocity of a Gaussian's flow, which is known."""
     m, c = 0.5, 0.3
     sd = lambda u: ((1 - u) ** 2 * c**2 + u**2).sqrt()  # noqa: E731
 
@@ -64,14 +64,14 @@ def exercise_3(shortcut_target):
         if mine is None:
             raise ValueError("it returns nothing")
         if len(lengths) != 2 or not all(torch.allclose(length, d) for length in lengths):
-            raise ValueError("the target isn't made of two calls over a length d each")
+            raise ValueError("expected a target from two calls of `mean` over the length d each")
         off = (mine - mean(x, u, u - 2 * d)).abs().max()
         if not off < 1e-6:
             raise ValueError(f"for an exact `mean`, your target is off by up to {off:.2f}")
 
 
 def exercise_4(gaussian_consistency):
-    """Against the end of a path of many DDIM steps."""
+    """Compare with the end of a path of many DDIM steps."""
     schedule = cosine_schedule(2000)
     x = torch.linspace(-2, 2, 7, dtype=torch.float64)[:, None]
     for m, c, begin in ((0.5, 0.3, 2000), (-1.0, 1.5, 1400), (0.0, 1.0, 900)):

@@ -8,7 +8,7 @@ from ddpm_lite.tokens import MASK
 
 
 def exercise_1(without):
-    """Forbidden tokens never come, and the rest keeps its shares."""
+    """Forbidden tokens must have probability 0, and the others must keep their ratios."""
     logits = torch.randn(4, 6, 9, generator=torch.Generator().manual_seed(0))
     before = logits.clone()
     net = without(lambda x: logits, torch.tensor([2, 5]))
@@ -21,7 +21,7 @@ def exercise_1(without):
         raise ValueError(f"the logits have shape {tuple(p.shape)}; expected {(4, 6, 9)}, with all "
                          "tokens in their places")  # fmt: skip
     if p[..., [2, 5]].max() > 0:
-        raise ValueError("tokens 2 and 5 are forbidden, and still have a probability of up to "
+        raise ValueError("tokens 2 and 5 are forbidden, but still have a probability of up to "
                          f"{p[..., [2, 5]].max():.1g}")  # fmt: skip
     right = before.softmax(-1)
     right[..., [2, 5]] = 0
@@ -31,7 +31,7 @@ def exercise_1(without):
 
 
 def exercise_2(count_loss):
-    """Of a network that knows nothing, of one that knows part, and which sets of masks it sees."""
+    """Check the loss of two networks, and which sets of masks they get."""
     seen = []
 
     def flat(x):
@@ -48,7 +48,7 @@ def exercise_2(count_loss):
 
 
 def _check_sets(hidden):
-    """Of rows of five: every number from 1 on, and every place, equally often."""
+    """In rows of five, each number of masks from 1 on, and each place, must be equally likely."""
     n = hidden.sum(1)
     if n.min() < 1:
         raise ValueError("some rows have no mask at all; n starts at 1")
@@ -66,7 +66,8 @@ def _check_sets(hidden):
 
 
 def _check_bound(count_loss):
-    """Two equal coins: the first shown costs ln 2, and the other nothing."""
+    """Two tokens that are always equal: revealing the first costs ln 2, and the second costs
+    nothing."""
 
     def copy(x):
         other = x.flip(1)[..., None]
@@ -81,7 +82,7 @@ def _check_bound(count_loss):
 
 
 def exercise_3(token_step):
-    """How many masks go, what comes in their place, and what stays."""
+    """Check how many masks are replaced, by which tokens, and what stays."""
     net = lambda x: torch.tensor([0.0, math.log(3)]).expand(*x.shape, 2)  # noqa: E731
     torch.manual_seed(0)
     x = torch.full((4000, 8), MASK)
@@ -97,14 +98,14 @@ def exercise_3(token_step):
             raise ValueError(f"at t = {t} of {T}, it reveals {share:.2f} of the masks; "
                              f"expected 1 / t = {1 / t:.2f}")  # fmt: skip
         if t > 1 and (new[:, 1] != MASK).eq(new[:, 2] != MASK).all():
-            raise ValueError("the masks of a row go together; each must be decided on its own")
+            raise ValueError("the masks of a row disappear together; decide each independently")
         ones = (new[:, 1:] == 1).sum() / (new[:, 1:] != MASK).sum()
         if abs(ones - 0.75) > 0.04:
-            raise ValueError(f"token 1 has probability 0.75, and comes with {ones:.2f}")
+            raise ValueError(f"token 1 has probability 0.75, but its share is {ones:.2f}")
 
 
 def exercise_4(in_blocks):
-    """The order of the blocks, the masks of each step, and what the network sees."""
+    """Check the order of the blocks, the masks of each step, and the inputs of the network."""
     start = torch.full((5, 10), MASK)
     start[:, 8] = 2
     seen = _seen(in_blocks, start, 0)
@@ -122,24 +123,24 @@ def exercise_4(in_blocks):
     firsts = [(seen[1] != MASK) & (start == MASK)
               for seen in (_seen(in_blocks, start, seed) for seed in range(20))]  # fmt: skip
     if not (torch.cat(firsts).sum(0)[:4] > 20).all():
-        raise ValueError("within a block, every mask must be as likely as the others to go first")
+        raise ValueError("within a block, every mask must be equally likely to be revealed first")
     _check_draws(in_blocks)
 
 
 def _check_draws(in_blocks):
-    """Four places, whose tokens have different probabilities."""
+    """Check how often tokens are drawn in four places with different probabilities."""
     logits = torch.tensor([[0, 0], [0, 1], [0, 2], [0, 4.0]])
     net = lambda x: logits.repeat(len(x), 1, 1)  # noqa: E731
     torch.manual_seed(0)
     new = _given(in_blocks(net, torch.full((2000, 4), MASK), 2, 1))
     for share, p in zip(new.double().mean(0), logits.softmax(-1)[:, 1], strict=True):
         if not abs(share - p) < 0.06:
-            raise ValueError(f"a token of probability {p:.2f} comes with {share:.2f}; draw each "
+            raise ValueError(f"a token of probability {p:.2f} has the share {share:.2f}; draw each "
                              "token from the logits of its own place")  # fmt: skip
 
 
 def _seen(in_blocks, start, seed):
-    """What the network is asked about, and the result."""
+    """The inputs of the network, and the result."""
     seen = []
     torch.manual_seed(seed)
     net = lambda x: seen.append(x.clone()) or torch.zeros(*x.shape, 3)  # noqa: E731

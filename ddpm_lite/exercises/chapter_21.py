@@ -7,18 +7,18 @@ from ddpm_lite.finetune import LoRA
 
 
 def exercise_1(lora_numbers):
-    """Counted in the package's own adapters."""
+    """Compare with the parameters of the package's own adapters."""
     for layer in (nn.Linear(5, 7), nn.Conv2d(3, 8, 3), nn.Conv2d(4, 6, (1, 5)), nn.Conv2d(2, 9, 1)):
         for rank in (1, 4):
             lora = LoRA(layer, rank)
             right = sum(part.weight.numel() for part in (lora.A, lora.B))
             mine = lora_numbers(layer, rank)
             if mine != right:
-                raise ValueError(f"for {layer} and rank {rank} you say {mine}; expected {right}")
+                raise ValueError(f"for {layer} and rank {rank} you return {mine}; expected {right}")
 
 
 def exercise_2(merged):
-    """Adapters of other ranks and strengths, and the weights that must stay."""
+    """Check adapters with different ranks and strengths. W must not change."""
     generator = torch.Generator().manual_seed(0)
     W = torch.randn(6, 5, generator=generator)
     adapters = [
@@ -39,7 +39,7 @@ def exercise_2(merged):
 
 
 def exercise_3(lesson):
-    """The batch: which images, which labels, and in which order."""
+    """Check the images, the labels and their order."""
     hearts = torch.full((5, 1, 2, 2), 0.5) + torch.arange(5).reshape(-1, 1, 1, 1) / 100
     old_y = torch.arange(40) % 10
     old = -old_y.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2) / 10 - 0.05
@@ -63,15 +63,15 @@ def _check_batch(x, y):
     if not ((x[:50] > 0).all() and (x[50:] < 0).all()):
         raise ValueError("expected the hearts first, then the old images")
     if not (y[:50] == 12).all():
-        raise ValueError("a heart doesn't have the label of the heart")
+        raise ValueError("a heart doesn't have the heart's label")
     if (y[50:] == 12).any():
-        raise ValueError("an old image has the label of the heart; it keeps its own")
+        raise ValueError("an old image has the heart's label; expected its own")
     if not torch.equal((-(x[50:, 0, 0, 0] + 0.05) * 10).round().long(), y[50:]):
-        raise ValueError("an old image has the label of another; draw row and label together")
+        raise ValueError("an old image has another one's label; draw image and label together")
 
 
 def exercise_4(extract):
-    """The error of the best approximation is known: the singular values that are left out."""
+    """Compare with the smallest possible error, which the omitted singular values give."""
     generator = torch.Generator().manual_seed(0)
     D = torch.randn(7, 5, generator=generator)
     values = torch.linalg.svdvals(D)

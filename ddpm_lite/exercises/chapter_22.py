@@ -15,10 +15,10 @@ def exercise_1(attention_flops: Callable, change: Callable) -> None:
             Attention(C)(torch.empty(1, C, side, side))
         yours, right = attention_flops(C, side), counted.get_total_flops()
         if yours != right:
-            raise ValueError(f"for C = {C} and side {side} you say {yours}; PyTorch counts {right}")
+            raise ValueError(f"for C = {C}, side {side} you return {yours}; PyTorch counts {right}")
     grown = change(256, 16, 32)
     if grown is None or abs(grown - 8) > 1e-6:
-        raise ValueError(f"from side 16 to 32 with C = 256 you say {grown}; expected 8 times")
+        raise ValueError(f"from side 16 to 32 with C = 256 you return {grown}; expected 8")
 
 
 def exercise_2(largest_batch: Callable) -> None:
@@ -32,7 +32,7 @@ def exercise_2(largest_batch: Callable) -> None:
         yours = largest_batch(*case)
         if yours != right:
             what = "memory {:g}, {} parameters, {} bytes an image and {} part(s)".format(*case)
-            raise ValueError(f"with {what}, {right} images fit; you say {yours}")
+            raise ValueError(f"with {what}, {right} images fit; you return {yours}")
 
 
 def exercise_3(mfu: Callable) -> None:
@@ -45,13 +45,13 @@ def exercise_3(mfu: Callable) -> None:
             yours = mfu(entries, 128, 12.4e9, 100e12, devices)
             if yours is None or abs(yours / right - 1) > 1e-9:
                 given = f"for the log {entries} on {devices} device(s)"
-                raise ValueError(f"{given} you say {yours}; expected {right:.4f}")
+                raise ValueError(f"{given} you return {yours}; expected {right:.4f}")
     if not mfu(log, 128, 12.4e9, 100e12, skip=60) > 0:
         raise ValueError("with skip = 60 there is no speed; expected that of steps 60 to 110")
 
 
 def exercise_4(shifted: Callable) -> None:
-    """The signal-to-noise ratio after averaging is that of the old schedule."""
+    """The signal-to-noise ratio after averaging must be that of the old schedule."""
     for old in (cosine_schedule(), linear_schedule(200)):
         for m in (1, 2, 8, 0.5):
             new = shifted(old, m)

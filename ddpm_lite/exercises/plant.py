@@ -1,4 +1,4 @@
-"""Plant a bug: change one line of the package, and keep the rest."""
+"""Plant a bug: change one line in a copy of a file of the package."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 def plant(thing: Callable[..., Any], right: str, wrong: str) -> ModuleType:
-    """A copy of the file that defines a function or class, with one change in it.
+    """A copy of the module that defines a function or class, with one change in it.
 
     Args:
         thing: the function or class to change, such as ``ddpm_step``.
-        right: code that its source contains once.
-        wrong: what stands there instead.
+        right: code that occurs once in its source.
+        wrong: the code that replaces it.
 
-    ``plant(ddpm_loss, "randn_like", "rand_like").ddpm_loss`` is the loss with uniform noise. The
-    package itself isn't touched.
+    For example, ``plant(ddpm_loss, "randn_like", "rand_like").ddpm_loss`` is the loss with uniform
+    noise. The package itself doesn't change. Used in chapter 10.
 
     Raises:
-        ValueError: the code isn't there, or more than once.
+        ValueError: the code doesn't occur exactly once.
     """
     module, source = inspect.getmodule(thing), inspect.getsource(thing)
     if source.count(right) != 1:

@@ -1,4 +1,4 @@
-"""Compare what a chapter builds with the package: both run on the same numbers."""
+"""Compare what a chapter builds with the package, on the same numbers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ PLACES = (
     "diagnose", "likelihood", "score", "flow", "editing", "vae", "gan", "transformer", "tokenizer",
     "text", "audio", "distill", "tokens", "token_net", "finetune", "control", "pages",
 )  # fmt: skip
-"""Whose names aren't those of ddpm_lite: leaves of parts III and IV, and the probes of diagnose."""
+"""Modules with functions that aren't in ``ddpm_lite`` itself, in the order in which they're
+searched."""
 
 
 def same_as_package(*built: Any) -> None:
-    """Compare functions or classes with the package's of the same name, and print the result.
+    """Compare functions or classes with the package's of the same names, and print the result.
 
     Raises:
-        ValueError: one of them gives other numbers, or was imported instead of built.
+        ValueError: the results differ, or one of them was imported instead of built.
     """
     for mine in built:
         name = mine.__name__
@@ -60,14 +61,14 @@ def _compare(name: str, mine: list[Tensor], theirs: list[Tensor]) -> None:
 
 
 def _numbers(name: str, thing: Any) -> list[Tensor]:
-    """What its use computes, from the same seed each time."""
+    """The numbers that ``USES[name]`` computes with ``thing``, always from the same seed."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         return [torch.as_tensor(x, dtype=torch.float64) for x in _flat(USES[name](thing))]
 
 
 def _flat(result: Any) -> Iterator[Any]:
-    """The tensors and numbers in a result, whatever it is made of."""
+    """Yield the tensors and numbers in a result, however it's nested."""
     if isinstance(result, Schedule) or hasattr(result, "alpha_bar"):
         yield from (result.beta, result.alpha, result.alpha_bar)
     elif isinstance(result, Iterable) and not isinstance(result, Tensor):

@@ -1,4 +1,4 @@
-"""What ``same_as_package`` runs: for each function of parts I to III, a use of it."""
+"""How ``same_as_package`` calls the functions of parts I to III."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ LEVELS = torch.linspace(-1, 1, 17)
 
 
 def x(*shape: int) -> Tensor:
-    """Numbers like data and noise, for images (4, 1, 8, 8) unless another shape is given."""
+    """Random numbers to use as data or noise, in the shape of four images (4, 1, 8, 8) by
+    default."""
     return torch.randn(shape or (4, 1, 8, 8))
 
 
 def model(x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-    """Some eps(x, t) that depends on x, on t, and on y where there is one."""
+    """An arbitrary eps(x, t) that depends on x, on t, and on y if it's given."""
     label = 0 if y is None else y.reshape(-1, *[1] * (x.ndim - 1)) / 10
     return (0.5 * x + label).tanh() * (t.reshape(-1, *[1] * (x.ndim - 1)) / 100 + 0.1)
 
 
 def wrapped(wrap: Callable) -> Tensor:
-    """What a model answers after it was wrapped."""
+    """The output of a wrapped model."""
     return wrap(model, S)(x(), T)
 
 
 def network(make: Callable, *inputs: Tensor) -> Iterator[Tensor]:
-    """What a network answers when its weights, also those that start at zero, are the same."""
+    """The output of a network with random weights, the same for equal networks. Layers that start
+    at zero get random weights too."""
     torch.manual_seed(0)
     net = make()
     for weight in net.parameters():
@@ -64,7 +66,7 @@ def trace(of: Callable) -> Tensor:
 
 
 def steps(make: Callable, **how: Any) -> Tensor:
-    """Where a sampler ends."""
+    """The samples that a sampling step leads to."""
     return sample(model, S, x(), 5, make, **how)
 
 
@@ -89,7 +91,7 @@ def trained(train: Callable) -> list[Any]:
 
 
 def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
-    """What one function reads of the file that another wrote."""
+    """What ``read`` returns for a file that ``write`` wrote."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         write(path)
@@ -97,12 +99,12 @@ def written(write: Callable[[Path], Any], read: Callable[[Path], Any]) -> Any:
 
 
 def slope(x: Tensor, u: Tensor) -> Tensor:
-    """Some score(x, u)."""
+    """An arbitrary score(x, u)."""
     return -x * (1 + u.reshape(-1, *[1] * (x.ndim - 1)))
 
 
 def functions_of(sde: Any) -> list[Tensor]:
-    """What the four functions of an SDE give."""
+    """The values of an SDE's four functions."""
     return [part(torch.linspace(0.1, 1, 5)) for part in (sde.f, sde.g2, sde.signal, sde.noise)]
 
 
@@ -111,7 +113,7 @@ FALLING = torch.tensor([1.0, 0.6, 0.3, 0.1])
 
 
 def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
-    """Some mean velocity that depends on x and both times."""
+    """An arbitrary mean velocity that depends on x and both times."""
     return (0.5 * x + u.reshape(-1, 1, 1, 1)).tanh() * s.reshape(-1, 1, 1, 1).cos()
 
 

@@ -1,4 +1,4 @@
-"""What ``same_as_package`` runs for the functions of part IV, today's systems."""
+"""How ``same_as_package`` calls the functions of part IV, on today's systems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .uses import (
 
 
 def unet() -> torch.nn.Module:
-    """A small U-Net of three labels, in which no layer is zero."""
+    """A small U-Net with three labels, in which no layer is zero."""
     return shaken(ddpm_lite.UNet(1, 8, (1, 2), num_classes=3))
 
 
@@ -38,14 +38,14 @@ def shaken(net: Any) -> Any:
 
 
 def relabelled(label: Any) -> list[Tensor]:
-    """The new row at the start and after it moved, between the old ones."""
+    """The output and the table of a ``NewLabel``, at the start and after its row has changed."""
     start = label(torch.arange(5)).clone()
     torch.nn.init.normal_(label.row)
     return [start, label(torch.arange(5)), label.weight]
 
 
 def adapted(lora: Any) -> Iterator[Tensor]:
-    """A layer with LoRA, at the start and after it moved."""
+    """The output of a layer with LoRA, at the start and after A and B have changed."""
     batch = x()
     yield lora(batch)
     for part in (lora.A, lora.B):
@@ -54,7 +54,7 @@ def adapted(lora: Any) -> Iterator[Tensor]:
 
 
 def small_vae(VAE: Any = None, std: float | None = None) -> Any:
-    """A VAE of rows of three numbers, with latents of two, the same each time."""
+    """A VAE of rows of three numbers with two latents, the same each time."""
     torch.manual_seed(0)
     made = (VAE or vae.VAE)(torch.nn.Linear(3, 4), torch.nn.Linear(2, 3), std)
     made.scale.fill_(0.5)
@@ -62,7 +62,7 @@ def small_vae(VAE: Any = None, std: float | None = None) -> Any:
 
 
 def rows_of(make: Callable) -> Iterator[Tensor]:
-    """What a VAE gives for three rows, with noise of its own and with given noise."""
+    """What a VAE computes for some rows, with its own noise and with given noise."""
     for std in (None, 0.5):
         made = small_vae(make, std)
         yield from (*made.posterior(x(4, 3)), made(x(4, 3)), made(x(4, 3), x(4, 2)), made.log_std)
@@ -96,12 +96,12 @@ def normed(Spectral: Any) -> Iterator[Tensor]:
 
 
 def hidden(n: int) -> Tensor:
-    """Tokens (4, n) of five kinds, a part of them hidden."""
+    """Tokens (4, n) from 0 to 4, some of them hidden."""
     return torch.randint(-1, 5, (4, n), generator=torch.Generator().manual_seed(n))
 
 
 def filler(x: Tensor, y: Tensor | None = None) -> Tensor:
-    """Some logits (B, L, 5) that depend on the tokens around."""
+    """Arbitrary logits (B, L, 5) that depend on neighbouring tokens."""
     return torch.stack([(x * (k + 1)).cumsum(1).double().sin() for k in range(5)], -1)
 
 
@@ -110,7 +110,7 @@ MASK = TOKENS != 0
 
 
 def reading(make: Any) -> Any:
-    """A small U-Net that reads captions, its weights filled."""
+    """A small U-Net for captions, with random weights everywhere."""
     torch.manual_seed(0)
     net = make(9, 1, 8, (1, 2), attention=(1,), dim=8, length=5)
     for weight in net.parameters():

@@ -2,8 +2,8 @@
 
 A scene is 16 x 16 pixels in colour: four places of 8 x 8, numbered 0 1 above 2 3, or one big digit,
 whose place is BIG. What a caption means is the list of all layouts that it allows. A layout is a
-tuple of things, and a thing is (place, colour, digit). ``captions.py`` holds what captions mean,
-and ``reader.py`` the network that reads scenes. Chapter 17.
+tuple of things, and a thing is (place, colour, digit). ``captions.py`` defines what captions mean,
+and ``reader.py`` has the network that reads scenes. Chapter 17.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = [
 
 
 def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> Tensor:
-    """Images (N, 3, 16, 16) in [-1, 1] of layouts.
+    """Draw layouts as images (N, 3, 16, 16) in [-1, 1].
 
     Args:
-        many: the layouts.
+        many: the N layouts.
         x: digits (M, 1, 8, 8) in [-1, 1] to draw with, such as those of ``load_images("digits")``.
         y: their labels (M,).
-        seed: which of the handwritten digits each thing gets.
+        seed: decides which of the handwritten digits each thing gets.
 
     Explained in chapter 17.
     """
@@ -52,7 +52,7 @@ def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> 
 
 
 def _handwritten(digits: Sequence[int], x: Tensor, y: Tensor, random: Random) -> Tensor:
-    """For each digit, one of its images, (N, 1, 8, 8)."""
+    """A random image of each digit, (N, 1, 8, 8)."""
     rows = [(y == digit).nonzero()[:, 0].tolist() for digit in range(10)]
     return x[torch.tensor([random.choice(rows[digit]) for digit in digits])]
 
@@ -66,8 +66,8 @@ def _tinted(x: Tensor, colours: Sequence[str]) -> Tensor:
 def make_scenes(
     n: int, x: Tensor, y: Tensor, seed: int = 0, held_out: bool = False
 ) -> tuple[Tensor, list[str]]:
-    """n images (n, 3, 16, 16) and their captions; see ``draw_scenes`` and ``random_caption``. The
-    same seed gives the same scenes. Used in chapter 17."""
+    """Draw n random scenes (n, 3, 16, 16), and return them with their captions (see ``draw_scenes``
+    and ``random_caption``). The same seed gives the same scenes. Used in chapter 17."""
     random = Random(seed)
     captions = [random_caption(random, held_out=held_out) for _ in range(n)]
     return draw_scenes([random.choice(layouts(c)) for c in captions], x, y, seed), captions

@@ -1,4 +1,4 @@
-"""What a caption means, and random captions."""
+"""The meaning of captions, and random captions."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Layout = tuple[Thing, ...]
 
 
 def layouts(caption: str) -> list[Layout]:
-    """Every layout that a caption allows: none if it can't be drawn.
+    """Every layout that a caption allows. The list is empty if the caption can't be drawn.
 
-    The captions are "[big | small] red seven", "two red sevens" (to four), and chains such as "red
-    seven above blue two left of green one" with four RELATIONS.
+    Captions have the form "[big | small] red seven", "two red sevens" (up to four), or "red seven
+    above blue two left of green one", with the four RELATIONS.
 
     Raises:
-        ValueError: the caption is something else.
+        ValueError: the caption has another form.
 
     Explained in chapter 17.
     """
@@ -88,12 +88,13 @@ KINDS = {"one": 2, "two": 4, "three": 3, "count": 1}
 
 
 def random_caption(random: Random, kind: str | None = None, held_out: bool = False) -> str:
-    """A random caption. Its kind is drawn with the frequencies in KINDS.
+    """A random caption.
 
     Args:
         random: a ``Random``. The same seed gives the same captions.
-        kind: "one", "two", "three" or "count". None draws the kind, too.
-        held_out: False never uses a combination of HELD_OUT, True always uses at least one.
+        kind: "one", "two", "three" or "count". None draws a kind, with the frequencies in KINDS.
+        held_out: if False, the caption has no combination in HELD_OUT. If True, it has at least
+            one.
 
     Explained in chapter 17.
     """
@@ -114,7 +115,8 @@ def random_caption(random: Random, kind: str | None = None, held_out: bool = Fal
 
 
 def _chained(random: Random, names: Sequence[str]) -> str:
-    """Two or three things with relations between them; three turn a corner."""
+    """Two or three things with relations between them. With three things, one relation is vertical
+    and the other horizontal."""
     pairs = [("above", "below"), ("left of", "right of")]
     random.shuffle(pairs)
     rest = zip(pairs, names[1:], strict=False)
@@ -122,6 +124,6 @@ def _chained(random: Random, names: Sequence[str]) -> str:
 
 
 def _draw(random: Random, held_out: bool) -> tuple[str, int]:
-    """A colour and a digit, from the combinations that are held out or from the others."""
+    """A random colour and digit, held out or not."""
     every = product(COLOURS, range(10))
     return random.choice([thing for thing in every if (thing in HELD_OUT) == held_out])

@@ -1,4 +1,4 @@
-"""A network that reads what a scene shows, and how well that follows a caption."""
+"""A network that reads what a scene shows, and a score of how well scenes follow captions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .captions import BIG, COLOURS, RELATIONS, Layout, layouts
 
 
 class Reader(nn.Module):
-    """What a scene shows: images (B, 3, 16, 16) to two tables of logits, digits (B, 5, 11) and
-    colours (B, 5, 6), for the four places and for a big digit. The last digit means "nothing".
-    Explained in chapter 17."""
+    """A classifier that reads scenes: images (B, 3, 16, 16) to logits of digits (B, 5, 11) and of
+    colours (B, 5, 6), for the four places and a big digit. The last of the 11 digits means
+    "nothing". Explained in chapter 17."""
 
     def __init__(self, width: int = 32):
         super().__init__()
@@ -32,7 +32,8 @@ class Reader(nn.Module):
 
     @torch.no_grad()
     def read(self, x: Tensor) -> list[Layout]:
-        """The layout that each image shows. A big digit fills the scene, so it is alone."""
+        """The layout that each image shows. A big digit fills the scene, so nothing else is in its
+        layout."""
         check_data(x)
         self.eval()
         digits, colours = (logits.argmax(2).tolist() for logits in self(x))
@@ -44,7 +45,7 @@ class Reader(nn.Module):
 
 
 def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, float]:
-    """How well scenes follow their captions, as shares of 1.
+    """How well scenes follow their captions, as shares from 0 to 1.
 
     Args:
         read: what each image shows, from ``Reader.read``.
@@ -53,11 +54,11 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
     Returns:
         A dictionary of shares.
 
-        - ``digits``, ``colours``: of all things in the captions, those with the right digit or
+        - ``digits``, ``colours``: share of the things in the captions with the right digit or
           colour at their place.
-        - ``relations``: of the captions with a relation, those whose things are where they should
-          be, so that no exchange of places explains the image better.
-        - ``scenes``: the images in which everything is right.
+        - ``relations``: share of the captions with a relation whose things are all in the right
+          places, so that no exchange of things would fit the image better.
+        - ``scenes``: share of the images in which everything is right.
 
     Explained in chapter 17.
     """
@@ -73,8 +74,9 @@ def score_scenes(read: Sequence[Layout], captions: Sequence[str]) -> dict[str, f
 
 
 def _compare(read: Layout, caption: str) -> tuple[int, int, int, bool | None, bool]:
-    """One image against the allowed layout that it is nearest to: the number of things, how many
-    digits and colours are right, and whether the relation (None if there is none) and all are."""
+    """Compare one image with the allowed layout that fits it best. The result is the number of
+    things, how many digits and how many colours are right, whether the relation is right (None if
+    there's none), and whether everything is."""
     allowed = layouts(caption)
     expect(allowed, "the caption", caption, "one that can be drawn")
     best = max(allowed, key=lambda layout: _matches(read, layout))
@@ -88,7 +90,8 @@ def _compare(read: Layout, caption: str) -> tuple[int, int, int, bool | None, bo
 
 
 def _matches(read: Layout, layout: Layout) -> tuple[bool, int, int]:
-    """Whether the same places are filled, how many attributes are right, and how many digits."""
+    """Whether the same places are filled, how many attributes (digits and colours) are right, and
+    how many digits are."""
     places, colours, digits = (
         len({(t[0], t[i]) for t in read} & {(t[0], t[i]) for t in layout}) for i in range(3)
     )
