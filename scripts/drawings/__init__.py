@@ -1,9 +1,13 @@
 """The drawings of the book, one function each: ``python -m scripts.drawings`` writes them all."""
 
-from . import adapters, computers, curves, geometry, network, process, sounds, words
+import importlib
+
 from .kit import DRAWINGS
 
-__all__ = [
-    "DRAWINGS", "adapters", "computers", "curves", "geometry", "network", "process", "sounds",
-    "words",
-]  # fmt: skip
+__all__ = ["DRAWINGS"]
+
+for subject in (
+    "adapters", "attention", "checks", "computers", "curves", "edits", "geometry", "latents",
+    "loops", "network", "process", "sounds", "transformer", "words",
+):  # fmt: skip
+    importlib.import_module(f".{subject}", __name__)
