@@ -22,7 +22,7 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 RATE = 8000
 LENGTH = {"drums": 3200, "spoken_digits": 5120}
-"""Samples in a sound: 0.4 s and 0.64 s."""
+"""Samples in a sound, which is 0.4 s or 0.64 s long."""
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 
 

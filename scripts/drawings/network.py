@@ -185,6 +185,29 @@ def odd_sizes(d: Drawing) -> None:
     d.text((tops[2][0] + tops[4][0]) / 2, 36, "skip: 7 ≠ 8", "data")
 
 
+@drawing(height=246)
+def late_gradients(d: Drawing) -> None:
+    """How gradients reach the layers of a network that starts at zero.
+
+    Three rows, one for each of the first three training steps, with the two convolutions of a
+    block and the last convolution of the network. At step 1 only the last one gets a gradient. At
+    step 2 the second convolution of the block gets one too, and at step 3 the first one as well.
+    """
+    for x, name in ((285, "starts at 0"), (437, "starts at 0")):
+        d.text(x, 14, name, "muted")
+    for step in (1, 2, 3):
+        y = 34 + 62 * (step - 1)
+        d.text(4, y + 20, f"step {step}", "bold start")
+        boxes = [d.box(x, y, 110, 40, name, kind="model" if 4 - k <= step else "")
+                 for k, (x, name) in enumerate(((78, "conv 1"), (230, "conv 2"),
+                                                (382, "last conv")), 1)]  # fmt: skip
+        start = (518, y + 20)
+        for k in range(step):
+            d.arrow(start, boxes[2 - k].right, kind="model", gap=1)
+            start = boxes[2 - k].left
+    d.text(285, 234, "green: gets a gradient", "model")
+
+
 @drawing(height=430)
 def unet_layers(d: Drawing) -> None:
     """The layers of a small U-Net.
