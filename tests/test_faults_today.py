@@ -242,10 +242,10 @@ SCORE = {
         lambda: score.convert_level(0.5, "flow", "edm"), "value is 0.5; expected a tensor of lev"),
     "alpha_bar of another batch": (
         lambda: score.convert_state(POINTS, U[:3], "vp", "edm"),
-        "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of one shape"),
+        "(x, p, alpha_bar) is [(4, 2), (4, 2), (3,)]; expected x and p of the same"),
     "one prediction for four rows": (
         lambda: score.convert_prediction(POINTS[:1], POINTS, U, "x0", "eps"),
-        "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of one shape"),
+        "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of the same"),
     "a time beyond T between the rows": (
         lambda: score.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a tensor in"),
     "the time of an alpha_bar above 1": (
@@ -272,7 +272,7 @@ FLOW = {
         lambda: flow.sample_flow(model, POINTS, [1, 0.5, 0]),
         "times is [1, 0.5, 0]; expected a number of steps, or a tensor"),
     "straightness of given times": (
-        lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected numbers fr"),
+        lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected 1 or more"),
 }  # fmt: skip
 
 EDITING = {
