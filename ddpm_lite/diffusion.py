@@ -89,8 +89,8 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
 
 
 def q_sample(schedule: Schedule, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
-    """The noisy x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, Eq. 4), with x0 and eps
-    (B, …) and t an int or (B,). Built in chapter 1."""
+    """The noisy x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, Eq. 4), in the shape of
+    x0 (B, …), for t an int or (B,). Built in chapter 1."""
     _check_like(eps, x0)
     alpha_bar = schedule.at(t, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps

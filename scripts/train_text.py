@@ -203,9 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=0, help="number of training steps, instead of seconds"
     )
-    parser.add_argument(
-        "--positions", type=float, default=1.0, help="scale of position embeddings"
-    )
+    parser.add_argument("--positions", type=float, default=1.0, help="scale of position embeddings")
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--batch", type=int, default=0, help="default: 64, or 256 on a GPU")
     parser.add_argument("--lr", type=float, default=2e-3)

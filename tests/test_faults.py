@@ -428,7 +428,7 @@ FAULTS = {
         lambda: d.load_points("spiral"), ValueError, "there is no data set 'spiral'; expected one"),
     "features of one row": (
         lambda: d.frechet_distance(POINTS[:1], POINTS), ValueError,
-        "the shapes are (1, 2) and (4, 2); expected (N, D) and (M, D), N and M at least 2"),
+        "features is torch.float32 of shape (1, 2); expected finite floats (N, D), N at least 2"),
 }  # fmt: skip
 
 WARNINGS = {

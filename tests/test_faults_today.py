@@ -275,7 +275,7 @@ FLOW = {
         lambda: flow.sample_flow(model, POINTS, [1, 0.5, 0]),
         "times is [1, 0.5, 0]; expected a number of steps, or a tensor"),
     "straightness of given times": (
-        lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected numbers fr"),
+        lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected 1 or more"),
 }  # fmt: skip
 
 EDITING = {
