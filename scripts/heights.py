@@ -18,13 +18,12 @@ WIDTH, HEIGHT = 1280, 900
 ROW = "{:22}" + "{:>9}" * 5
 MEASURE = """() => {
   const article = document.querySelector("article").getBoundingClientRect();
-  const seen = (node) => !node.closest("button")  // the icons that copy a cell
+  const seen = (node) => !node.closest("button, .film-window")  // icons, and sheets of frames
     && node.checkVisibility() && node.getBoundingClientRect().height > 1;
   const place = (node) => node.getBoundingClientRect();
   const boxes = (selector) => [...document.querySelectorAll(`article :is(${selector})`)]
     .filter(seen).map(place).map((box) => [box.top - article.top, box.bottom - article.top]);
-  const outputs = "div.cell_output :is(img, svg:not(.icon))";  // an icon: the copy button
-  const pictures = `${outputs}, .film, figure, p > img, svg[role=img]`;
+  const pictures = "div.cell_output :is(img, svg), .film, figure, p > img, svg[role=img]";
   return {
     height: article.height,
     code: boxes("div.cell_input, div[class*=highlight-]:not(div.cell_output *)"),
