@@ -17,7 +17,7 @@ BUGS = {
         "Tokenizer.split", "caption.lower().split()", "sorted(caption.lower().split())",
         "test_the_order_of_the_words_is_the_order_of_the_tokens"),
     "padding is a start": (
-        "Tokenizer.__call__", "PAD", "START",
+        "Tokenizer.__call__", "PAD", "PAD + 1",
         "test_rows_begin_with_the_start_and_end_with_padding"),
     "the longest caption is refused": (
         "_check_length", "longest <= length", "longest < length",

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import export_prompt
-from ddpm_lite import ddim_step, from_v, guided, pages, sample
+from ddpm_lite import cosine_schedule, ddim_step, from_v, guided, pages, sample
 from ddpm_lite.pretrained import load_text
 from ddpm_lite.scenes import HELD_OUT, PIECES
 from ddpm_lite.text import attention_maps, attention_weights
@@ -129,8 +129,8 @@ RUN = """({x, tokens, w, steps}) => {
 
 
 @pytest.mark.parametrize("w", [0, 1])
-def test_a_run_ends_where_the_package_s_does(js, w):
-    net, schedule, tokenizer = load_text()
+def test_a_run_ends_where_the_package_s_does(js, rounded, w):
+    (net, tokenizer), schedule = rounded, cosine_schedule(1000)
     xT, y = torch.randn(1, 3, 16, 16), tokenizer([CAPTIONS[0]])
     model = guided(from_v(net, schedule), y, w)
     ours = sample(model, schedule, xT, 20, ddim_step)
