@@ -29,7 +29,7 @@ book: $(STAMP)  ## build the book into _build/html, warnings are errors
 
 test: $(STAMP)  ## ruff, the unit tests, and every notebook against its committed outputs
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 	@echo "Reading at http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"

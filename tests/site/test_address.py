@@ -2,15 +2,14 @@
 
 import json
 import runpy
+from pathlib import Path
 
 import pytest
-import test_book
 
-ROOT = test_book.ROOT
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = runpy.run_path(str(ROOT / "_ext" / "address.py"))
 declared, known, readdressed = (ADDRESS[name] for name in ("declared", "known", "readdressed"))
 FIRST = (ROOT / "notebooks" / "00_first_digits.ipynb").read_text(encoding="utf-8")
-html = test_book.html  # its fixture
 
 
 @pytest.fixture
@@ -52,9 +51,3 @@ def test_without_an_address_the_badge_is_left_out_and_the_rest_stays():
 
 def _unaddressed(text):
     return readdressed(text, declared(ROOT), None)
-
-
-def test_no_link_or_button_of_the_book_leads_to_nobody(html):
-    for page in test_book.pages_of(html):
-        links = [link.get("href", "") for link in test_book.soup(page).find_all(["a", "link"])]
-        assert [link for link in links if "OWNER" in link] == [], page.name

@@ -305,10 +305,10 @@ def shown(page, who, words="near"):
     )
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
-def test_the_shape_appears_soon_after_the_button_is_pressed(open_page, http):
-    """Prints after how many seconds three quarters of samples and data are near each other."""
-    page, sizes = open_page(http)
+def test_the_shape_appears_soon_after_the_button_is_pressed(open_page):
+    """Over http; the tests below train from a folder. Prints after how many seconds three quarters
+    of samples and data are near each other."""
+    page, sizes = open_page(http=True)
     shown(page, "model")
     assert min(shares(page)) < 20  # before the training
     start, seconds = time.monotonic(), None
@@ -320,10 +320,9 @@ def test_the_shape_appears_soon_after_the_button_is_pressed(open_page, http):
     assert seconds is not None and min(shares(page)) > 75
     print(f"recognisable after {seconds:.1f} s, {page.inner_text('#tr-where')}")
     assert page.inner_text("#tr-go") == "Train again"
-    if http:
-        sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
-        print(f"{sum(sizes.values())} bytes in {len(sizes)} requests")
-        assert len(sizes) == 8 and sum(sizes.values()) < 120_000
+    sizes = {name: size for name, size in sizes.items() if name.startswith("http")}
+    print(f"{sum(sizes.values())} bytes in {len(sizes)} requests")
+    assert len(sizes) == 8 and sum(sizes.values()) < 120_000
 
 
 def test_stop_continue_and_begin_again(open_page):

@@ -1,28 +1,22 @@
-"""The pages are light: few requests, few bytes, and nothing that no page uses."""
+"""The pages are light: few requests, few bytes, and nothing that no page uses.
 
-import pytest
+test_book.py and test_reading.py weigh every chapter while they look for other faults: 45 requests,
+2 MB compressed, of which 1.5 MB may be its own.
+"""
+
 import test_book
 
 import weigh
 
 html, browser, serve = test_book.html, test_book.browser, test_book.serve  # their fixtures
-CHAPTERS = sorted(path.stem for path in (test_book.ROOT / "notebooks").glob("*.ipynb"))
-
-
-@test_book.needs_browser
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_is_light(html, browser, serve, name):
-    """45 requests, 2 MB compressed, of which 1.5 MB may be its own; a failure names figures."""
-    result = weigh.weigh(browser, serve(html), f"notebooks/{name}.html")
-    assert result["requests"] > 10 and result["paint"] > 0
-    assert weigh.too_heavy(result) == []
 
 
 @test_book.needs_browser
 def test_what_was_joined_works(html, browser, serve):
     """Icons have their shape without the script that was left out; search finds; code copies."""
     base, page = serve(html), browser.new_page()
-    page.goto(base + "notebooks/01_noise.html")
+    result = weigh.weigh(page, base, "notebooks/01_noise.html")
+    assert result["requests"] > 10 and result["paint"] > 0
     icons = "() => [...document.querySelectorAll('i.fa-solid, i.fab, i.fas, i.fa-brands')]"
     shapes = page.evaluate(f"{icons}.map(i => getComputedStyle(i, '::before').content)")
     loaded = page.evaluate("() => [...document.fonts].filter(f => f.status === 'loaded').length")
