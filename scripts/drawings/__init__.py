@@ -8,6 +8,6 @@ __all__ = ["DRAWINGS"]
 
 for subject in (
     "adapters", "attention", "checks", "computers", "curves", "edits", "geometry", "latents",
-    "loops", "network", "process", "sounds", "transformer", "words",
+    "loops", "losses", "network", "process", "sounds", "steps", "transformer", "words",
 ):  # fmt: skip
     importlib.import_module(f".{subject}", __name__)
