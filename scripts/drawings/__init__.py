@@ -7,7 +7,7 @@ from .kit import DRAWINGS
 __all__ = ["DRAWINGS"]
 
 for subject in (
-    "adapters", "attention", "checks", "computers", "curves", "edits", "geometry", "latents",
-    "loops", "losses", "network", "process", "sounds", "steps", "transformer", "words",
+    "adapters", "attention", "checks", "computers", "curves", "edits", "geometry", "guidance",
+    "latents", "loops", "losses", "network", "process", "sounds", "steps", "transformer", "words",
 ):  # fmt: skip
     importlib.import_module(f".{subject}", __name__)

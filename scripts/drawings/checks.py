@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ddpm_lite import load_classifier, load_images
+
 from .kit import Drawing, drawing
 
 
@@ -87,3 +89,30 @@ def fid_pipeline(d: Drawing) -> None:
                      (318, ("one seed, or the mean", "of several"))):  # fmt: skip
         for i, line in enumerate(lines):
             d.text(322, y - 10 + 20 * i, line, "start")
+
+
+@drawing(height=236)
+def pixels_features(d: Drawing) -> None:
+    """How far two images are from a 3, in pixels and in features.
+
+    A 3, the same 3 shifted right by one pixel, and an 8. In pixels the shifted 3 is farther from
+    the 3 than the 8 is. In features it is much nearer.
+    """
+    x, y = load_images("digits")
+    features, three = load_classifier("digits").features, x[y == 3][1:2]
+    away = (x - three).flatten(1).norm(dim=1) + 100 * (y == 3)
+    others = three.roll(1, 3), x[away.argmin()][None]
+    d.text(52, 70, "a 3")
+    d.tile(20, 84, 64, three[0, 0])
+    far = [[(way(image) - way(three)).norm().item() for image in others]
+           for way in (lambda image: image, features)]  # fmt: skip
+    for i, (name, image) in enumerate(zip(("shifted", "an 8"), others, strict=True)):
+        top = 36 + 104 * i
+        d.tile(150, top, 64, image[0, 0])
+        d.text(182, top + 80, name)
+        d.arrow((88, 116), (146, top + 32))
+        for k, (kind, word) in enumerate((("data", "pixels"), ("model", "features"))):
+            wide = round(160 * far[k][i] / max(far[k]))
+            d.rect(318, top + 4 + 32 * k, wide, 24, kind, 3)
+            d.text(308, top + 16 + 32 * k, word, f"{kind} end")
+    d.text(318, 16, "distance from the 3", "start")

@@ -99,3 +99,20 @@ def latent(label: int, steps: int = 20) -> tuple[Tensor, Tensor]:
     z = sample(model, schedule, noise(1, 4, 7, 7), steps, ddim_step, clip=None)
     with torch.no_grad():
         return z[0], vae.decoder(z / vae.scale)[0, 0]
+
+
+@cache
+def with_and_without(label: int, steps: int = 10) -> dict[int, tuple[Tensor, Tensor]]:
+    """The predicted x0 without and with a label at each t, as the network samples with it."""
+    net, schedule, _ = load_pretrained("digits")
+    model, y = from_v(net, schedule), torch.tensor([label])
+    states = {}
+
+    def step(schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
+        with torch.no_grad():
+            both = [model(xt, torch.tensor([t]), given) for given in (None, y)]
+        states[t] = tuple(predict_x0(schedule, xt, t, e).clamp(-1, 1)[0, 0] for e in both)
+        return ddim_step(schedule, xt, t, s, eps)
+
+    sample(partial(model, y=y), schedule, noise(1, 1, 8, 8), steps, step)
+    return states
