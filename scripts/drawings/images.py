@@ -12,6 +12,7 @@ from ddpm_lite.diffusion import (
     cosine_schedule,
     ddim_step,
     linear_schedule,
+    posterior_variance,
     predict_x0,
     q_sample,
     sample,
@@ -54,6 +55,17 @@ def sampled(name: str, label: int, steps: int = 20) -> dict[int, tuple[Tensor, T
     xT = noise(1, 1, *recipe["image_size"])
     x0 = sample(model, schedule, xT, steps, step, clip=None)[0, 0]
     return states | {0: (x0, torch.zeros_like(x0), x0)}
+
+
+def stepped(name: str, label: int, t: int, s: int) -> tuple[Tensor, ...]:
+    """The parts of a DDPM step (6.3): x_t, the noise that it removes, the mean, σz and x_s."""
+    schedule, (xt, eps, _) = load_pretrained(name)[1], sampled(name, label)[t]
+    alpha_bar = schedule.at(t, xt)
+    alpha = alpha_bar / schedule.at(s, xt)
+    removed = (1 - alpha) / (1 - alpha_bar).sqrt() * eps
+    mean = (xt - removed) / alpha.sqrt()
+    fresh = posterior_variance(schedule, xt, t, s).sqrt() * noise(*xt.shape, seed=s)
+    return xt, removed, mean, fresh, mean + fresh
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .images import digit, noised, sampled
+from .images import digit, noised, sampled, stepped
 from .kit import WIDTH, Drawing, drawing
 
 
@@ -70,6 +70,29 @@ def sampler_loop(d: Drawing) -> None:
     d.text(158, 182, "$t = s$", "muted end")
     d.arrow((246, 240), (246, 292), kind="data")
     d.text(200, 326, "at $s = 0$: the sample $x_0$", "data end")
+
+
+@drawing(height=268)
+def ddpm_step(d: Drawing) -> None:
+    """A step of the sampler, and the last one.
+
+    Two rows of images. From t = 500 to 400, x_t minus part of the predicted noise, divided by the
+    root of alpha, is the mean. With fresh noise it is x_s, as noisy as an image at 400 should be.
+    From t = 100 to 0, the mean is the predicted x_0 and the fresh noise is zero.
+    """
+    last = {2: "mean $= x̂_0$", 3: "$σ = 0$", 4: "$x_0$"}
+    for y, t, s, changed in ((0, 500, 400, {}), (140, 100, 0, last)):
+        d.text(8, y + 14, f"from $t$ = {t} to $s$ = {s}", "bold start")
+        names = {0: "$x_t$", 1: "part of $ε_θ$", 2: "mean", 3: "$σz$", 4: "$x_s$"} | changed
+        kinds = ("", "model", "", "noise", "data" if s == 0 else "")
+        for k, image in enumerate(stepped("digits", 4, t, s)):
+            x = 8 + 110 * k
+            d.tile(x, y + 32, 64, image)
+            d.text(x + 32, y + 112, names[k], kinds[k])
+        for k, sign in ((0, "−"), (2, "+"), (3, "=")):
+            d.text(95 + 110 * k, y + 64, sign, "bold")
+        d.text(205, y + 48, "$÷√α$")
+        d.arrow((182, y + 68), (228, y + 68))
 
 
 @drawing(height=238)
