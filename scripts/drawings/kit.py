@@ -124,8 +124,8 @@ class Drawing:
                 kind: str = "") -> Box:  # fmt: skip
         """A box with the number of a chapter on its upper edge."""
         box, wide = self.box(x, y, w, h, *lines, kind=kind), 12 + 10 * len(number)
-        self.rect(x - 4, y - 16, wide, 24, "badge", 12)
-        self.text(x - 4 + wide / 2, y - 4, number, "badge bold")
+        self.rect(x - 4, y - 16, wide, 24, "number", 12)
+        self.text(x - 4 + wide / 2, y - 4, number, "number bold")
         return box
 
     def lane(self, x: float, y: float, w: float, h: float, kind: str = "") -> None:

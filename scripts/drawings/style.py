@@ -50,8 +50,8 @@ SHAPES = """
 .drawing path.head { fill: var(--muted); stroke: none }
 .drawing path.head.exact, .drawing .dot.exact { fill: var(--ink) }
 .drawing .solid { fill: var(--model); stroke: var(--model) }
-.drawing rect.badge { fill: var(--ink); stroke: none }
-.drawing text.badge { fill: var(--paper) }
+.drawing rect.number { fill: var(--ink); stroke: none }
+.drawing text.number { fill: var(--paper) }
 .drawing .dot, .drawing .lane, .drawing .tile path { stroke: none }
 .drawing .tile { shape-rendering: crispEdges }
 .drawing .frame { fill: none; stroke-width: 1 }

@@ -16,6 +16,8 @@
     "formula with an error": all("mjx-merror").map((m) => m.textContent),
     "film without a player": all(".tag_film, .tag-film").filter((c) => !c.querySelector(".film-window"))
       .map((c) => c.className),
+    "part of a drawing that the page's style hides": all(".drawing :is(rect, path, circle, text, image)")
+      .filter((part) => getComputedStyle(part).display === "none").map((part) => part.outerHTML),
     "wider than the screen": width > innerWidth ? [`${width} px of ${innerWidth}`] : [],
   };
 }

@@ -250,7 +250,8 @@ def test_faults_are_seen(browser, serve, tmp_path):
         """<link rel="icon" href="data:,"><article><h1>Faults</h1><h3>Level</h3>
         <img src="none.png"><script src="https://example.org/x.js"></script><button></button>
         <mjx-merror>x</mjx-merror><div class="tag_film"></div><div style="width: 2000px">x</div>
-        <style>.pale { color: #ccc }</style><pre>if <span class="pale">True</span></pre>
+        <style>.pale { color: #ccc } rect:empty { display: none }</style>
+        <pre>if <span class="pale">True</span></pre><svg class="drawing"><rect /></svg>
         <input type="text"><script>console.error("a complaint"); undefined.x</script></article>"""
     )
     (tmp_path / "notebooks").mkdir()
@@ -259,7 +260,7 @@ def test_faults_are_seen(browser, serve, tmp_path):
     found = "\n".join(complaints(browser, serve(tmp_path), names))
     faults = ["foreign request", "a complaint", "script error", "without alt", "did not load"]
     faults += ["axe label", "axe image-alt", "axe color-contrast", "own, at most 1,500,000"]
-    for fault in [*faults, "without a name", "skips a level", "formula", "film", "wider"]:
+    for fault in [*faults, "without a name", "skips a level", "formula", "film", "hides", "wider"]:
         assert fault in found
 
 
