@@ -26,7 +26,7 @@ def test_who_cannot_tell_loses_two_logs_of_two():
 
 
 def test_the_two_targets_differ():
-    """A discriminator that says "real" to everything doesn't have a small loss (row S5)."""
+    """A discriminator that says "real" to everything doesn't have a small loss."""
     sure = torch.full((4,), 9.0)
     assert discriminator_loss(sure, -sure) < 0.001
     assert discriminator_loss(sure, sure) > 8.9 and discriminator_loss(-sure, -sure) > 8.9
@@ -78,7 +78,7 @@ def weights(net):
 
 
 def test_the_discriminators_step_changes_the_discriminator_alone():
-    """And leaves no gradient in the generator (row S4)."""
+    """And leaves no gradient in the generator."""
     g, d, (_, to_d) = pair()
     x, z = torch.randn(64, 3) + 2, torch.randn(64, 2)
     before, losses = (weights(g), weights(d)), []
@@ -90,7 +90,7 @@ def test_the_discriminators_step_changes_the_discriminator_alone():
 
 
 def test_the_generators_step_changes_the_generator_alone():
-    """The gradient goes through the discriminator, whose weights stay (row S4)."""
+    """The gradient goes through the discriminator, whose weights stay."""
     g, d, (to_g, _) = pair()
     z = torch.randn(64, 2)
     before = weights(g), weights(d)
@@ -166,7 +166,7 @@ def test_a_normed_network_cannot_stretch():
 
 
 def test_an_image_depends_on_its_own_noise_alone():
-    """In any batch, in training and in evaluation (row S7)."""
+    """In any batch, in training and in evaluation."""
     g, z = small_generator(8, 8), torch.randn(9, 8)
     with torch.no_grad():
         among = g(z)

@@ -242,7 +242,7 @@ def test_the_sizes_of_dit_xl():
 
 
 def test_guidance_moves_every_channel_of_a_latent():
-    """DiT's code guides three of four channels, as if they were colours (S14)."""
+    """DiT's code guides three of four channels, as if they were colours."""
     net, x = shaken(DiT(4, 2, 16, 1, num_classes=3)), torch.randn(2, 4, 8, 8)
     t, y = torch.tensor([500, 500]), torch.tensor([0, 1])
     with torch.no_grad():
@@ -269,7 +269,7 @@ def test_wrong_input_is_refused_with_a_sentence(call, words):
 
 
 def test_time_between_0_and_1_looks_all_alike():
-    """Why t / T is refused (S13): the embeddings of 0 and 1 are almost parallel, those of 0 and
+    """Why t / T is refused: the embeddings of 0 and 1 are almost parallel, those of 0 and
     1000 aren't."""
     u = F.normalize(time_embedding(torch.tensor([0.0, 1.0, 1000.0]), 48), dim=1)
     assert u[0] @ u[1] > 0.9 and u[0] @ u[2] < 0.7

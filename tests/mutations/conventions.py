@@ -7,10 +7,10 @@ BUGS = {
     "lambda is the whole log SNR": (
         "", "(a / (1 - a)).log() / 2", "(a / (1 - a)).log()",
         "test_levels_are_their_formulas"),
-    "P17 the velocity's sign": (
+    "the velocity's sign": (
         "", "((r + n) * e - x) / r", "(x - (r + n) * e) / r", PAPERS),
     "the prediction v with its sign turned": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
-    "P13 flow's states scaled as EDM's": (
+    "flow's states scaled as EDM's": (
         "", "lambda a: a.sqrt() + (1 - a).sqrt()", "lambda a: a.sqrt()", PAPERS),
     "time_at is off by one": (
         "time_at", "k + (y - log[k]) / (log[k + 1] - log[k])",

@@ -15,18 +15,18 @@ SCORE = "test_the_mixture_model_is_the_score_of_the_noised_mixture"
 KEEP = "q_sample(schedule, x0, s, torch.randn_like(x0))"
 
 BUGS = {
-    "P18 strength 0 starts from noise": (
+    "strength 0 starts from noise": (
         "sdedit", "round(strength * schedule.T)", "round((1 - strength) * schedule.T)", STRENGTH),
-    "P18 the steps are rounded away": (
+    "the steps are rounded away": (
         "sdedit", "max(1, round(strength * n))", "max(1, int(strength * n))", STRENGTH),
-    "P18 all steps for a part of the way": (
+    "all steps for a part of the way": (
         "sdedit", "max(1, round(strength * n))", "n", STRENGTH),
     "sdedit keeps its input clean": (
         "sdedit", "q_sample(schedule, x0, t, torch.randn_like(x0))", "x0",
         "test_sdedit_samples_the_data_that_may_have_become_x_t"),
-    "P19 kept pixels noised to t": ("replaced.paste", KEEP, KEEP.replace(" s,", " t,"), KEPT),
-    "P19 kept pixels without noise": ("replaced.paste", KEEP, "x0", KEPT),
-    "P19 the variance for the deviation": (
+    "kept pixels noised to t": ("replaced.paste", KEEP, KEEP.replace(" s,", " t,"), KEPT),
+    "kept pixels without noise": ("replaced.paste", KEEP, "x0", KEPT),
+    "the variance for the deviation": (
         "replaced.paste", KEEP,
         "schedule.at(s, x0).sqrt() * x0 + (1 - schedule.at(s, x0)) * torch.randn_like(x0)", KEPT),
     "the mask the other way round": (
@@ -46,12 +46,12 @@ BUGS = {
         "f(torch.eye(d).reshape(d, *shape)).flatten(1)", MATRIX),
     "the residual with the wrong sign": (
         "residual", "y - x0.flatten(1) @ A.T", "y + x0.flatten(1) @ A.T", MATRIX),
-    "P20 the gradient doesn't go through the model": (
+    "the gradient doesn't go through the model": (
         "dps.move", "model(leaf, time)", "model(leaf, time).detach()", SLOPE),
-    "P20 the norm is squared": (
+    "the norm is squared": (
         "dps.move", "residual(A, y, x0).norm(dim=1).sum()", "residual(A, y, x0).square().sum()",
         SLOPE),
-    "P20 one norm for the whole batch": (
+    "one norm for the whole batch": (
         "dps.move", "residual(A, y, x0).norm(dim=1).sum()", "residual(A, y, x0).norm()", SLOPE),
     "dps moves uphill": ("dps.move", "step(schedule, xt, t, s, eps) - scale * grad",
         "step(schedule, xt, t, s, eps) + scale * grad", SLOPE),

@@ -9,6 +9,9 @@ BUGS = {
         "test_paths_lead_from_the_data_to_the_noise"),
     "the velocity of the other direction": (
         "flow_loss", "x1 - x0", "x0 - x1", "test_the_loss_is_the_error_of_the_velocity"),
+    "the network sees the end of the path": (
+        "flow_loss", "net(xu, 1000 * u)", "net(x1, 1000 * u)",
+        "test_the_loss_is_the_error_of_the_velocity"),
     "the network is told u": (
         "flow_loss", "1000 * u", "u", "test_the_loss_is_the_error_of_the_velocity"),
     "a time that networks refuse": (

@@ -12,9 +12,9 @@ TRACES = "test_the_traces_agree_and_one_of_them_is_exact"
 SNR = "test_with_the_posteriors_variance_a_term_is_the_fall_of_the_snr_times_the_error"
 
 BUGS = {
-    "P1 the width of the bins is forgotten": (
+    "the width of the bins is forgotten": (
         "bits_per_dim", "nats / dims - math.log(width)", "nats / dims", BITS),
-    "P2 the width of the bins counts once for all dimensions": (
+    "the width of the bins counts once for all dimensions": (
         "bits_per_dim", "nats / dims - math.log(width)", "(nats - math.log(width)) / dims", BITS),
     "nats for bits": (
         "bits_per_dim", "(nats / dims - math.log(width)) / math.log(2)",
@@ -76,10 +76,10 @@ BUGS = {
     "the rows in the order of the walk": (
         "bound", "torch.stack([prior.flatten(1).sum(1), *terms]).flip(0)",
         "torch.stack([prior.flatten(1).sum(1), *terms])", ROWS),
-    "P3 one term taken for the bound": (
+    "one term taken for the bound": (
         "hybrid_loss",
         "schedule.T * term.mean()", "term.mean()", HYBRID),
-    "P4 the variance learns nothing": (
+    "the variance learns nothing": (
         "hybrid_loss", "F.mse_loss(prediction, eps) + weight * vlb",
         "F.mse_loss(prediction, eps) + 0 * vlb", GRADIENT),
     "the bound disturbs the mean": (
@@ -94,7 +94,7 @@ BUGS = {
         "torch.randint(0, 2, x.shape).to(x)", "test_hutchinson_is_exact_for_a_diagonal"),
     "the derivative without its sign": (
         "hutchinson_trace", "slope * sign", "slope", "test_hutchinson_is_exact_for_a_diagonal"),
-    "P5 the noise counts in full": (
+    "the noise counts in full": (
         "ode_slope", "v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)",
         "v_target(schedule, predict_x0(schedule, x, t, 2 * eps), t, 2 * eps)", ODE),
     "the divergence with the wrong sign": (

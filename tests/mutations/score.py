@@ -28,7 +28,7 @@ BUGS = {
         "dsm_loss", "s * score(x0 + s * eps, sigma) + eps",
         "s * score(x0 + s * eps, sigma) - eps",
         "test_denoising_score_matching_differs_from_the_true_loss_by_a_constant"),
-    "P10 Langevin without its root of 2": (
+    "Langevin without its root of 2": (
         "langevin", "(2 * step) ** 0.5", "step ** 0.5", LANGEVIN),
     "annealed steps of one size": (
         "annealed_langevin", "step * (s / sigmas[-1]) ** 2", "step * (s / s) ** 2", SHARES),
@@ -36,13 +36,13 @@ BUGS = {
         "correct", "2 * snr**2 * x[0].numel()", "2 * snr**4 * x[0].numel()",
         "test_a_correction_moves_by_the_ratio_it_was_given"),
     # differential equations
-    "P5 an ODE without the half": (
+    "an ODE without the half": (
         "sde_step", PULL, PULL.replace("(1 + eta**2) / 2", "1"), ETA),
-    "P8 noise without more pull": (
+    "noise without more pull": (
         "sde_step", PULL, PULL.replace("(1 + eta**2) / 2", "1 / 2"), ETA),
-    "P7 the pull turned": (
+    "the pull turned": (
         "sde_step", "sde.f(u) * x - pull", "sde.f(u) * x + pull", ETA),
-    "P6 g2 short of a factor 2": (
+    "g2 short of a factor 2": (
         "ve", "2 * rate * noise(u) ** 2", "rate * noise(u) ** 2", PARTS),
     "f is -beta": ("vp", "-beta(u) / 2", "-beta(u)", PARTS),
     "the integral of beta is beta u": (
@@ -53,14 +53,14 @@ BUGS = {
     "the last prediction isn't scaled": (
         "reverse", "clean / sde.signal(s)", "clean * 1.2", ETA),
     # EDM
-    "P11 the input is scaled by sigma alone": (
+    "the input is scaled by sigma alone": (
         "edm_coefficients", "1 / total", "1 / sigma", ONES),
     "c_skip is its root": (
         "edm_coefficients", "data_std**2 / total**2", "data_std / total", ONES),
-    "P12 the second slope at the old level": (
+    "the second slope at the old level": (
         "edm_heun", "(new - denoise(new, end.expand(len(x)))) / end",
         "(new - denoise(new, sigma.expand(len(x)))) / sigma", HEUN),
-    "P12 the second slope at the old point": (
+    "the second slope at the old point": (
         "edm_heun", "(new - denoise(new, end.expand(len(x)))) / end",
         "(x - denoise(x, end.expand(len(x)))) / end", HEUN),
     "the grid doesn't end at 0": (

@@ -14,13 +14,13 @@ BUGS = {
     "visible tokens are predicted again": (
         "token_posterior", "torch.where(hidden, (1 - s / u) * p, visible)", "(1 - s / u) * p",
         "test_T_steps_draw_the_joint_mixed_with_a_Tth_of_its_margins"),
-    "loss on visible tokens (S25)": (
+    "loss on visible tokens": (
         "hidden_nats", "nats.masked_fill(xu != MASK, 0)", "nats",
         "test_visible_tokens_cost_nothing"),
-    "no weight 1 / u (S25)": (
+    "no weight 1 / u": (
         "masked_loss", "nats.sum(1) / u", "nats.sum(1)",
         "test_the_loss_of_a_uniform_model_is_log_V"),
-    "the masked mean, with u instead of the count (S25)": (
+    "the masked mean, with u instead of the count": (
         "masked_loss", "nats.sum(1) / u", "nats.sum(1)**2 / u",
         "test_the_loss_is_the_bound"),
     "u can be 0": (
@@ -42,10 +42,10 @@ BUGS = {
     "exponential noise": (
         "gumbel_max", "torch.log(-torch.log(r))", "torch.log(r)",
         "test_gumbel_max_draws_from_the_softmax"),
-    "noise in half precision (S25)": (
+    "noise in half precision": (
         "gumbel_max", "torch.rand(logits.shape, dtype=torch.float64, device=logits.device)",
         "torch.rand(logits.shape, dtype=torch.float16).double()", "test_rare_tokens_are_drawn"),
-    "all at once (S25)": (
+    "all at once": (
         "reveal", "min(k, x.shape[1])", "x.shape[1]",
         "test_each_step_reveals_k_masks_and_keeps_what_is_visible"),
     "visible tokens are drawn again by the sampler": (
