@@ -1,5 +1,7 @@
-"""Bugs of conventions.py: name: (function, code, what it becomes, the test that must fail). P13 and
-P17 are mistakes that published code really makes."""
+"""Bugs of conventions.py: name: (function, code, what it becomes, the test that must fail).
+
+Many are mistakes that published code really makes.
+"""
 
 PAPERS = "test_states_and_predictions_are_those_of_their_papers"
 

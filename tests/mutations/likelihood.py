@@ -1,5 +1,7 @@
-"""Bugs of likelihood.py: name: (function, code, what it becomes, the test that must fail). P1 to P5
-are mistakes that published code really made."""
+"""Bugs of likelihood.py: name: (function, code, what it becomes, the test that must fail).
+
+Many are mistakes that published code really makes.
+"""
 
 SUM = "test_the_bins_of_the_decoder_sum_to_1"
 ADD = "test_the_terms_of_an_exact_model_add_to_minus_log_p"

@@ -1,5 +1,7 @@
-"""Bugs of score.py: name: (function, code, what it becomes, the test that must fail). P5 … P17 are
-mistakes that published code really makes."""
+"""Bugs of score.py: name: (function, code, what it becomes, the test that must fail).
+
+Many are mistakes that published code really makes.
+"""
 
 SLOPE = "test_the_score_of_a_mixture_is_the_slope_of_its_log_density"
 ETA = "test_every_eta_ends_at_the_variance_of_the_data"
