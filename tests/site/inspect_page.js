@@ -14,6 +14,9 @@
       .filter((c) => !named(c)).map((c) => c.outerHTML),
     "heading that skips a level": levels.filter((level, i) => level > (levels[i - 1] ?? 0) + 1),
     "formula with an error": all("mjx-merror").map((m) => m.textContent),
+    "formula that doesn't show its beginning": all("article div.math")
+      .filter((m) => m.lastElementChild?.getBoundingClientRect().left < m.getBoundingClientRect().left - 1)
+      .map((m) => m.id || m.textContent.slice(0, 40)),
     "film without a player": all(".tag_film, .tag-film").filter((c) => !c.querySelector(".film-window"))
       .map((c) => c.className),
     "part of a drawing that the page's style hides": all(".drawing :is(rect, path, circle, text, image)")
