@@ -1,8 +1,11 @@
 """The shares of a page: intervals that overlap count once, and gaps are found."""
 
 import pytest
+import test_book
 
 import heights
+
+browser = test_book.browser  # its fixture
 
 
 def test_intervals_that_overlap_count_once():
@@ -33,3 +36,16 @@ def test_a_page_without_one_kind(kind):
 
     row = heights.measure(Page())
     assert row[1 if kind == "code" else 2] == "0%"
+
+
+@test_book.needs_browser
+def test_icons_and_hidden_frames_are_no_figures(browser):
+    """A copy button in an output, and the sheet of a film, of which the window shows one frame."""
+    page = browser.new_page()
+    page.set_content("""<article>
+        <div class="cell_output"><button><svg height="24" width="24"></svg></button></div>
+        <div class="film" style="height: 100px; overflow: hidden"><div class="film-window">
+        <div class="cell_output"><img height="900" width="9" alt=""></div></div></div></article>""")
+    found = page.evaluate(heights.MEASURE)["figures"]
+    page.close()
+    assert [bottom - top for top, bottom in found] == [100]
