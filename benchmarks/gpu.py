@@ -3,6 +3,7 @@
     python benchmarks/gpu.py --root data             # everything, on one GPU, about 15 minutes
     python benchmarks/gpu.py --only speed            # only the tables of speed
     python benchmarks/gpu.py --only speed --contestants plain "all together"
+    python benchmarks/gpu.py --only kernels          # where the time of a step goes
     python benchmarks/gpu.py --only training --seconds 600 60 60 120
     python benchmarks/gpu.py --tiny                  # a test of all lines on a CPU, within a minute
 
@@ -39,6 +40,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm_lite.cli.distributed import device_named
@@ -79,6 +82,15 @@ class FromHost(Run):
         steps = train(self.net, moved, self.loss, recipe.steps, rate, **rest)
         for self.step, loss in steps:
             yield self.step, loss
+
+
+class Graphed(Run):
+    """Compiled, and then launched as one CUDA graph instead of kernel by kernel."""
+
+    def advance(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, float]]:
+        if self.device == "cuda":
+            self.net.compile(mode="reduce-overhead")
+        yield from super().advance(x, y)
 
 
 class Diffusers(nn.Module):
@@ -138,6 +150,8 @@ CONTESTANTS: dict[
     "the same, batch 1024": (Run, EAGER | {"batch": 1024}, True, True),
     "all together": (Run, ALL, True, True),
     "the same, 1024 rows": (Run, ALL | {"batch": 1024}, True, True),
+    "as a CUDA graph": (Graphed, EAGER, True, True),
+    "graph, 1024 rows": (Graphed, EAGER | {"batch": 1024}, True, True),
     "diffusers, plain": (diffusers, {}, True, False),
     "diffusers, all": (diffusers, ALL, True, True),
 }
@@ -275,6 +289,47 @@ def memory_now(device: str, reset: bool = False) -> int:
     return torch.cuda.max_memory_allocated()
 
 
+# Where the time goes
+
+KINDS = {  # of kernels, by words in their names; the first that fits
+    "written by the compiler": "triton",
+    "copies": "memcpy memset copy nchwtonhwc nhwctonchw",
+    "optimizer, average": "multi_tensor fused_adam adamw",
+    "attention": "flash attention fmha sdpa softmax",
+    "normalisation": "norm rowwise",
+    "convolutions, products": "conv gemm nvjet cutlass xmma cudnn sm80 sm90",
+    "elementwise": "elementwise reduce add mul silu fill",
+}
+
+
+def kernels(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
+    """The share of the device's kernels in the time of some steps, by kind, and the longest."""
+    cuda = args.device == "cuda"
+    for name in args.contestants or ["all but compiled", "all together"]:
+        if not (found := contestant(name, x, y, args)):
+            continue
+        run, steps, _ = found
+        work = lambda steps=steps: [next(steps) for _ in range(args.each)]  # noqa: E731
+        took = min(seconds(work, args.device) for _ in range(3))
+        with profile(activities=[getattr(ProfilerActivity, "CUDA" if cuda else "CPU")]) as seen:
+            seconds(work, args.device)
+        times: dict[str, float] = {}
+        for event in seen.key_averages():
+            if (event.device_type == DeviceType.CUDA) == cuda:
+                spent = event.self_device_time_total if cuda else event.self_cpu_time_total
+                times[event.key] = times.get(event.key, 0.0) + spent / 1e6
+        shares = dict.fromkeys([*KINDS, "the rest"], 0.0)
+        for kernel, spent in times.items():
+            words = (k for k, v in KINDS.items() if any(w in kernel.lower() for w in v.split()))
+            shares[next(words, "the rest")] += spent / took
+        shares["no kernel runs"] = 1 - sum(shares.values())
+        print(f"\n{name}: {run.recipe.batch} images, {took / args.each * 1e3:.1f} ms a step")
+        for kind, share in shares.items():
+            print(f"{share:7.1%}  {kind}")
+        for kernel, spent in sorted(times.items(), key=lambda pair: -pair[1])[:12]:
+            print(f"{spent / took:7.1%}  {kernel[:80]}", flush=True)
+
+
 # The trainings
 
 
@@ -371,7 +426,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default="runs/gpu", help="folder for samples and checkpoints"
     )
-    parser.add_argument("--only", choices=["speed", "training"])
+    parser.add_argument("--only", choices=["speed", "kernels", "training"])
     parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, help="measure only these")
     parser.add_argument(
         "--seconds", type=float, nargs="*", help=f"seconds of {', '.join(TRAININGS)}"
@@ -385,13 +440,16 @@ def main() -> None:
     args.seconds = args.seconds or [1 if args.tiny else limit for *_, limit in TRAININGS.values()]
     args.forward = ["plain", "all but compiled"]
     if not args.tiny:
-        args.forward += ["all together", "the same, 1024 rows", "diffusers, all"]
+        compiled = "all together|the same, 1024 rows|graph, 1024 rows|diffusers, all"
+        args.forward += compiled.split("|")
     if args.tiny:
         args.n, args.rounds = 20, 1
     train, test = ([part.to(args.device) for part in pair] for pair in images(args))
-    if args.only != "training":
+    if args.only in (None, "speed"):
         speed(*train, args)
-    if args.only != "speed":
+    if args.only in (None, "kernels"):
+        kernels(*train, args)
+    if args.only in (None, "training"):
         training(train, Real(train, test, fitting, args.device), args)
     print(f"all of it took {(time.perf_counter() - begin) / 60:.1f} minutes")
 
