@@ -327,7 +327,7 @@ def kernels(x: Tensor, y: Tensor, args: argparse.Namespace) -> None:
         for kind, share in shares.items():
             print(f"{share:7.1%}  {kind}")
         for kernel, spent in sorted(times.items(), key=lambda pair: -pair[1])[:12]:
-            print(f"{spent / took:7.1%}  {kernel[:80]}", flush=True)
+            print(f"{spent / took:7.1%}  {kernel.replace('at::native::', '')[:100]}", flush=True)
 
 
 # The trainings

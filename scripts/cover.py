@@ -109,11 +109,11 @@ def told() -> Image.Image:
 
 
 def coloured() -> Image.Image:
-    """Planes, cars, ships and trucks of the run on a GPU that book/results.md describes."""
+    """Planes, cars, horses and ships of the run on a GPU that book/results.md describes."""
     whole = Image.open(IMAGES / "cifar10.png").convert("RGB")
     page = Image.new("RGBA", (4 * 66 - 2, 2 * 66 - 2))
     for row, column in product((0, 1), range(4)):
-        x, y = 66 * (0, 1, 8, 9)[column] + 2, 66 * (7, 9)[row] + 2
+        x, y = 66 * (0, 1, 7, 8)[column] + 2, 66 * (4, 5)[row] + 2
         page.paste(whole.crop((x, y, x + 64, y + 64)), (66 * column, 66 * row))
     return page.resize((2 * page.width, 2 * page.height), Image.Resampling.NEAREST)
 

@@ -29,6 +29,30 @@ def memory_shares(d: Drawing) -> None:
             d.rect(5 + k * w, y + 26, w, 26, kind)
 
 
+@drawing(height=260)
+def graph_step(d: Drawing) -> None:
+    """Where the time of a training step goes on an H200.
+
+    One compiled step of 256 images, launched as a CUDA graph, takes 50.9 milliseconds. Kernels
+    written by the compiler take 31 percent of it, convolutions, products and attention 33 percent,
+    copies 17 percent and the optimiser 3 percent. No kernel runs in the remaining 16 percent.
+    """
+    shares = (
+        ("convolutions, products, attention", 33, "model"),
+        ("written by the compiler", 31, "data"),
+        ("copies", 17, "noise"),
+        ("optimiser and the rest", 3, "solid"),
+        ("no kernel runs", 16, ""),
+    )
+    x, scale = 5, 5.1
+    for i, (name, share, kind) in enumerate(shares):
+        d.rect(x, 4, share * scale, 50, kind)
+        d.rect(5, 76 + 37 * i, 24, 24, kind)
+        d.text(42, 88 + 37 * i, name, "start")
+        d.text(516, 88 + 37 * i, f"{share} %", "bold end")
+        x += share * scale
+
+
 @drawing(height=306)
 def gpu_queue(d: Drawing) -> None:
     """A GPU works through a queue.
