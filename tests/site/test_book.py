@@ -24,13 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="No chromium found: pages are not opened.")
-INSPECT, SHORTEN = (
+INSPECT, SHORTEN, RUN_AXE = (
     Path(__file__).with_name(f"{name}_page.js").read_text(encoding="utf-8")
-    for name in ("inspect", "shorten")
+    for name in ("inspect", "shorten", "axe")
 )
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-RUN_AXE = """() => axe.run(document, { resultTypes: ['violations'], preload: false,
-  rules: { region: { enabled: false } } })"""  # slow, and never serious
 PHONE, WIDE = {"width": 390, "height": 900}, {"width": 1280, "height": 900}
 
 
@@ -126,7 +124,7 @@ def faults(page, base, name):
             yield from (f"{kind} {case}, at {size['width']} px" for case in cases)
     page.evaluate(SHORTEN)
     page.evaluate(AXE)
-    for violation in page.evaluate(RUN_AXE)["violations"]:
+    for violation in page.evaluate(RUN_AXE):
         if violation["impact"] in ("serious", "critical"):
             cases = [node["html"][:200] for node in violation["nodes"]]
             yield f"axe {violation['id']}: {cases}"
