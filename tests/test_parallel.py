@@ -346,10 +346,12 @@ def test_the_benchmark_for_a_gpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
     spec.loader.exec_module(gpu := importlib.util.module_from_spec(spec))
     command = ["gpu.py", "--tiny", "--n", "10", "--out", str(tmp_path)]
+    command += ["--contestants", "plain", "no TF32", "data from the host", "as a CUDA graph"]
     monkeypatch.setattr(sys, "argv", [*command, "--seconds", *["0.5"] * len(gpu.TRAININGS)])
     gpu.main()
     said = capsys.readouterr().out
-    assert all(name in said for name in ("no TF32", "all together", "images/s", "MFU", "forward"))
+    assert all(name in said for name in ("no TF32", "as a CUDA graph", "images/s", "MFU"))
+    assert said.count("no kernel runs") == 4
     for name in gpu.TRAININGS:
         assert f"\n{name}: " in said or f"({name} is left out" in said
         if (tmp_path / name).exists():
