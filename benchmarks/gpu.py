@@ -393,8 +393,9 @@ def timed(name: str, run: Run, images: list[Tensor], folder: RunFolder, real: Re
         save_images(args.out / f"{name}-w{w:.0f}.png", samples[:100])
         right = (real.classifier.probabilities(samples.to(args.device)).argmax(1).cpu()
                  == torch.arange(args.n) % 10).double().mean()  # fmt: skip
-        print(f"w = {w:.0f}: {args.n} samples of {run.steps(None)} steps are {real.distance(samples):.3f} from "
-              f"the real images, {right:.1%} read as asked", flush=True)  # fmt: skip
+        print(f"w = {w:.0f}: {args.n} samples of {run.steps(None)} steps are "
+              f"{real.distance(samples):.3f} from the real images, {right:.1%} read as asked",
+              flush=True)  # fmt: skip
 
 
 def shrunk(recipe: Recipe, args: argparse.Namespace) -> Recipe:
