@@ -50,7 +50,7 @@ def sound_blocks(d: Drawing) -> None:
         d.arrow((392, y + 12), (392, y), kind="model", gap=0)
 
 
-@drawing(height=262)
+@drawing(height=270)
 def word_path(d: Drawing) -> None:
     """A word on its way to an image and back.
 
@@ -62,21 +62,21 @@ def word_path(d: Drawing) -> None:
     recording = load_recordings()[0][13:14]
     envelope = recording[0].view(128, 40)
     both = torch.stack([envelope.amax(1), envelope.amin(1)], 1).flatten()
-    for y in (62, 200):
+    for y in (62, 208):
         d.rect(4, y - 38, 96, 76, "frame")
         wave(d, 8, y, 88, 66, both, "data" if y == 62 else "model")
     d.text(4, 12, "5,120 numbers", "data start")
-    d.text(4, 252, "a new sound", "model start")
+    d.text(4, 260, "a new sound", "model start")
     d.box(168, 24, 136, 76, "257 frequencies", "× 32 frames", "and phases", kind="data")
-    d.box(168, 162, 136, 76, "257 × 32", "magnitudes,", "no phases", kind="model")
-    d.tile(408, 77, 108, log_mel(recording)[0, 0].flip(0), 8)
-    d.text(462, 58, "32 × 32", "data")
-    d.text(462, 204, "log-mel image")
+    d.box(168, 170, 136, 76, "257 × 32", "magnitudes,", "no phases", kind="model")
+    d.tile(408, 81, 108, log_mel(recording)[0, 0].flip(0), 8)
+    d.text(462, 62, "32 × 32", "data")
+    d.text(462, 208, "log-mel image")
     d.arrow((100, 62), (168, 62), kind="data")
-    d.arrow((304, 62), (372, 62), (372, 110), (408, 110), kind="data")
-    d.arrow((408, 152), (372, 152), (372, 200), (304, 200), kind="model")
-    d.arrow((168, 200), (100, 200), kind="model")
+    d.arrow((304, 62), (372, 62), (372, 114), (408, 114), kind="data")
+    d.arrow((408, 156), (372, 156), (372, 208), (304, 208), kind="model")
+    d.arrow((168, 208), (100, 208), kind="model")
     d.text(134, 46, "`stft`")
     d.text(338, 46, "`log_mel`")
-    d.text(352, 222, "`magnitudes`")
-    d.text(134, 148, "`griffin_lim`")
+    d.text(352, 230, "`magnitudes`")
+    d.text(134, 156, "`griffin_lim`")

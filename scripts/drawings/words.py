@@ -211,7 +211,7 @@ def token_sight(d: Drawing) -> None:
                "muted")  # fmt: skip
 
 
-@drawing(height=262)
+@drawing(height=328)
 def label_rows(d: Drawing) -> None:
     """The table of labels, before and after the heart.
 
@@ -219,24 +219,24 @@ def label_rows(d: Drawing) -> None:
     heart is inserted as row 10, as a copy of no label, and no label moves to row 11. Only the row
     of the heart learns.
     """
-    rows = ("digit 0", "digit 1", "…", "digit 9")
-    ys = [34 + 38 * i for i in range(6)]
+    rows = ("digit 0", "digit 1", "digit 2", "…", "digit 9")
+    ys = [34 + 42 * i for i in range(7)]
     d.text(106, 14, "before", "bold")
     d.text(414, 14, "after", "bold")
     for x in (52, 360):
-        for name, y, number in zip(rows, ys, ("0", "1", "", "9"), strict=False):
-            d.box(x, y, 108, 32, name, kind="data")
-            d.text(x - 12, y + 16, number, "end")
-    d.box(52, ys[4], 108, 32, "no label", kind="noise")
-    d.text(40, ys[4] + 16, "10", "end")
-    d.box(360, ys[4], 108, 32, "heart", kind="model")
-    d.text(348, ys[4] + 16, "10", "end")
-    d.box(360, ys[5], 108, 32, "no label", kind="noise")
-    d.text(348, ys[5] + 16, "11", "end")
-    for y in ys[:4]:
-        d.arrow((166, y + 16), (316, y + 16), kind="data")
-    d.text(242, ys[2] + 34, "frozen", "muted")
-    d.arrow((166, ys[4] + 16), (316, ys[4] + 16), kind="model")
-    d.text(242, ys[4] + 2, "copied, learns", "model")
-    d.arrow((106, ys[4] + 32), (106, ys[5] + 16), (316, ys[5] + 16), kind="noise")
-    d.text(228, ys[5] + 2, "moves, frozen", "noise")
+        for name, y, number in zip(rows, ys, ("0", "1", "2", "", "9"), strict=False):
+            d.box(x, y, 108, 34, name, kind="data")
+            d.text(x - 12, y + 17, number, "end")
+    d.box(52, ys[5], 108, 34, "no label", kind="noise")
+    d.text(40, ys[5] + 17, "10", "end")
+    d.box(360, ys[5], 108, 34, "heart", kind="model")
+    d.text(348, ys[5] + 17, "10", "end")
+    d.box(360, ys[6], 108, 34, "no label", kind="noise")
+    d.text(348, ys[6] + 17, "11", "end")
+    for y in ys[:5]:
+        d.arrow((166, y + 17), (316, y + 17), kind="data")
+    d.text(242, ys[3] - 4, "frozen", "muted")
+    d.arrow((166, ys[5] + 17), (316, ys[5] + 17), kind="model")
+    d.text(242, ys[5] + 2, "copied, learns", "model")
+    d.arrow((106, ys[5] + 34), (106, ys[6] + 17), (316, ys[6] + 17), kind="noise")
+    d.text(228, ys[6] + 2, "moves, frozen", "noise")
