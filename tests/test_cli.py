@@ -654,6 +654,14 @@ def test_grey_images_of_an_array_of_another_shape(tmp, capsys):
     assert "untrained network" in capsys.readouterr().out
 
 
+def test_a_folder_that_has_the_name_of_a_data_set_does_not_hide_it(tmp, monkeypatch, capsys):
+    """Where files don't distinguish case, torchvision's own MNIST/ is such a folder."""
+    monkeypatch.chdir(tmp)
+    (tmp / "digits").mkdir()
+    assert call("info --data digits") == 0 and "1437" in capsys.readouterr().out
+    assert len(images.some("digits", tmp, train=False)[0]) == 360
+
+
 def test_the_data_of_a_run_may_move(shapes, tmp):
     shutil.copytree(shapes, tmp / "here")
     more = f"--data {tmp}/here --image-size 8 --width 8 --batch 8 --T 8 --steps 2 --device cpu"

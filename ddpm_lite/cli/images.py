@@ -20,7 +20,7 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
     only process 0 downloads."""
     if rank():
         averaged(0.0)  # wait for process 0
-    if Path(name).is_dir():
+    if is_folder(name):
         x, y, classes = streamed(image_folder(name, **how), workers)
     else:
         x, y = load_images(name, root, **how)
@@ -28,6 +28,12 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
     if not rank():
         averaged(0.0)
     return x, y, tuple(map(str, classes))
+
+
+def is_folder(name: str) -> bool:
+    """Whether the data are a folder of images. A data set's name never means a folder, as in
+    ``load_images``."""
+    return name not in IMAGES and Path(name).is_dir()
 
 
 def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Tensor | None, list]:
@@ -42,7 +48,7 @@ def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Te
 def some(name: str, root: Path, train: bool, limit: int = 5000, **how: Any) -> tuple:
     """The images and labels of one part, in memory. From a folder, at most ``limit`` images are
     read."""
-    if not Path(name).is_dir():
+    if not is_folder(name):
         return load_images(name, root, train, **how)
     folder = image_folder(name, train=train, **how)
     return replace(folder, files=folder.files[:limit]).read_all()
