@@ -825,6 +825,15 @@ def test_evaluate_prints_scores_with_their_protocol(tmp, capsys):
         assert word in said
 
 
+def test_digits_of_another_shape_get_a_classifier_of_their_own(digits, monkeypatch):
+    """The one that comes with the package knows grey images of 8 x 8 pixels only."""
+    x, y = digits
+    monkeypatch.setattr(evaluate, "fit_classifier", lambda x, y: tuple(x.shape[1:]))
+    assert evaluate.fitted("digits", x, y)(x[:2]).shape == (2, 10)
+    assert evaluate.fitted("digits", x.expand(-1, 3, -1, -1), y) == (3, 8, 8)
+    assert evaluate.fitted("digits", x.repeat(1, 1, 2, 2), y) == (1, 16, 16)
+
+
 # Words
 
 

@@ -10,6 +10,7 @@ from ..metrics import coarse_pixels, inception_features, score
 from ..pretrained import NAMES
 from .distributed import say
 from .images import some
+from .recipes import RECIPES
 from .sample import drawn, label_numbers, loaded
 
 FEATURES = {  # a function of name, images and labels; its description; the number of random halves
@@ -24,10 +25,10 @@ def evaluate(args: Namespace) -> int:
     """Compare samples of a run with real images, and print scores with their protocol.
 
     The Fréchet distance compares features of the images. By default, the features come from a small
-    classifier. For digits and mnist it comes with the package, and for other images with labels it
-    is fitted first. For images without labels, the default is an untrained network (--features
-    random). "pixels" averages the images to 8 x 8. "inception" is the usual network, if
-    torchvision's weights are already installed.
+    classifier. For digits and mnist at their own size it comes with the package, and for other
+    images with labels it is fitted first. For images without labels, the default is an untrained
+    network (--features random). "pixels" averages the images to 8 x 8. "inception" is the usual
+    network, if torchvision's weights are already installed.
 
     Even two halves of the real images differ, so their distance is printed for comparison. Compare
     two scores only if they use the same data set and the same features.
@@ -52,7 +53,8 @@ def fitted(name: str, x: torch.Tensor, y: torch.Tensor) -> Classifier:
     """The classifier that comes with the package, or one that is fitted to these images."""
     if not y.any():
         raise ValueError(f"{name} has no labels to fit a classifier to: use --features random")
-    return load_classifier(name) if name in NAMES else fit_classifier(x, y)
+    own = name in NAMES and x.shape[1:] == (RECIPES[name].channels, *RECIPES[name].image_size)
+    return load_classifier(name) if own else fit_classifier(x, y)
 
 
 def report(result: dict[str, float]) -> str:
