@@ -825,6 +825,19 @@ def test_evaluate_prints_scores_with_their_protocol(tmp, capsys):
         assert word in said
 
 
+def test_images_with_a_label_are_found_by_its_name(tmp, capsys):
+    """Where the data number their classes in another way than the run did."""
+    for i in range(60):
+        path = tmp / "other" / ["9", "oval", "square"][i % 3] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.fromarray(np.full((8, 8), i, np.uint8)).save(path)
+    line = "evaluate --run {tmp}/labelled --n 9 --data {tmp}/other --features pixels --label "
+    assert call(line + "9", tmp=tmp) == 0
+    assert "of 20 real images with label 9" in capsys.readouterr().out
+    assert call(line + "3", tmp=tmp) == 2
+    assert "held-out part of the data has no image with this --label" in capsys.readouterr().err
+
+
 def test_digits_of_another_shape_get_a_classifier_of_their_own(digits, monkeypatch):
     """The one that comes with the package knows grey images of 8 x 8 pixels only."""
     x, y = digits

@@ -36,17 +36,29 @@ def evaluate(args: Namespace) -> int:
     run = loaded(args)
     name, labels = args.data or run.recipe.data, label_numbers(args, run)
     how = {"size": run.recipe.image_size, "channels": run.recipe.channels}
-    (x, y), (test, answers) = (some(name, args.root, train, **how) for train in (True, False))
+    parts = [some(name, args.root, train, **how) for train in (True, False)]
+    x, y, _ = parts[0]
     make, words, halves = FEATURES[args.features or ("classifier" if y.any() else "random")]
     features = make(name, x, y)
-    if labels:
-        x, test = (a[torch.isin(b, torch.tensor(labels))] for a, b in ((x, y), (test, answers)))
+    x, test = (labelled(*part, [run.recipe.classes[i] for i in labels]) for part in parts)
     say(report(score(drawn(args, run), x, test, features, halves)))
     of = f" with label {', '.join(args.label)}" if labels else ""
     say(f"protocol          N = {args.n}{of}, {run.steps(args.steps)} steps of {args.sampler}, "
           f"guidance {args.guidance:g}, seed {args.seed}; mean over {halves} random halves of "
           f"{len(x) + len(test)} real images{of}, {len(x)} of them for training; {words}")
     return 0
+
+
+def labelled(x: torch.Tensor, y: torch.Tensor, names: tuple, wanted: list) -> torch.Tensor:
+    """The images whose labels have one of the wanted names; all images if none are wanted. The data
+    may number the names in another way than the run."""
+    rows = torch.isin(y, torch.tensor([i for i, name in enumerate(names) if name in wanted]))
+    if not wanted:
+        return x
+    if not rows.any():
+        raise ValueError("the training or the held-out part of the data has no image with this "
+                         "--label: choose another, or leave it out")  # fmt: skip
+    return x[rows]
 
 
 def fitted(name: str, x: torch.Tensor, y: torch.Tensor) -> Classifier:
