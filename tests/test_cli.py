@@ -672,6 +672,21 @@ def test_the_data_of_a_run_may_move(shapes, tmp):
     assert call("train --resume --out {tmp}/own --steps 3 --data {tmp}/there", tmp=tmp) == 0
 
 
+def test_a_run_does_not_go_on_with_other_classes(shapes, tmp, capsys):
+    """A new sub-folder would give the others new numbers, and the last the number of no label."""
+    shutil.copytree(shapes, tmp / "shapes")
+    more = "--image-size 8 --width 8 --batch 8 --T 8 --steps 1 --device cpu"
+    assert call(f"train --data {{tmp}}/shapes {more} --out {{tmp}}/own", tmp=tmp) == 0
+    shutil.copytree(tmp / "shapes" / "star", tmp / "shapes" / "arrow")
+    before = listing(tmp)
+    assert call("train --resume --out {tmp}/own --steps 2", tmp=tmp) == 2
+    said = capsys.readouterr().err
+    assert "the classes arrow circle square star, but the run was trained with circle" in said
+    assert listing(tmp) == before
+    line = "train --from {tmp}/own --steps 1 --out {tmp}/new"
+    assert call(line, tmp=tmp) == 0 and learned(tmp / "new")["recipe"]["num_classes"] == 4
+
+
 @pytest.mark.parametrize("size, levels", [((8, 8), 2), ((20, 28), 3), ((64, 64), 4), ((25, 32), 1)])
 def test_the_recipe_for_own_images_fits_their_size(size, levels):
     recipe = recipe_for("/home/me/photos", (3, *size), ("a", "b"))

@@ -108,7 +108,12 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
     run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
     prolong(run, old.steps)
     how = {"size": old.image_size, "channels": old.channels}
-    run.data = *images(run.recipe.data, args.root, args.workers, **how)[:2], args.workers or 2
+    x, y, classes = images(run.recipe.data, args.root, args.workers, **how)
+    if old.conditional and classes != old.classes:
+        raise ValueError(f"the data now have the classes {shown(classes)}, but the run was trained "
+                         f"with {shown(old.classes)}: restore them, or begin a new run with "
+                         f"--from {args.out}")  # fmt: skip
+    run.data = x, y, args.workers or 2
     return run
 
 
