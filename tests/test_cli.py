@@ -580,6 +580,16 @@ def test_a_run_starts_from_the_weights_of_another(tmp):
     assert apart == {"condition.label.weight"} and net["condition.label.weight"].shape[0] == 4
 
 
+@pytest.mark.parametrize("source, more", [("labelled", "no-conditional"), ("run", "conditional")])
+def test_labels_may_be_left_out_or_added_by_a_run_that_starts_from_another(tmp, source, more):
+    """All other weights are those of the source."""
+    line = f"train --from {{tmp}}/{source} --{more} --steps 1 --lr 1e-9 --out {{tmp}}/new"
+    assert call(line, tmp=tmp) == 0
+    average, net = learned(tmp / source)["ema"]["model"], learned(tmp / "new")["net"]
+    assert set(average) ^ set(net) == {"condition.label.weight"}
+    assert all(torch.allclose(average[k], net[k], atol=1e-6) for k in set(average) & set(net))
+
+
 def test_few_timesteps_work_to_the_end(finished):
     """samples.png has as many steps as there are, not 50."""
     assert load_checkpoint(finished / "run" / "checkpoint.pt")["recipe"]["T"] == 8
