@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> None:
     there = "cuda" if device == "cuda" else "cpu"  # sums are in float64, which mps has not
     fid = distance(args.features, there)  # what is missing is missing before hours of drawing
     run = Run.load(args.run, device)
-    real, _ = load_images(run.recipe.data, args.root)
+    how = {"size": run.recipe.image_size, "channels": run.recipe.channels}
+    real, _ = load_images(run.recipe.data, args.root, **how)
     samples = run.draw(args.n, args.steps, SAMPLERS[args.sampler], args.seed)
     value = score(fid, real, samples, there)
     name = "FID" if args.features == "inception" else "Fréchet distance of random features, no FID:"

@@ -56,6 +56,16 @@ def test_the_command_scores_a_run_and_says_how(run, capsys):
     assert "N = 30, 2 steps of ddpm, seed 0; 1437 training images of digits" in said
 
 
+def test_the_real_images_have_the_size_and_the_channels_of_the_samples(tmp_path, monkeypatch):
+    """Else a run on a folder would be compared with images of 32 x 32."""
+    seen, more = [], "--steps 1 --width 8 --mults 1 --T 8 --device cpu".split()
+    shape = ["--image-size", "12", "16", "--channels", "3"]
+    assert main(["train", "--out", str(tmp_path), *more, *shape]) == 0
+    monkeypatch.setattr(fid, "score", lambda _, *images: seen.extend(images[:2]) or 0)
+    fid.main(f"--features random --n 4 --steps 1 --device cpu --run {tmp_path}".split())
+    assert [tuple(images.shape[1:]) for images in seen] == [(3, 12, 16)] * 2
+
+
 def test_without_inception_it_ends_in_a_sentence_before_it_draws(run, monkeypatch):
     """And not after hours."""
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
