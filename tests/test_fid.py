@@ -1,6 +1,7 @@
 """The way from a run to its FID, with random features in Inception's place."""
 
 import importlib.util
+import runpy
 import sys
 from pathlib import Path
 
@@ -72,6 +73,19 @@ def test_without_inception_it_ends_in_a_sentence_before_it_draws(run, monkeypatc
     monkeypatch.setattr(Run, "draw", lambda *_: pytest.fail("it has drawn"))
     with pytest.raises(SystemExit, match="pip install"):
         fid.main(["--run", str(run), "--device", "cpu"])
+
+
+@pytest.mark.parametrize("more, code, words", [
+    ("", 1, "is not a file; `python -m ddpm_lite train` makes one"),
+    ("--n 0", 2, "got 0, expected 1"),
+    ("--device tpu", 2, "can't find a tpu device here"),
+])  # fmt: skip
+def test_what_cannot_be_scored_gets_a_sentence(tmp_path, monkeypatch, capsys, more, code, words):
+    argv = f"fid.py --run {tmp_path} --features random --device cpu {more}".split()
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(PATH), run_name="__main__")
+    assert stop.value.code == code and words in capsys.readouterr().err
 
 
 def test_torchmetrics_finds_the_same_distance():
