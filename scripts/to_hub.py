@@ -32,7 +32,7 @@ A denoising diffusion model for {kind} images of {size} pixels, trained with `dd
 {first}from diffusers import DDPMPipeline
 
 pipeline = DDPMPipeline.from_pretrained("{out}")
-pipeline(batch_size=4).images[0].save("image.png")
+pipeline(batch_size=4, num_inference_steps={T}).images[0].save("image.png")
 ```
 
 - **Data:** {data}. {labels}

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from ddpm_lite import (
     load_pretrained,
     sample,
 )  # fmt: skip
+from ddpm_lite.cli.recipes import RECIPES
+from ddpm_lite.cli.run import Run
 from ddpm_lite.interop import (
     from_diffusers,
     from_safetensors,
@@ -191,6 +194,23 @@ def test_diffusers_loads_the_hub_folder_and_draws_threes(hub):
     threes = (load_classifier()(images).argmax(1) == 3).float().mean().item()
     print(f"\nthe classifier sees a 3 in {threes:.0%} of 32 images")
     assert threes > 0.8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_of_the_card_draws(tmp_path, monkeypatch):
+    """With as many steps as the run has timesteps, here 8, and without a label by default."""
+    pytest.importorskip("diffusers")
+    from to_hub import write
+
+    (tmp_path / "run").mkdir()
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=8, steps=1))
+    run.save(tmp_path / "run" / "checkpoint.pt")
+    write(str(tmp_path / "run"), tmp_path / "hub")
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    assert "for no label" in card
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], {})
+    assert (tmp_path / "image.png").exists()
 
 
 def test_a_narrow_network_is_not_loaded_with_their_groups(hub):
