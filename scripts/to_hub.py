@@ -65,7 +65,13 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
 
 
 def write(name: str, out: Path, label: int | None = None) -> None:
-    """The folder: the network with its config, the scheduler, the pipeline and the model card."""
+    """The folder: the network with its config, the scheduler, the pipeline and the model card.
+
+    Raises:
+        FileExistsError: the folder has something in it, such as a card that you completed.
+    """
+    if out.is_file() or out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(f"{out} exists already and isn't empty: choose another --out")
     net, schedule, recipe = (load_pretrained if name in NAMES else load_run)(name)
     if label is None and recipe["num_classes"]:
         label = recipe["num_classes"]

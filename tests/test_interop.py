@@ -238,6 +238,16 @@ def test_the_script_says_in_a_sentence_what_is_missing(tmp_path, monkeypatch, ca
     assert "is not a file; `python -m ddpm_lite train` makes one" in capsys.readouterr().err
 
 
+def test_a_card_is_never_written_over(tmp_path, monkeypatch, capsys):
+    """Neither somebody's own README, nor a card that was completed."""
+    import to_hub
+
+    (tmp_path / "README.md").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["to_hub", "digits", "--out", str(tmp_path)])
+    assert to_hub.main() == 1 and "choose another --out" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
 # safetensors
 
 
