@@ -24,6 +24,7 @@ from .diffusion import check
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
 WHITE = (1, 16, 255, 1023, 4095, 65535)  # the values that can mean white, if 0 is black
+HELD_OUT = ("test", "val", "valid", "validation")  # sub-folders beside train/
 HIDDEN = (".", "__MACOSX")  # prefixes of files that operating systems create
 Size = int | tuple[int, int] | None
 
@@ -160,9 +161,9 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     Args:
         path: the folder. Each sub-folder is a class, and the labels 0, 1, … follow the alphabetical
             order of their names. Without sub-folders, all labels are 0. If the only sub-folders are
-            train/ and test/ or val/, these are the two parts. Otherwise, one image in ten is held
-            out at random, with a fixed seed. If a folder contains only one sub-folder, that one is
-            used instead.
+            train/ and test/, val/, valid/ or validation/, these are the two parts. Otherwise, one
+            image in ten is held out at random, with a fixed seed. If a folder contains only one
+            sub-folder, that one is used instead.
         size: pixels of a side, or (height, width). Each image is rotated as its EXIF entry says,
             cropped at the centre to this aspect ratio, and resized with antialiasing.
         channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
@@ -281,10 +282,10 @@ def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
     names = {path.name for path in inside if path.is_dir()}
     if len(inside) == len(names) == 1:
         return _part(inside[0], train)
-    given = {"train"} < names <= {"train", "test", "val"}
+    given = {"train"} < names <= {"train", *HELD_OUT}
     files, classes = _listing(folder / "train" if given else folder)
     if given and not train:
-        files, found = _listing(folder / ("test" if "test" in names else "val"))
+        files, found = _listing(folder / min(names & {*HELD_OUT}))  # test/ if it's there
         _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
                f"{', '.join(found)}, and the training part {', '.join(classes)}")  # fmt: skip
         files = [(path, classes.index(found[label])) for path, label in files]

@@ -10,6 +10,7 @@ import socket
 import struct
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -373,7 +374,7 @@ def test_without_sub_folders_all_labels_are_zero(tmp_path):
     assert data.classes == ["one"] and {y for _, y in data.files} == {0} and len(data) == 9
 
 
-@pytest.mark.parametrize("held_out", ["test", "val"])
+@pytest.mark.parametrize("held_out", ["test", "val", "valid", "validation"])
 def test_sub_folders_train_and_test_are_the_parts(tmp_path, held_out):
     """With the labels of the training part, even if a class is missing, also one folder deeper."""
     shapes(tmp_path / "set" / "train", ("a", "b", "c"), 3)
@@ -386,6 +387,12 @@ def test_sub_folders_train_and_test_are_the_parts(tmp_path, held_out):
     shapes(tmp_path / "set" / held_out, ("d",), 2)
     with pytest.raises(DataError, match="a, c, d, and the training part a, b, c"):
         image_folder(tmp_path, train=False)
+
+
+def test_of_two_held_out_parts_the_test_part_is_taken(tmp_path):
+    shapes(tmp_path, ("train/a", "validation/a", "test/a"), 2)
+    data = image_folder(tmp_path, train=False)
+    assert len(data) == 2 and all("/test/" in Path(path).as_posix() for path, _ in data.files)
 
 
 def test_train_among_other_names_is_a_class(tmp_path):
