@@ -166,7 +166,8 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
             sub-folder, that one is used instead.
         size: pixels of a side, or (height, width). Each image is rotated as its EXIF entry says,
             cropped at the centre to this aspect ratio, and resized with antialiasing.
-        channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
+        channels: 1 for grey, 3 for colour. None means 1 if every training image was saved as grey,
+            else 3, in both parts.
         train: True for the training part, False for the held-out part. Each is in a fixed random
             order.
 
@@ -184,8 +185,9 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     folder = Path(path).expanduser()
     sentence = f"there is no folder {str(folder)!r}; expected one with images"
     check(folder.is_dir(), sentence)
-    files, classes = _part(folder, train)
+    files, classes, training = _part(folder, train)
     grey = [*_each(_is_grey, [path for path, _ in files])]  # opens each file
+    grey = grey if train else _each(_is_grey, training)
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
 
 
@@ -275,22 +277,23 @@ def _opaque(image):
     return image
 
 
-def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
-    """The (path, label) of each image in one part, in a fixed random order, and the names of the
-    classes."""
+def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str], list[str]]:
+    """The (path, label) of each image in one part, in a fixed random order, the names of the
+    classes, and the paths of the training part."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(HIDDEN)]
     names = {path.name for path in inside if path.is_dir()}
     if len(inside) == len(names) == 1:
         return _part(inside[0], train)
     given = {"train"} < names <= {"train", *HELD_OUT}
     files, classes = _listing(folder / "train" if given else folder)
+    training = [files[i][0] for i in _rows(folder, len(files), True, given)]
     if given and not train:
         files, found = _listing(folder / min(names & {*HELD_OUT}))  # test/ if it's there
         _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
                f"{', '.join(found)}, and the training part {', '.join(classes)}")  # fmt: skip
         files = [(path, classes.index(found[label])) for path, label in files]
     rows = _rows(folder, len(files), train, given)
-    return [files[i] for i in rows], [name or folder.name for name in classes]
+    return [files[i] for i in rows], [name or folder.name for name in classes], training
 
 
 def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:

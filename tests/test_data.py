@@ -395,6 +395,18 @@ def test_of_two_held_out_parts_the_test_part_is_taken(tmp_path):
     assert len(data) == 2 and all("/test/" in Path(path).as_posix() for path, _ in data.files)
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_the_training_part_decides_how_many_channels_both_parts_have(tmp_path, given):
+    """One image in colour among the others, which are grey."""
+    for i in range(30):
+        part = ("test" if i < 3 else "train") if given else ""
+        save(tmp_path / part / f"{i}.png", BLUE if i == 7 else HALF)
+    parts = [image_folder(tmp_path, 8, train=train) for train in (True, False)]
+    assert [data.shape[0] for data in parts] == [3, 3]
+    assert parts[0][0][0].shape == parts[1][0][0].shape
+    assert "7.png" in " ".join(path for path, _ in parts[0].files)
+
+
 def test_train_among_other_names_is_a_class(tmp_path):
     """Of vehicles, say."""
     data = image_folder(shapes(tmp_path, ("train", "test", "car")))
