@@ -79,11 +79,11 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
         channels: 1 for grey, 3 for colour. None keeps what the images have.
 
     An array of images has the shape (N, H, W), (N, H, W, C) or (N, C, H, W) and numbers of any
-    type. Its range is detected from its values: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16
-    bits. A warning says which range was chosen, unless the values are ordinary bytes or some are
-    negative. In a ``.npz`` file, the labels are called y, labels or targets, and names such as
-    x_train and x_test mark the two parts. Without such names, one image in ten is held out at
-    random, with a fixed seed. Arrays of Python objects are refused, so nothing in a file is
+    type. Its range is detected from the values of both parts: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or
+    10, 12 or 16 bits. A warning says which range was chosen, unless the values are ordinary bytes
+    or some are negative. In a ``.npz`` file, the labels are called y, labels or targets, and names
+    such as x_train and x_test mark the two parts. Without such names, one image in ten is held out
+    at random, with a fixed seed. Arrays of Python objects are refused, so nothing in a file is
     executed.
 
     Raises:
@@ -329,7 +329,8 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
     keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
     x, y = _images_and_labels(path, {key: arrays[key] for key in keys})
     rows = _rows(path, len(x), train, given)
-    return _scaled(path, x)[rows], y[rows]
+    both = [a for a in arrays.values() if given and a.ndim > 2 and a.dtype == x.dtype and a.size]
+    return _scaled(path, x, [x, *both])[rows], y[rows]
 
 
 def _arrays(path: Path) -> dict:
@@ -363,10 +364,11 @@ def _images_and_labels(path: Path, arrays: dict) -> tuple:
     return x[0], torch.from_numpy(y.reshape(-1).astype("int64"))
 
 
-def _scaled(path: Path, x) -> Tensor:
-    """Convert an array of a known range to float32 in [-1, 1]."""
+def _scaled(path: Path, x, parts: list) -> Tensor:
+    """Convert an array to float32 in [-1, 1]. Its range is that of both parts together, so that
+    they are scaled alike."""
     _check(x.dtype.kind in "biuf", f"{path} has images of {x.dtype}; expected numbers")
-    low, high = float(x.min()), float(x.max())
+    low, high = float(min(a.min() for a in parts)), float(max(a.max() for a in parts))
     if x.dtype.kind == "f" and -1.01 <= low < -0.01 and high <= 1.01:
         return torch.from_numpy(x.astype("float32"))
     white = next((top for top in WHITE if high <= 1.01 * top), 0)

@@ -573,6 +573,16 @@ def test_the_usual_names_of_arrays_are_known(tmp_path, names):
         assert ((x_[:, 0, 0, 0] + 1) * 127.5 - 200).round().int().tolist() == y_.tolist()
 
 
+def test_both_parts_of_an_array_are_scaled_alike(tmp_path):
+    """By the larger range: here 16 bits, though the values of one part would fit into 12."""
+    train, test = np.full((3, 6, 6), 60_000, np.uint16), np.full((2, 6, 6), 4_000, np.uint16)
+    np.savez(tmp_path / "x.npz", x_train=train, x_test=test, y_test=[0, 1], notes=np.array(["a"]))
+    for part, value in ((True, 60_000), (False, 4_000)):
+        with pytest.warns(UserWarning, match="4000 … 60000 .* 65535 for white"):
+            x, _ = load_images(tmp_path / "x.npz", train=part)
+        assert x.unique().item() == pytest.approx(2 * value / 65535 - 1, abs=1e-6)
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, ("executed",)
