@@ -369,7 +369,7 @@ def _scaled(path: Path, x, parts: list) -> Tensor:
     they are scaled alike."""
     _check(x.dtype.kind in "biuf", f"{path} has images of {x.dtype}; expected numbers")
     low, high = float(min(a.min() for a in parts)), float(max(a.max() for a in parts))
-    if x.dtype.kind == "f" and -1.01 <= low < -0.01 and high <= 1.01:
+    if -1.01 <= low < -0.01 and high <= 1.01:
         return torch.from_numpy(x.astype("float32"))
     white = next((top for top in WHITE if high <= 1.01 * top), 0)
     _check(low >= -0.01 * white and white, f"{path} has values {low:g} … {high:g} ({x.dtype}); "

@@ -518,6 +518,7 @@ RANGES = {
     "12 bits": ((4095 * RAMP).round().astype("uint16"), "0 … 4095 "),
     "16 bits": ((65535 * RAMP).round().astype(">u2"), "0 … 65535 "),
     "float bytes": (255 * RAMP, "0 … 255 "),
+    "signed masks": ((2 * (RAMP > 0.5) - 1).astype("int8"), None),
     "masks": (RAMP > 0.5, "0 … 1 "),
     "masks as bytes": ((RAMP > 0.5).astype("uint8"), "0 … 1 "),
 }
