@@ -224,7 +224,7 @@ def table(rows: list[Row]) -> bytes:
         marks = [int(row.marks[number][0]) if number in row.marks else "" for number in numbers]
         cells = [row.file, row.chapter, *marks, row.total, row.note()]
         writer.writerow([f"'{cell}" if str(cell)[:1] in tuple("=+-@") else cell for cell in cells])
-    return text.getvalue().encode("utf-8-sig")
+    return text.getvalue().encode("utf-8-sig", "replace")  # some names of files aren't UTF-8
 
 
 def shown(row: Row) -> Row:
@@ -292,7 +292,7 @@ def main(argv: list[str] | None = None) -> int:
     if missing := [path for path in args.notebooks if not path.is_file()]:
         parser.error(f"{missing[0]} is not a file. Give notebooks such as 01_noise.ipynb.")
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")  # not every encoding has the tick
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # has the tick, and any name
     try:
         return args.run(args)
     except KeyboardInterrupt:

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -240,6 +242,19 @@ def test_a_run_that_was_cut_off_leaves_a_whole_row(monkeypatch, capsys):
         "file,chapter,exercise 1,exercise 2,total,note",
         "'=x.ipynb,03_loss,1,0,1,the notebook took longer than 7 s | exercise 2: not marked.",
     ]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names are Unicode here")
+def test_a_file_whose_name_is_not_unicode_costs_nobody_the_marks(monkeypatch, tmp_path, capfd):
+    """As an archive from another system may have it: b"M\\xfcller.ipynb"."""
+    path = tmp_path / os.fsdecode(b"M\xfcller.ipynb")
+    path.touch()
+    monkeypatch.setattr(course, "marked", lambda args, path: course.Row(str(path), "03_loss"))
+    with open(1, "w", closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert course.main(["grade", str(path), "--csv", str(tmp_path / "marks.csv")]) == 1
+    assert "M?ller.ipynb (03_loss)" in capfd.readouterr().out
+    assert "M?ller.ipynb,03_loss" in (tmp_path / "marks.csv").read_text(encoding="utf-8-sig")
 
 
 def test_several_notebooks_run_at_once(monkeypatch, tmp_path):
