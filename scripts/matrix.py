@@ -22,7 +22,7 @@ Each row changes one condition:
     changed     one digit of one output of each notebook is changed, and nbval must notice it
 
 For each row, the script prints how many notebooks passed, how many cells differ, and the largest
-memory of a process.
+memory of a process so far.
 """
 
 from __future__ import annotations
@@ -137,13 +137,20 @@ def tried(name: str, row: dict, notebooks: list[Path], python: str, seed: int) -
     return good
 
 
+def program(name: str) -> str:
+    """An argument type: the absolute path of a program, because its runs begin in other folders."""
+    if not (found := shutil.which(name)):
+        raise argparse.ArgumentTypeError(f"there is no program {name}")
+    return os.path.abspath(found)
+
+
 def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds of jitter")
-    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--python", type=program, default=sys.executable)
     args = parser.parse_args()
     notebooks = args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
     good = True

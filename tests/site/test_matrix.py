@@ -1,7 +1,9 @@
 """The tools that try the notebooks elsewhere: one digit is changed, and figures are compared."""
 
+import argparse
 import base64
 import re
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +32,15 @@ def test_one_digit_is_changed(path, tmp_path):
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
     assert len(changed) == 1
     assert changed[0][0].isdigit() or not re.search(r"\d", printed(path))
+
+
+def test_another_python_is_found_from_each_folder(tmp_path, monkeypatch):
+    """Also by a relative path, as in the description, though each run has a folder of its own."""
+    monkeypatch.chdir(Path(sys.executable).parent.parent)
+    name = Path(sys.executable).relative_to(Path.cwd())
+    assert matrix.program(str(name)) == matrix.program(sys.executable) == sys.executable
+    with pytest.raises(argparse.ArgumentTypeError, match="there is no program pyhton"):
+        matrix.program("pyhton")
 
 
 def printed(path):
