@@ -136,6 +136,8 @@ def test_what_does_not_convert_is_refused_in_a_sentence():
         to_diffusers(UNet(), 0)
     with pytest.raises(ValueError, match="target is 'noise'; expected one of eps, x0, v"):
         to_scheduler(linear_schedule(), "noise")
+    with pytest.raises(ValueError, match="kind is 'DDIM'; expected a scheduler of diffusers"):
+        to_scheduler(linear_schedule(), "eps", "DDIM")
     with pytest.raises(ValueError, match="model is a UNet; expected a UNet2DModel"):
         from_diffusers(UNet())
     narrow = dict(block_out_channels=(32, 32), down_block_types=["DownBlock2D"] * 2,
