@@ -181,7 +181,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, TRAIN + "{tmp}/new --attention 2", 2, "attention is (2,)|0 … 1"),
     (None, TRAIN + "{tmp}/new --mults 1 2 2 2 2", 2, "8 x 8|multiples of 16"),
     (None, TRAIN + "{tmp}/new --mults", 2, "mults"),
-    (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437"),
+    (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437|smaller --batch"),
     (None, TRAIN + "{tmp}/new --ema 1", 2, "decay"),
     (None, TRAIN + "{tmp}/new --accumulate 5", 2, "can't be split equally"),
     (None, "sample", 2, "--run|--pretrained"),

@@ -44,7 +44,7 @@ def train(args: Namespace) -> int:
     device, given = device_named(args.device), chosen(args)
     with team(device), RunFolder.entered(args.out, args.resume) as folder:
         run = resumed(args, given, device) if args.resume else begun(args, given, device)
-        check_shares(run.recipe.batch, run.recipe.accumulate)
+        check_shares(run.recipe.batch, run.recipe.accumulate, len(run.data[0]))
         if not run.recipe.steps:
             run.recipe = replace(run.recipe, steps=plan(run.recipe, run.data, device))
         with saving(run, folder, again(args)):
