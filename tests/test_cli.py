@@ -222,6 +222,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, "train --resume --out {tmp}/none", 1, "{tmp}/none|train"),
     (None, TRAIN + "{tmp}/new --from {tmp}/none", 1, "{tmp}/none|train"),
     (None, TRAIN + "{tmp}/new --from {tmp}/run", 2, "--from|leave out|width"),
+    (None, "train --steps 1 --from {tmp}/run", 2, "--from|--data|--out"),
     (None, RESUME + "--steps 2", 2, "at step 3|more --steps"),
     (spoiled, SAMPLE + "{tmp}/x.png", 1, "checkpoint.pt|NaN"),
     (spoiled, "evaluate --run {tmp}/run", 1, "checkpoint.pt|NaN"),

@@ -40,7 +40,7 @@ def train(args: Namespace) -> int:
     To use several GPUs or processes, run `torchrun --nproc-per-node=4 -m ddpm_lite train ...`. Each
     process takes its share of every batch. You can resume with a different number of processes.
     """
-    args.out = args.out or Path("runs", Path(args.data or "digits").stem)
+    args.out = args.out or folder_for(args)
     device, given = device_named(args.device), chosen(args)
     with team(device), RunFolder.entered(args.out, args.resume) as folder:
         run = resumed(args, given, device) if args.resume else begun(args, given, device)
@@ -55,6 +55,13 @@ def train(args: Namespace) -> int:
             folder.samples(run)
         say(f"trained for {run.step} steps: {args.out / 'checkpoint.pt'} and samples.png")
     return 0
+
+
+def folder_for(args: Namespace) -> Path:
+    """The folder of a run without ``--out``."""
+    if args.source and not args.data:
+        raise ValueError("--from without --data needs --out, the folder of the new run")
+    return Path("runs", Path(args.data or "digits").stem)
 
 
 def chosen(args: Namespace) -> dict[str, Any]:
