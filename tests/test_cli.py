@@ -428,6 +428,32 @@ def test_train_writes_a_checkpoint_a_log_and_samples(finished):
     assert image.size == (8 * 66 + 2, 8 * 66 + 2)  # 64 digits of 8 x 8, magnified 8 times
 
 
+@pytest.mark.parametrize("target", ["eps", "x0", "v"])
+def test_the_loss_of_a_run_is_the_squared_error_of_its_target(target):
+    """Of all rows, with their labels, times and noise (Algorithm 1)."""
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=20, target=target))
+    for weight in run.net.parameters():  # some are 0 at first, and hide the label
+        torch.nn.init.normal_(weight, std=0.2)
+    given = torch.rand(64, 1, 8, 8) * 2 - 1, torch.arange(64) % 10
+    x0, y, t, eps = run.chance(*given, 1)
+    a = run.schedule.alpha_bar[t].view(-1, 1, 1, 1)
+    wanted = {"eps": eps, "x0": x0, "v": a.sqrt() * eps - (1 - a).sqrt() * x0}[target]
+    predicted = run.net(a.sqrt() * x0 + (1 - a).sqrt() * eps, t, y)
+    expected = (predicted - wanted).square().mean().item()
+    assert run.loss(run.net, *given).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_tenth_of_the_labels_is_dropped_and_each_time_is_drawn():
+    """1 … T; without labels, none is dropped."""
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=20, batch=2000))
+    x, y = torch.zeros(2000, 1, 8, 8), torch.arange(2000) % 10
+    _, labels, t, _ = run.chance(x, y, 1)
+    assert 150 < (labels == 10).sum() < 250 and ((labels == y) | (labels == 10)).all()
+    assert t.unique().tolist() == list(range(1, 21))
+    run.recipe = replace(run.recipe, conditional=False)
+    assert torch.equal(run.chance(x, y, 1)[1], y)
+
+
 def test_the_same_settings_give_the_same_run_and_another_seed_another(tmp):
     assert call(f"train --out {{tmp}}/again {TINY} --steps 3", tmp=tmp) == 0
     assert same(learned(tmp / "run"), learned(tmp / "again"))
