@@ -289,8 +289,9 @@ def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str], 
     training = [files[i][0] for i in _rows(folder, len(files), True, given)]
     if given and not train:
         files, found = _listing(folder / min(names & {*HELD_OUT}))  # test/ if it's there
-        _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
-               f"{', '.join(found)}, and the training part {', '.join(classes)}")  # fmt: skip
+        _check(set(found) <= set(classes), f"the classes of the held-out part of {folder} are "
+               f"{', '.join(found) or 'none'}, and of the training part "
+               f"{', '.join(classes) or 'none'}")  # fmt: skip
         files = [(path, classes.index(found[label])) for path, label in files]
     rows = _rows(folder, len(files), train, given)
     return [files[i] for i in rows], [name or folder.name for name in classes], training
