@@ -210,6 +210,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, SAMPLE + "{tmp}/run/samples.png", 1, "samples.png exists|--overwrite"),
     (write("thesis"), SAMPLE + "{tmp}/thesis --overwrite", 1, "thesis"),
     (write("set/1.png"), SAMPLE + "{tmp}/set", 1, "{tmp}/set exists|--overwrite"),
+    (write("set/00001.png"), SAMPLE + "{tmp}/set --overwrite", 1, "set has 1 other images|--out"),
     (write("set.png/1.png"), SAMPLE + "{tmp}/set.png --overwrite", 1, "set.png"),
     (write("file"), SAMPLE + "{tmp}/file/x.png", 1, "{tmp}/file"),
     (None, SAMPLE + "{tmp}/x.gif", 2, "x.gif|.png"),
