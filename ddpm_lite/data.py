@@ -24,7 +24,6 @@ from .diffusion import check
 POINTS = ("two_moons", "swiss_roll", "gaussians", "circles")
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10")
 WHITE = (1, 16, 255, 1023, 4095, 65535)  # the values that can mean white, if 0 is black
-HELD_OUT = ("test", "val", "valid", "validation")  # sub-folders beside train/
 HIDDEN = (".", "__MACOSX")  # prefixes of files that operating systems create
 Size = int | tuple[int, int] | None
 
@@ -183,11 +182,10 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     """
     size = _check_choice(path, "", train, 32 if size is None else size, channels)
     folder = Path(path).expanduser()
-    sentence = f"there is no folder {str(folder)!r}; expected one with images"
-    check(folder.is_dir(), sentence)
-    files, classes, training = _part(folder, train)
+    check(folder.is_dir(), f"there is no folder {str(folder)!r}; expected one with images")
+    files, classes = _part(folder, train)
     grey = [*_each(_is_grey, [path for path, _ in files])]  # opens each file
-    grey = grey if train else _each(_is_grey, training)
+    grey = grey if train or channels else _each(_is_grey, [p for p, _ in _part(folder, True)[0]])
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
 
 
@@ -277,24 +275,22 @@ def _opaque(image):
     return image
 
 
-def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str], list[str]]:
-    """The (path, label) of each image in one part, in a fixed random order, the names of the
-    classes, and the paths of the training part."""
+def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
+    """The (path, label) of each image in one part, in a fixed random order, and the names of the
+    classes."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(HIDDEN)]
     names = {path.name for path in inside if path.is_dir()}
     if len(inside) == len(names) == 1:
         return _part(inside[0], train)
-    given = {"train"} < names <= {"train", *HELD_OUT}
+    given = {"train"} < names <= {"train", "test", "val", "valid", "validation"}
     files, classes = _listing(folder / "train" if given else folder)
-    training = [files[i][0] for i in _rows(folder, len(files), True, given)]
     if given and not train:
-        files, found = _listing(folder / min(names & {*HELD_OUT}))  # test/ if it's there
-        _check(set(found) <= set(classes), f"the classes of the held-out part of {folder} are "
-               f"{', '.join(found) or 'none'}, and of the training part "
-               f"{', '.join(classes) or 'none'}")  # fmt: skip
+        files, found = _listing(folder / min(names - {"train"}))  # test/ if it's there
+        _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
+               f"[{', '.join(found)}], and the training part [{', '.join(classes)}]")  # fmt: skip
         files = [(path, classes.index(found[label])) for path, label in files]
     rows = _rows(folder, len(files), train, given)
-    return [files[i] for i in rows], [name or folder.name for name in classes], training
+    return [files[i] for i in rows], [name or folder.name for name in classes]
 
 
 def _listing(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
