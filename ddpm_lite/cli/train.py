@@ -114,14 +114,19 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
                          "another --out")  # fmt: skip
     run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
     prolong(run, old.steps)
-    how = {"size": old.image_size, "channels": old.channels}
-    x, y, classes = images(run.recipe.data, args.root, args.workers, **how)
-    if old.conditional and classes != old.classes:
-        raise ValueError(f"the data now have the classes {shown(classes)}, but the run was trained "
-                         f"with {shown(old.classes)}: restore them, or begin a new run with "
-                         f"--from {args.out}")  # fmt: skip
-    run.data = x, y, args.workers or 2
+    run.data = data_again(run.recipe, args)
     return run
+
+
+def data_again(recipe: Recipe, args: Namespace) -> tuple:
+    """Load the data of a run once more. Refuse them if their labels now mean other classes."""
+    how = {"size": recipe.image_size, "channels": recipe.channels}
+    x, y, classes = images(recipe.data, args.root, args.workers, **how)
+    if recipe.conditional and classes != recipe.classes:
+        raise ValueError(f"the data now have the classes {shown(classes)}, but the run was trained "
+                         f"with {shown(recipe.classes)}: restore them, or begin a new run with "
+                         f"--from {args.out}")  # fmt: skip
+    return x, y, args.workers or 2
 
 
 def prolong(run: Run, before: int) -> None:
