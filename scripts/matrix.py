@@ -127,9 +127,10 @@ def tried(name: str, row: dict, notebooks: list[Path], python: str, seed: int) -
     failed = re.findall(r"^FAILED notebooks/(\S+?)::Cell (\d+)", done.stdout, re.M)
     bad, n = {file for file, _ in failed}, len(notebooks)
     good = len(bad) == n if row.get("changed") else done.returncode == 0
+    passed = n - len(bad) if bad or done.returncode == 0 else 0  # else nothing ran
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     note = " (as it should)" if good and bad else ""
-    print(f"{name:12} {n - len(bad):3} of {n} notebooks passed, {len(failed)} cells differ, "
+    print(f"{name:12} {passed:3} of {n} notebooks passed, {len(failed)} cells differ, "
           f"{memory:.1f} GB{note}", flush=True)  # fmt: skip
     if not good:
         print(*(f"    {file}: cell {cell}" for file, cell in failed), sep="\n")

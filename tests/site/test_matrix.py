@@ -3,6 +3,7 @@
 import argparse
 import base64
 import re
+import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +42,20 @@ def test_another_python_is_found_from_each_folder(tmp_path, monkeypatch):
     assert matrix.program(str(name)) == matrix.program(sys.executable) == sys.executable
     with pytest.raises(argparse.ArgumentTypeError, match="there is no program pyhton"):
         matrix.program("pyhton")
+
+
+@pytest.mark.parametrize("code, said, line", [
+    (0, "", "1 of 1 notebooks passed, 0 cells differ"),
+    (1, "FAILED notebooks/01_noise.ipynb::Cell 3", "0 of 1 notebooks passed, 1 cells differ"),
+    (5, "no tests ran", "0 of 1 notebooks passed, 0 cells differ"),
+])  # fmt: skip
+def test_a_row_counts_the_notebooks_that_passed(code, said, line, monkeypatch, capsys):
+    """None if nothing ran."""
+    done = subprocess.CompletedProcess([], code, said, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(matrix, "copied", lambda folder, *_: folder)
+    assert matrix.tried("plain", {}, [Path("01_noise.ipynb")], "python", 0) == (code == 0)
+    assert line in capsys.readouterr().out
 
 
 def printed(path):
