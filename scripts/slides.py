@@ -78,6 +78,7 @@ function show(n) {
 const keys = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1, ArrowLeft: -1, ArrowUp: -1,
   PageUp: -1, Home: -1e9, End: 1e9};
 addEventListener("keydown", event => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;  // the browser's own
   if (!(event.key in keys) || event.target.closest("summary, button") && event.key === " ") return;
   event.preventDefault();
   show(now + keys[event.key]);

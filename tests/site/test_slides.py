@@ -132,6 +132,8 @@ def test_the_arrow_keys_turn_the_slides(browser, tmp_path):
         page.keyboard.press(key)
         places.append(page.evaluate(shown))
     assert places == [1, 2, 1, 6, 6, 0, 0] and errors == []
+    page.keyboard.press("Control+End")  # the browser's own, as Alt+ArrowLeft is
+    assert page.evaluate(shown) == 0
     page.goto(out.as_uri() + "#4")
     page.reload()
     assert page.evaluate(shown) == 3 and page.inner_text("nav span") == "4 / 7"
