@@ -45,10 +45,10 @@ from marking import load
 HERE = Path(__file__).resolve().parent
 MADE = ".course.json"  # in a folder that this command wrote: the digest of each of its files
 FOLDED = re.compile(  # ```{dropdown} Solution 1 … ```, and the same in HTML
-    r"^(?P<fence>[`~:]{3,})\{dropdown\} Solution\b.*?^(?P=fence)[ \t]*(?:\n+|\Z)", re.S | re.M
+    r"^(?P<fence>[`~:]{3,})\{dropdown\} Solutions?\b.*?^(?P=fence)[ \t]*(?:\n+|\Z)", re.S | re.M
 )
 DETAILS = re.compile(
-    r"<details[^>]*>\s*<summary[^>]*>(?:\s|<[^>]+>)*Solution\b.*?</details>[ \t]*\n*", re.S
+    r"<details[^>]*>\s*<summary[^>]*>(?:\s|<[^>]+>)*Solutions?\b.*?</details>[ \t]*\n*", re.S
 )
 
 HELP = {
@@ -89,7 +89,7 @@ def handout(path: Path) -> Iterator[tuple[Path, bytes]]:
     """The notebook without its solutions."""
     notebook = without_solutions(load(path))
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    if left := re.search(r"Solution \d+", text):
+    if left := re.search(r"Solutions? \d+", text):
         raise ValueError(
             f"{path}: {left[0]} would stay in the handout, because it is neither in a MyST "
             "dropdown nor in <details>. Fold it in one of the two ways."

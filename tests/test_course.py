@@ -312,6 +312,7 @@ FOLDED = {
     "long fence": "````{dropdown} Solution 1\n```python\nx = 2\n```\n````\n",
     "with code": "```{dropdown} Solution 1\n~~~python\nx = 2\n~~~\n```python-like\n```\n",
     "details": "<details><summary>Solution 1</summary>\n\n```python\nx = 2\n```\n\n</details>\n\n",
+    "several": "<details><summary>Solutions 1 and 2</summary>\n\nx = 2\n\n</details>\n\n",
     "bold": "<details class='x'>\n<summary><b>Solution 1</b></summary>\nx = 2\n</details>\n",
 }
 
@@ -323,12 +324,13 @@ def test_solutions_are_found_in_each_way_of_folding(solution):
     assert [cell.source for cell in done.cells] == [f"{ANSWER}**Exercise 2.** Go on."]
 
 
-def test_a_solution_that_is_not_folded_is_named(tmp_path, capsys):
-    cells = [v4.new_markdown_cell("**Solution 1.** Twice.")]
+@pytest.mark.parametrize("name", ["Solution 1", "Solutions 1"])
+def test_a_solution_that_is_not_folded_is_named(name, tmp_path, capsys):
+    cells = [v4.new_markdown_cell(f"**{name}.** Twice.")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
     out = tmp_path / "out"
     assert course.main(["handout", str(tmp_path / "a.ipynb"), "--out", str(out)]) == 2
-    assert "a.ipynb: Solution 1 would stay" in capsys.readouterr().err and not out.exists()
+    assert f"a.ipynb: {name} would stay" in capsys.readouterr().err and not out.exists()
 
 
 def test_figures_are_the_images_of_the_chapter(tmp_path):
