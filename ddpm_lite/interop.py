@@ -95,10 +95,9 @@ def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMSched
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
     if not hasattr(_package("diffusers"), kind):
         raise ValueError(f"kind is {kind!r}; expected a scheduler of diffusers: DDIMScheduler")
-    options = {"variance_type": "fixed_small"} if kind == "DDPMScheduler" else {}
     return getattr(_package("diffusers"), kind)(
         num_train_timesteps=schedule.T, trained_betas=schedule.beta[1:].tolist(),
-        prediction_type=TARGETS[target], timestep_spacing="trailing", **options,
+        prediction_type=TARGETS[target], timestep_spacing="trailing",
     )  # fmt: skip
 
 
