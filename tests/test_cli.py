@@ -231,6 +231,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (forged(step=-1), RESUME, 1, "step -1 of 3"),
     (forged(step=2.5), RESUME, 1, "step 2.5 of 3"),
     (forged(about={"version": "7.3.1"}), SAMPLE + "{tmp}/x.png", 1, "7.3.1|upgrade"),
+    (forged(about={"version": "0.2.0"}), SAMPLE + "{tmp}/x.png", 1, "0.2.0|upgrade"),
     (forged(ema=None), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
     (forged(recipe={"depth": 3}), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
     (forged(optimizer={}), "info --run {tmp}/run", 1, "not a run"),
@@ -622,6 +623,7 @@ def test_few_timesteps_work_to_the_end(finished):
     """samples.png has as many steps as there are, not 50."""
     assert load_checkpoint(finished / "run" / "checkpoint.pt")["recipe"]["T"] == 8
     assert (finished / "run" / "samples.png").exists()
+    assert Run.load(finished / "run").steps(None) == 8 and Run.load("digits").steps(None) == 50
 
 
 @pytest.mark.parametrize("more, words", [
@@ -818,6 +820,11 @@ def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(finished):
     assert torch.equal(run.draw(4, 5, ddim_step, seed=3), expected)
 
 
+def test_a_version_that_differs_in_its_third_number_writes_the_same_files(tmp):
+    forged(about={"version": "0.1.9"})(tmp)
+    assert call(SAMPLE + "{tmp}/x.png", tmp=tmp) == 0
+
+
 def test_labels_are_drawn_in_turn_and_guidance_pushes_further(finished):
     run = Run.load(finished / "labelled")
     seen, model = [], run.model
@@ -826,6 +833,8 @@ def test_labels_are_drawn_in_turn_and_guidance_pushes_further(finished):
     assert seen == [([3, 7, 3, 7, 3], 0.0)]
     assert not torch.equal(plain, run.draw(5, 2, labels=[4, 8]))
     assert not torch.equal(plain, run.draw(5, 2, labels=[3, 7], w=3.0))
+    run.draw(12, 2)
+    assert seen[-1] == ([*range(10), 0, 1], 0.0)
 
 
 def test_a_large_number_is_drawn_in_parts(finished):

@@ -261,6 +261,19 @@ def test_any_set_comes_in_the_size_and_the_channels_asked_for(digits):
     assert wide.shape == (1437, 1, 4, 8)
 
 
+def test_an_array_is_cropped_at_its_centre_and_made_grey_as_eyes_see_it(tmp_path):
+    """Of 10 x 30 pixels the middle third remains; green is brighter than red, and red than blue."""
+    images = np.zeros((3, 10, 30, 3), np.uint8)
+    for i in range(3):
+        images[i, :, 10:20, i] = 255
+    np.savez(tmp_path / "x.npz", x=images, y=np.arange(3))
+    x, y = load_images(tmp_path / "x.npz", size=5)
+    assert x.shape == (3, 3, 5, 5) and (x[range(3), y] > 0.99).all()
+    grey, y = load_images(tmp_path / "x.npz", size=10, channels=1)
+    light = torch.tensor([0.299, 0.587, 0.114])[y] * 2 - 1
+    assert (grey - light.view(3, 1, 1, 1)).abs().max() < 0.01
+
+
 # Folders
 
 HALF = np.zeros((40, 60), np.uint8)

@@ -51,7 +51,8 @@ def random(*sizes, **options) -> UNet:
 NETS = {
     "digits": lambda: load_pretrained("digits")[0],
     "mnist": lambda: load_pretrained("mnist")[0],
-    "three levels, attention": lambda: random(3, 24, (1, 2, 3), blocks=2, attention=(0, 2)),
+    "three levels, attention, dropout": lambda: random(
+        3, 24, (1, 2, 3), blocks=2, attention=(0, 2), dropout=0.1),
     "width 128, labels": lambda: random(3, 128, (1, 2), attention=(1,), num_classes=3),
     "learned variance": lambda: random(1, 16, (1, 1), out_channels=2),
 }
@@ -77,7 +78,10 @@ def test_diffusers_has_the_same_network(name):
     model, (x, t, y) = to_diffusers(net), inputs(net)
     assert model.num_parameters() == sum(p.numel() for p in net.parameters())
     assert far(f"{name}, to diffusers", net(x, t, y), model(x, t - 1, y).sample) < 1e-5
-    assert far(f"{name}, and back", net(x, t, y), from_diffusers(model)(x, t, y)) < 1e-5
+    back = from_diffusers(model)
+    assert far(f"{name}, and back", net(x, t, y), back(x, t, y)) < 1e-5
+    assert (back.dropout, back.image_size) == (net.dropout, net.image_size)
+    assert not model.training and not back.training and to_diffusers(net.train()).training
 
 
 @pytest.mark.parametrize("label", [0, 3, 10])
@@ -176,6 +180,7 @@ def test_the_hub_folder_has_its_parts(hub):
                      "README.md", "scheduler/scheduler_config.json"}  # fmt: skip
     card = (hub / "README.md").read_text(encoding="utf-8")
     assert "163,985 parameters" in card and "for the label 3" in card and "{" not in card
+    assert "license: mit" in card
 
 
 @torch.no_grad()
@@ -209,7 +214,7 @@ def test_the_code_of_the_card_draws(tmp_path, monkeypatch):
     run.save(tmp_path / "run" / "checkpoint.pt")
     write(str(tmp_path / "run"), tmp_path / "hub")
     card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
-    assert "for no label" in card
+    assert "for no label" in card and "license: unknown" in card
     monkeypatch.chdir(tmp_path)
     exec(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], {})
     assert (tmp_path / "image.png").exists()
