@@ -83,7 +83,7 @@ def _check_data(data: Tensor | Dataset, y: Tensor | None) -> None:
     check_data(x)
     check(x.dtype == torch.float32, f"data is {x.dtype}; expected float32: x.float()", TypeError)
     if y is not None:
-        _check_conditions(y, len(data))
+        _check_conditions(y, len(data), x.device)
 
 
 def _check_sizes(n: int, size: int, start: int, rank: int, world: int) -> None:
@@ -93,10 +93,11 @@ def _check_sizes(n: int, size: int, start: int, rank: int, world: int) -> None:
            f" and world {world}; expected 0 or more, 0 … world - 1, and a divisor of {size}")
 
 
-def _check_conditions(y: Tensor, n: int) -> None:
+def _check_conditions(y: Tensor, n: int, device: torch.device) -> None:
     given = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
     kind = (y.dtype, min(y.ndim, 2)) if isinstance(y, Tensor) else None
     check(kind in [(torch.int64, 1), (torch.float32, 2)] and len(y) == n,
            f"y is {given}; expected {n} labels, int64 (N,), as one_hot.argmax(1) or "
            "y.flatten().long() gives; or conditions, float32 (N, d), as value[:, None] gives")
+    check(y.device == device, f"y is on {y.device} and x on {device}; expected y.to(x.device)")
     check(y.is_floating_point() or y.min() >= 0, f"y has the label {y.min()}; expected 0, 1, …")

@@ -95,10 +95,11 @@ def save_images(path: str | os.PathLike, x: Tensor, pixels: int = 64) -> None:
         path: ``grid.png``, ``.jpg`` or ``.webp`` becomes one grid with about sqrt(N) columns,
             ``x.npy`` or ``x.npz`` an array of bytes (N, H, W, C), and a path without a suffix a
             folder of PNG files.
-        x: the images. Values outside [-1, 1] are written as black or white.
+        x: the images, floats. Values outside [-1, 1] are written as black or white.
         pixels: each image of a grid is enlarged to about this many pixels in width.
 
     Raises:
+        TypeError: x isn't a tensor of floats.
         ValueError: x isn't a batch of images or has a NaN, or the suffix is unknown.
         OSError: as for ``write_atomic``, or a file is where the folder should be.
     """
@@ -161,6 +162,9 @@ def check_image_path(path: Path) -> None:
 def _check_images(path: Path, x: Tensor) -> None:
     check_image_path(path)
     array = path.suffix.lower() in (".npy", ".npz")
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"x is {kind}; expected a tensor of floats; for bytes, use x / 127.5 - 1")
     if x.ndim != 4 or not len(x) or not (array or x.shape[1] in (1, 3)):
         raise ValueError(f"x has shape {tuple(x.shape)}; expected images (N, 1 or 3, H, W)")
     if not x.isfinite().all():

@@ -78,11 +78,11 @@ def load_images(name: str | Path, root: str | Path = "data", train: bool = True,
         channels: 1 for grey, 3 for colour. None keeps what the images have.
 
     An array of images has the shape (N, H, W), (N, H, W, C) or (N, C, H, W) and numbers of any
-    type. Its range is detected from its values: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or 10, 12 or 16
-    bits. A warning says which range was chosen, unless the values are ordinary bytes or some are
-    negative. In a ``.npz`` file, the labels are called y, labels or targets, and names such as
-    x_train and x_test mark the two parts. Without such names, one image in ten is held out at
-    random, with a fixed seed. Arrays of Python objects are refused, so nothing in a file is
+    type. Its range is detected from the values of both parts: -1 … 1, 0 … 1, 0 … 16, 0 … 255, or
+    10, 12 or 16 bits. A warning says which range was chosen, unless the values are ordinary bytes
+    or some are negative. In a ``.npz`` file, the labels are called y, labels or targets, and names
+    such as x_train and x_test mark the two parts. Without such names, one image in ten is held out
+    at random, with a fixed seed. Arrays of Python objects are refused, so nothing in a file is
     executed.
 
     Raises:
@@ -160,12 +160,13 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     Args:
         path: the folder. Each sub-folder is a class, and the labels 0, 1, … follow the alphabetical
             order of their names. Without sub-folders, all labels are 0. If the only sub-folders are
-            train/ and test/ or val/, these are the two parts. Otherwise, one image in ten is held
-            out at random, with a fixed seed. If a folder contains only one sub-folder, that one is
-            used instead.
+            train/ and test/, val/, valid/ or validation/, these are the two parts. Otherwise, one
+            image in ten is held out at random, with a fixed seed. If a folder contains only one
+            sub-folder, that one is used instead.
         size: pixels of a side, or (height, width). Each image is rotated as its EXIF entry says,
             cropped at the centre to this aspect ratio, and resized with antialiasing.
-        channels: 1 for grey, 3 for colour. None means 1 if every file was saved as grey, else 3.
+        channels: 1 for grey, 3 for colour. None means 1 if every training image was saved as grey,
+            else 3, in both parts.
         train: True for the training part, False for the held-out part. Each is in a fixed random
             order.
 
@@ -181,10 +182,10 @@ def image_folder(path: str | Path, size: Size = 32, channels: int | None = None,
     """
     size = _check_choice(path, "", train, 32 if size is None else size, channels)
     folder = Path(path).expanduser()
-    sentence = f"there is no folder {str(folder)!r}; expected one with images"
-    check(folder.is_dir(), sentence)
+    check(folder.is_dir(), f"there is no folder {str(folder)!r}; expected one with images")
     files, classes = _part(folder, train)
     grey = [*_each(_is_grey, [path for path, _ in files])]  # opens each file
+    grey = grey if train or channels else _each(_is_grey, [p for p, _ in _part(folder, True)[0]])
     return ImageFolder(files, classes, (channels or (1 if all(grey) else 3), *size))
 
 
@@ -281,12 +282,12 @@ def _part(folder: Path, train: bool) -> tuple[list[tuple[str, int]], list[str]]:
     names = {path.name for path in inside if path.is_dir()}
     if len(inside) == len(names) == 1:
         return _part(inside[0], train)
-    given = {"train"} < names <= {"train", "test", "val"}
+    given = {"train"} < names <= {"train", "test", "val", "valid", "validation"}
     files, classes = _listing(folder / "train" if given else folder)
     if given and not train:
-        files, found = _listing(folder / ("test" if "test" in names else "val"))
+        files, found = _listing(folder / min(names - {"train"}))  # test/ if it's there
         _check(set(found) <= set(classes), f"the held-out part of {folder} has the classes "
-               f"{', '.join(found)}, and the training part {', '.join(classes)}")  # fmt: skip
+               f"[{', '.join(found)}], and the training part [{', '.join(classes)}]")  # fmt: skip
         files = [(path, classes.index(found[label])) for path, label in files]
     rows = _rows(folder, len(files), train, given)
     return [files[i] for i in rows], [name or folder.name for name in classes]
@@ -325,7 +326,8 @@ def _array(path: Path, train: bool) -> tuple[Tensor, Tensor]:
     keys = (kinds[0] if train else kinds[1] or kinds[2]) if given else arrays
     x, y = _images_and_labels(path, {key: arrays[key] for key in keys})
     rows = _rows(path, len(x), train, given)
-    return _scaled(path, x)[rows], y[rows]
+    both = [a for a in arrays.values() if given and a.ndim > 2 and a.dtype == x.dtype and a.size]
+    return _scaled(path, x, [x, *both])[rows], y[rows]
 
 
 def _arrays(path: Path) -> dict:
@@ -359,11 +361,12 @@ def _images_and_labels(path: Path, arrays: dict) -> tuple:
     return x[0], torch.from_numpy(y.reshape(-1).astype("int64"))
 
 
-def _scaled(path: Path, x) -> Tensor:
-    """Convert an array of a known range to float32 in [-1, 1]."""
+def _scaled(path: Path, x, parts: list) -> Tensor:
+    """Convert an array to float32 in [-1, 1]. Its range is that of both parts together, so that
+    they are scaled alike."""
     _check(x.dtype.kind in "biuf", f"{path} has images of {x.dtype}; expected numbers")
-    low, high = float(x.min()), float(x.max())
-    if x.dtype.kind == "f" and -1.01 <= low < -0.01 and high <= 1.01:
+    low, high = float(min(a.min() for a in parts)), float(max(a.max() for a in parts))
+    if -1.01 <= low < -0.01 and high <= 1.01:
         return torch.from_numpy(x.astype("float32"))
     white = next((top for top in WHITE if high <= 1.01 * top), 0)
     _check(low >= -0.01 * white and white, f"{path} has values {low:g} … {high:g} ({x.dtype}); "

@@ -32,7 +32,7 @@ TARGETS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 
 def to_diffusers(net: UNet, label: int | None = None) -> Any:
-    """Convert a ``UNet`` to a UNet2DModel with the same output,
+    """Convert a ``UNet`` on any device to a UNet2DModel on the CPU with the same output,
     ``model(x, t - 1, class_labels=y).sample``.
 
     Args:
@@ -53,17 +53,19 @@ def to_diffusers(net: UNet, label: int | None = None) -> Any:
                     twin = getattr(layer, name)
                     twin.copy_(part.reshape_as(twin))
         first = model.time_embedding.linear_1.weight
-        first.copy_(net.condition.time[0].weight.double() @ _rotation(net.condition.width))
+        first.copy_(net.condition.time[0].weight.cpu().double() @ _rotation(net.condition.width))
         if label is not None:
-            model.time_embedding.linear_2.bias += net.condition.label.weight[label]
+            model.time_embedding.linear_2.bias += net.condition.label.weight[label].cpu()
     return model.train(net.training)
 
 
 def from_diffusers(model: Any) -> UNet:
-    """Convert a UNet2DModel to a ``UNet`` with the same output: ``net(x, t, y)`` equals
-    ``model(x, t - 1, y).sample``. The last label of the model becomes "no label".
+    """Convert a UNet2DModel on any device to a ``UNet`` on the CPU with the same output:
+    ``net(x, t, y)`` equals ``model(x, t - 1, y).sample``. The last label of the model becomes "no
+    label".
 
     Raises:
+        ModuleNotFoundError: diffusers isn't installed.
         ValueError: no ``UNet`` has the same output. You can still sample from the model, with
             ``lambda x, t: model(x, t - 1).sample``.
     """
@@ -87,14 +89,15 @@ def to_scheduler(schedule: Schedule, target: str = "eps", kind: str = "DDPMSched
 
     Raises:
         ModuleNotFoundError: diffusers isn't installed.
-        ValueError: there is no such target.
+        ValueError: there is no such target, or diffusers has no such scheduler.
     """
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; expected one of {', '.join(TARGETS)}")
-    options = {"variance_type": "fixed_small"} if kind == "DDPMScheduler" else {}
+    if not hasattr(_package("diffusers"), kind):
+        raise ValueError(f"kind is {kind!r}; expected a scheduler of diffusers: DDIMScheduler")
     return getattr(_package("diffusers"), kind)(
         num_train_timesteps=schedule.T, trained_betas=schedule.beta[1:].tolist(),
-        prediction_type=TARGETS[target], timestep_spacing="trailing", **options,
+        prediction_type=TARGETS[target], timestep_spacing="trailing",
     )  # fmt: skip
 
 

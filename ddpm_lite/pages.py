@@ -32,14 +32,16 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
     """The text of a file with a network of the digits, for the page "Denoise in your browser".
 
     Args:
-        net: a network for images (B, 1, 8, 8), with ordinary layers (see ``finetune.plain``).
+        net: a network with the sizes of ``load_pretrained("digits")``, the only one that the page
+            supports, and with ordinary layers (see ``finetune.plain``).
         schedule: ``cosine_schedule(1000)``, the only schedule that the page supports.
         names: names for the labels after 9, such as ("♥",).
 
     Each weight takes two bytes (see ``as_int16``).
 
     Raises:
-        ValueError: the page can't use this network, schedule or number of names.
+        ValueError: the page can't use this schedule, number of names, or kind of layers. The page
+            itself refuses a network of other sizes.
 
     Used in chapter 21.
     """

@@ -99,6 +99,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--set-up", action="store_true", help="run only the two set-up cells")
     parser.add_argument("--twice", action="store_true", help="run all cells a second time")
     args = parser.parse_args(argv)
+    if missing := [path for path in args.notebooks if not path.is_file()]:
+        parser.error(f"{missing[0]} is not a file. Give notebooks such as 01_noise.ipynb.")
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

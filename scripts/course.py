@@ -45,10 +45,10 @@ from marking import load
 HERE = Path(__file__).resolve().parent
 MADE = ".course.json"  # in a folder that this command wrote: the digest of each of its files
 FOLDED = re.compile(  # ```{dropdown} Solution 1 … ```, and the same in HTML
-    r"^(?P<fence>[`~:]{3,})\{dropdown\} Solution\b.*?^(?P=fence)[ \t]*(?:\n+|\Z)", re.S | re.M
+    r"^(?P<fence>[`~:]{3,})\{dropdown\} Solutions?\b.*?^(?P=fence)[ \t]*(?:\n+|\Z)", re.S | re.M
 )
 DETAILS = re.compile(
-    r"<details[^>]*>\s*<summary[^>]*>(?:\s|<[^>]+>)*Solution\b.*?</details>[ \t]*\n*", re.S
+    r"<details[^>]*>\s*<summary[^>]*>(?:\s|<[^>]+>)*Solutions?\b.*?</details>[ \t]*\n*", re.S
 )
 
 HELP = {
@@ -89,7 +89,7 @@ def handout(path: Path) -> Iterator[tuple[Path, bytes]]:
     """The notebook without its solutions."""
     notebook = without_solutions(load(path))
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    if left := re.search(r"Solution \d+", text):
+    if left := re.search(r"Solutions? \d+", text):
         raise ValueError(
             f"{path}: {left[0]} would stay in the handout, because it is neither in a MyST "
             "dropdown nor in <details>. Fold it in one of the two ways."
@@ -224,7 +224,7 @@ def table(rows: list[Row]) -> bytes:
         marks = [int(row.marks[number][0]) if number in row.marks else "" for number in numbers]
         cells = [row.file, row.chapter, *marks, row.total, row.note()]
         writer.writerow([f"'{cell}" if str(cell)[:1] in tuple("=+-@") else cell for cell in cells])
-    return text.getvalue().encode("utf-8-sig")
+    return text.getvalue().encode("utf-8-sig", "replace")  # some names of files aren't UTF-8
 
 
 def shown(row: Row) -> Row:
@@ -292,7 +292,7 @@ def main(argv: list[str] | None = None) -> int:
     if missing := [path for path in args.notebooks if not path.is_file()]:
         parser.error(f"{missing[0]} is not a file. Give notebooks such as 01_noise.ipynb.")
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")  # not every encoding has the tick
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # has the tick, and any name
     try:
         return args.run(args)
     except KeyboardInterrupt:

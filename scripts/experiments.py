@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
+
+from kernels import Client
 
 T_200 = [
     (r"\b(linear|cosine)_schedule\(\)", r"\1_schedule(200)"),
@@ -60,7 +61,7 @@ def raising(path: Path, experiment: str) -> list[tuple[str, str]]:
     notebook = edited(path, experiment)
     resources = {"metadata": {"path": str(path.parent)}}
     options = {"timeout": 600, "kernel_name": "python3", "allow_errors": True}
-    NotebookClient(notebook, resources=resources, **options).execute()
+    Client(notebook, resources=resources, **options).execute()
     found = []
     for cell in notebook.cells:
         errors = [out for out in cell.get("outputs", []) if out.output_type == "error"]

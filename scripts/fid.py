@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from ddpm_lite import ddim_step, ddpm_step, frechet_distance, load_images
 from ddpm_lite.cli.distributed import device_named
+from ddpm_lite.cli.errors import tell
+from ddpm_lite.cli.recipes import count
 from ddpm_lite.cli.run import Run
 
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
@@ -83,8 +85,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run folder that train wrote")
     parser.add_argument("--features", choices=["inception", "random"], default="inception")
     parser.add_argument("--root", default="data", help="where torchvision keeps its files")
-    parser.add_argument("--n", type=int, default=50_000, help="number of samples")
-    parser.add_argument("--steps", type=int, default=50, help="network calls per image")
+    parser.add_argument("--n", type=count, default=50_000, help="number of samples")
+    parser.add_argument("--steps", type=count, default=50, help="network calls per image")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
@@ -93,7 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     there = "cuda" if device == "cuda" else "cpu"  # sums are in float64, which mps has not
     fid = distance(args.features, there)  # what is missing is missing before hours of drawing
     run = Run.load(args.run, device)
-    real, _ = load_images(run.recipe.data, args.root)
+    how = {"size": run.recipe.image_size, "channels": run.recipe.channels}
+    real, _ = load_images(run.recipe.data, args.root, **how)
     samples = run.draw(args.n, args.steps, SAMPLERS[args.sampler], args.seed)
     value = score(fid, real, samples, there)
     name = "FID" if args.features == "inception" else "Fréchet distance of random features, no FID:"
@@ -104,4 +107,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        sys.exit(tell(error, "fid"))

@@ -22,7 +22,7 @@ Each row changes one condition:
     changed     one digit of one output of each notebook is changed, and nbval must notice it
 
 For each row, the script prints how many notebooks passed, how many cells differ, and the largest
-memory of a process.
+memory of a process so far.
 """
 
 from __future__ import annotations
@@ -127,14 +127,22 @@ def tried(name: str, row: dict, notebooks: list[Path], python: str, seed: int) -
     failed = re.findall(r"^FAILED notebooks/(\S+?)::Cell (\d+)", done.stdout, re.M)
     bad, n = {file for file, _ in failed}, len(notebooks)
     good = len(bad) == n if row.get("changed") else done.returncode == 0
+    passed = n - len(bad) if bad or done.returncode == 0 else 0  # else nothing ran
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     note = " (as it should)" if good and bad else ""
-    print(f"{name:12} {n - len(bad):3} of {n} notebooks passed, {len(failed)} cells differ, "
+    print(f"{name:12} {passed:3} of {n} notebooks passed, {len(failed)} cells differ, "
           f"{memory:.1f} GB{note}", flush=True)  # fmt: skip
     if not good:
         print(*(f"    {file}: cell {cell}" for file, cell in failed), sep="\n")
         print(*([] if failed else [done.stdout[-2000:], done.stderr[-2000:]]), sep="\n")
     return good
+
+
+def program(name: str) -> str:
+    """An argument type: the absolute path of a program, because its runs begin in other folders."""
+    if not (found := shutil.which(name)):
+        raise argparse.ArgumentTypeError(f"there is no program {name}")
+    return os.path.abspath(found)
 
 
 def main() -> int:
@@ -143,7 +151,7 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds of jitter")
-    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--python", type=program, default=sys.executable)
     args = parser.parse_args()
     notebooks = args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
     good = True

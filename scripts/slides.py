@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from marking import load
 from quiz import mathml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,6 +78,7 @@ function show(n) {
 const keys = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1, ArrowLeft: -1, ArrowUp: -1,
   PageUp: -1, Home: -1e9, End: 1e9};
 addEventListener("keydown", event => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;  // the browser's own
   if (!(event.key in keys) || event.target.closest("summary, button") && event.key === " ") return;
   event.preventDefault();
   show(now + keys[event.key]);
@@ -167,7 +168,7 @@ def read_markdown(deck: Deck, text: str, folder: Path) -> None:
 
 
 def drawing(path: Path, alt: str) -> str:
-    kind = {".svg": "svg+xml"}.get(path.suffix, path.suffix[1:])
+    kind = {".svg": "svg+xml", ".jpg": "jpeg"}.get(path.suffix, path.suffix[1:])
     return img(f"image/{kind}", base64.b64encode(path.read_bytes()).decode(), alt)
 
 
@@ -178,10 +179,11 @@ def img(kind: str, data: str, alt: str) -> str:
 
 def title(deck: Deck, text: str) -> str:
     """The first slide, from the first cell: title and question. Returns the plain title."""
+    name = heading = ""
     for kind, source, html in blocks(text):
         if kind == "heading":
             name, heading = source.lstrip("# ").strip(), html
-        elif source.startswith("**"):
+        elif name and source.startswith("**"):
             deck.add(f"{heading}{html}")
             return name
     raise ValueError("the first cell has no title with a question in bold type below it")
@@ -189,10 +191,9 @@ def title(deck: Deck, text: str) -> str:
 
 def deck_of(path: Path) -> str:
     """The page with all slides of one notebook."""
-    notebook, deck = nbformat.read(path, as_version=4), Deck()
-    first, *cells = notebook.cells
-    name = title(deck, first.source)
-    for cell in cells:
+    cells, deck = load(path).cells, Deck()
+    name = title(deck, cells[0].source if cells else "")
+    for cell in cells[1:]:
         if cell.cell_type == "code":
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             alt = alt.partition(" frames:")[0]
@@ -221,7 +222,11 @@ def main() -> int:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for path in args.notebooks:
-        page = deck_of(path)
+        try:
+            page = deck_of(path)
+        except (ValueError, OSError) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 1
         (args.out / f"{path.stem}.html").write_text(page, encoding="utf-8")
         slides = page.count('<section class="slide">')
         print(f"{args.out / path.stem}.html: {slides} slides, {len(page) / 1e6:.1f} MB")

@@ -32,7 +32,7 @@ A denoising diffusion model for {kind} images of {size} pixels, trained with `dd
 {first}from diffusers import DDPMPipeline
 
 pipeline = DDPMPipeline.from_pretrained("{out}")
-pipeline(batch_size=4).images[0].save("image.png")
+pipeline(batch_size=4, num_inference_steps={T}).images[0].save("image.png")
 ```
 
 - **Data:** {data}. {labels}
@@ -65,7 +65,13 @@ def card(model, recipe: dict, name: str, label: int | None, out: Path) -> str:
 
 
 def write(name: str, out: Path, label: int | None = None) -> None:
-    """The folder: the network with its config, the scheduler, the pipeline and the model card."""
+    """The folder: the network with its config, the scheduler, the pipeline and the model card.
+
+    Raises:
+        FileExistsError: the folder has something in it, such as a card that you completed.
+    """
+    if out.is_file() or out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(f"{out} exists already and isn't empty: choose another --out")
     net, schedule, recipe = (load_pretrained if name in NAMES else load_run)(name)
     if label is None and recipe["num_classes"]:
         label = recipe["num_classes"]

@@ -162,6 +162,7 @@ REFUSED = {
     "int32": ((X, Y.int(), 2), "torch.int32.*long"),
     "float64 vectors": ((X, X.double(), 2), "torch.float64.*float32"),
     "negative": ((X, Y - 1, 2), "label -1"),
+    "another device": ((X, Y.to("meta"), 2), r"y is on meta and x on cpu; expected y.to\(x.device"),
     "labels as a list": ((X, Y.tolist(), 2), "y is list"),
     "y with a dataset": ((TensorDataset(X, Y), Y, 2), "TensorDataset; expected"),
     "items alone": ((TensorDataset(X),), "expected .*pairs"),

@@ -181,7 +181,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, TRAIN + "{tmp}/new --attention 2", 2, "attention is (2,)|0 … 1"),
     (None, TRAIN + "{tmp}/new --mults 1 2 2 2 2", 2, "8 x 8|multiples of 16"),
     (None, TRAIN + "{tmp}/new --mults", 2, "mults"),
-    (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437"),
+    (None, TRAIN + "{tmp}/new --batch 5000", 2, "5000|1437|smaller --batch"),
     (None, TRAIN + "{tmp}/new --ema 1", 2, "decay"),
     (None, TRAIN + "{tmp}/new --accumulate 5", 2, "can't be split equally"),
     (None, "sample", 2, "--run|--pretrained"),
@@ -210,6 +210,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, SAMPLE + "{tmp}/run/samples.png", 1, "samples.png exists|--overwrite"),
     (write("thesis"), SAMPLE + "{tmp}/thesis --overwrite", 1, "thesis"),
     (write("set/1.png"), SAMPLE + "{tmp}/set", 1, "{tmp}/set exists|--overwrite"),
+    (write("set/00001.png"), SAMPLE + "{tmp}/set --overwrite", 1, "set has 1 other images|--out"),
     (write("set.png/1.png"), SAMPLE + "{tmp}/set.png --overwrite", 1, "set.png"),
     (write("file"), SAMPLE + "{tmp}/file/x.png", 1, "{tmp}/file"),
     (None, SAMPLE + "{tmp}/x.gif", 2, "x.gif|.png"),
@@ -222,6 +223,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (None, "train --resume --out {tmp}/none", 1, "{tmp}/none|train"),
     (None, TRAIN + "{tmp}/new --from {tmp}/none", 1, "{tmp}/none|train"),
     (None, TRAIN + "{tmp}/new --from {tmp}/run", 2, "--from|leave out|width"),
+    (None, "train --steps 1 --from {tmp}/run", 2, "--from|--data|--out"),
     (None, RESUME + "--steps 2", 2, "at step 3|more --steps"),
     (spoiled, SAMPLE + "{tmp}/x.png", 1, "checkpoint.pt|NaN"),
     (spoiled, "evaluate --run {tmp}/run", 1, "checkpoint.pt|NaN"),
@@ -229,6 +231,7 @@ FAULTS = [  # what is there, the command, its status, and what its sentence says
     (forged(step=-1), RESUME, 1, "step -1 of 3"),
     (forged(step=2.5), RESUME, 1, "step 2.5 of 3"),
     (forged(about={"version": "7.3.1"}), SAMPLE + "{tmp}/x.png", 1, "7.3.1|upgrade"),
+    (forged(about={"version": "0.2.0"}), SAMPLE + "{tmp}/x.png", 1, "0.2.0|upgrade"),
     (forged(ema=None), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
     (forged(recipe={"depth": 3}), "info --run {tmp}/run", 1, "checkpoint.pt|not a run"),
     (forged(optimizer={}), "info --run {tmp}/run", 1, "not a run"),
@@ -427,6 +430,32 @@ def test_train_writes_a_checkpoint_a_log_and_samples(finished):
     assert image.size == (8 * 66 + 2, 8 * 66 + 2)  # 64 digits of 8 x 8, magnified 8 times
 
 
+@pytest.mark.parametrize("target", ["eps", "x0", "v"])
+def test_the_loss_of_a_run_is_the_squared_error_of_its_target(target):
+    """Of all rows, with their labels, times and noise (Algorithm 1)."""
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=20, target=target))
+    for weight in run.net.parameters():  # some are 0 at first, and hide the label
+        torch.nn.init.normal_(weight, std=0.2)
+    given = torch.rand(64, 1, 8, 8) * 2 - 1, torch.arange(64) % 10
+    x0, y, t, eps = run.chance(*given, 1)
+    a = run.schedule.alpha_bar[t].view(-1, 1, 1, 1)
+    wanted = {"eps": eps, "x0": x0, "v": a.sqrt() * eps - (1 - a).sqrt() * x0}[target]
+    predicted = run.net(a.sqrt() * x0 + (1 - a).sqrt() * eps, t, y)
+    expected = (predicted - wanted).square().mean().item()
+    assert run.loss(run.net, *given).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_tenth_of_the_labels_is_dropped_and_each_time_is_drawn():
+    """1 … T; without labels, none is dropped."""
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=20, batch=2000))
+    x, y = torch.zeros(2000, 1, 8, 8), torch.arange(2000) % 10
+    _, labels, t, _ = run.chance(x, y, 1)
+    assert 150 < (labels == 10).sum() < 250 and ((labels == y) | (labels == 10)).all()
+    assert t.unique().tolist() == list(range(1, 21))
+    run.recipe = replace(run.recipe, conditional=False)
+    assert torch.equal(run.chance(x, y, 1)[1], y)
+
+
 def test_the_same_settings_give_the_same_run_and_another_seed_another(tmp):
     assert call(f"train --out {{tmp}}/again {TINY} --steps 3", tmp=tmp) == 0
     assert same(learned(tmp / "run"), learned(tmp / "again"))
@@ -580,10 +609,21 @@ def test_a_run_starts_from_the_weights_of_another(tmp):
     assert apart == {"condition.label.weight"} and net["condition.label.weight"].shape[0] == 4
 
 
+@pytest.mark.parametrize("source, more", [("labelled", "no-conditional"), ("run", "conditional")])
+def test_labels_may_be_left_out_or_added_by_a_run_that_starts_from_another(tmp, source, more):
+    """All other weights are those of the source."""
+    line = f"train --from {{tmp}}/{source} --{more} --steps 1 --lr 1e-9 --out {{tmp}}/new"
+    assert call(line, tmp=tmp) == 0
+    average, net = learned(tmp / source)["ema"]["model"], learned(tmp / "new")["net"]
+    assert set(average) ^ set(net) == {"condition.label.weight"}
+    assert all(torch.allclose(average[k], net[k], atol=1e-6) for k in set(average) & set(net))
+
+
 def test_few_timesteps_work_to_the_end(finished):
     """samples.png has as many steps as there are, not 50."""
     assert load_checkpoint(finished / "run" / "checkpoint.pt")["recipe"]["T"] == 8
     assert (finished / "run" / "samples.png").exists()
+    assert Run.load(finished / "run").steps(None) == 8 and Run.load("digits").steps(None) == 50
 
 
 @pytest.mark.parametrize("more, words", [
@@ -654,6 +694,14 @@ def test_grey_images_of_an_array_of_another_shape(tmp, capsys):
     assert "untrained network" in capsys.readouterr().out
 
 
+def test_a_folder_that_has_the_name_of_a_data_set_does_not_hide_it(tmp, monkeypatch, capsys):
+    """Where files don't distinguish case, torchvision's own MNIST/ is such a folder."""
+    monkeypatch.chdir(tmp)
+    (tmp / "digits").mkdir()
+    assert call("info --data digits") == 0 and "1437" in capsys.readouterr().out
+    assert len(images.some("digits", tmp, train=False)[0]) == 360
+
+
 def test_the_data_of_a_run_may_move(shapes, tmp):
     shutil.copytree(shapes, tmp / "here")
     more = f"--data {tmp}/here --image-size 8 --width 8 --batch 8 --T 8 --steps 2 --device cpu"
@@ -662,6 +710,21 @@ def test_the_data_of_a_run_may_move(shapes, tmp):
     (tmp / "here").rename(tmp / "there")
     assert call("train --resume --out {tmp}/own --steps 3", tmp=tmp) == 2
     assert call("train --resume --out {tmp}/own --steps 3 --data {tmp}/there", tmp=tmp) == 0
+
+
+def test_a_run_does_not_go_on_with_other_classes(shapes, tmp, capsys):
+    """A new sub-folder would give the others new numbers, and the last the number of no label."""
+    shutil.copytree(shapes, tmp / "shapes")
+    more = "--image-size 8 --width 8 --batch 8 --T 8 --steps 1 --device cpu"
+    assert call(f"train --data {{tmp}}/shapes {more} --out {{tmp}}/own", tmp=tmp) == 0
+    shutil.copytree(tmp / "shapes" / "star", tmp / "shapes" / "arrow")
+    before = listing(tmp)
+    assert call("train --resume --out {tmp}/own --steps 2", tmp=tmp) == 2
+    said = capsys.readouterr().err
+    assert "the classes arrow circle square star, but the run was trained with circle" in said
+    assert listing(tmp) == before
+    line = "train --from {tmp}/own --steps 1 --out {tmp}/new"
+    assert call(line, tmp=tmp) == 0 and learned(tmp / "new")["recipe"]["num_classes"] == 4
 
 
 @pytest.mark.parametrize("size, levels", [((8, 8), 2), ((20, 28), 3), ((64, 64), 4), ((25, 32), 1)])
@@ -757,6 +820,11 @@ def test_ddim_without_fresh_noise_depends_on_the_first_noise_only(finished):
     assert torch.equal(run.draw(4, 5, ddim_step, seed=3), expected)
 
 
+def test_a_version_that_differs_in_its_third_number_writes_the_same_files(tmp):
+    forged(about={"version": "0.1.9"})(tmp)
+    assert call(SAMPLE + "{tmp}/x.png", tmp=tmp) == 0
+
+
 def test_labels_are_drawn_in_turn_and_guidance_pushes_further(finished):
     run = Run.load(finished / "labelled")
     seen, model = [], run.model
@@ -765,6 +833,8 @@ def test_labels_are_drawn_in_turn_and_guidance_pushes_further(finished):
     assert seen == [([3, 7, 3, 7, 3], 0.0)]
     assert not torch.equal(plain, run.draw(5, 2, labels=[4, 8]))
     assert not torch.equal(plain, run.draw(5, 2, labels=[3, 7], w=3.0))
+    run.draw(12, 2)
+    assert seen[-1] == ([*range(10), 0, 1], 0.0)
 
 
 def test_a_large_number_is_drawn_in_parts(finished):
@@ -815,6 +885,28 @@ def test_evaluate_prints_scores_with_their_protocol(tmp, capsys):
     said = capsys.readouterr().out
     for word in ("N = 70 with label 3", "guidance 0.5", "183 real images with label 3", "8 steps"):
         assert word in said
+
+
+def test_images_with_a_label_are_found_by_its_name(tmp, capsys):
+    """Where the data number their classes in another way than the run did."""
+    for i in range(60):
+        path = tmp / "other" / ["9", "oval", "square"][i % 3] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.fromarray(np.full((8, 8), i, np.uint8)).save(path)
+    line = "evaluate --run {tmp}/labelled --n 9 --data {tmp}/other --features pixels --label "
+    assert call(line + "9", tmp=tmp) == 0
+    assert "of 20 real images with label 9" in capsys.readouterr().out
+    assert call(line + "3", tmp=tmp) == 2
+    assert "held-out part of the data has no image with this --label" in capsys.readouterr().err
+
+
+def test_digits_of_another_shape_get_a_classifier_of_their_own(digits, monkeypatch):
+    """The one that comes with the package knows grey images of 8 x 8 pixels only."""
+    x, y = digits
+    monkeypatch.setattr(evaluate, "fit_classifier", lambda x, y: tuple(x.shape[1:]))
+    assert evaluate.fitted("digits", x, y)(x[:2]).shape == (2, 10)
+    assert evaluate.fitted("digits", x.expand(-1, 3, -1, -1), y) == (3, 8, 8)
+    assert evaluate.fitted("digits", x.repeat(1, 1, 2, 2), y) == (1, 16, 16)
 
 
 # Words

@@ -29,6 +29,13 @@ def test_what_is_changed_is_seen():
     assert len(colab.faults({"before": state, "after": bad})) == 3
 
 
+def test_a_notebook_that_is_not_there_is_named_before_others_run(monkeypatch, capsys):
+    monkeypatch.setattr(colab, "wheel", lambda folder: pytest.fail("it has begun"))
+    with pytest.raises(SystemExit):
+        colab.main([str(ROOT / "notebooks" / "01_noise.ipynb"), "none.ipynb"])
+    assert "none.ipynb is not a file" in capsys.readouterr().err
+
+
 def test_a_widget_sends_nothing_while_its_cell_runs():
     """What the client sends on the socket on which it awaits the reply can swallow that reply."""
     source = "import ipywidgets\nipywidgets.interactive(lambda i: print(i), i=(0, 9))"

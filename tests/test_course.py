@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -242,6 +244,19 @@ def test_a_run_that_was_cut_off_leaves_a_whole_row(monkeypatch, capsys):
     ]
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names are Unicode here")
+def test_a_file_whose_name_is_not_unicode_costs_nobody_the_marks(monkeypatch, tmp_path, capfd):
+    """As an archive from another system may have it: b"M\\xfcller.ipynb"."""
+    path = tmp_path / os.fsdecode(b"M\xfcller.ipynb")
+    path.touch()
+    monkeypatch.setattr(course, "marked", lambda args, path: course.Row(str(path), "03_loss"))
+    with open(1, "w", closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert course.main(["grade", str(path), "--csv", str(tmp_path / "marks.csv")]) == 1
+    assert "M?ller.ipynb (03_loss)" in capfd.readouterr().out
+    assert "M?ller.ipynb,03_loss" in (tmp_path / "marks.csv").read_text(encoding="utf-8-sig")
+
+
 def test_several_notebooks_run_at_once(monkeypatch, tmp_path):
     """Neither of two ends before the other has begun."""
     both = threading.Barrier(2, timeout=10)
@@ -297,6 +312,7 @@ FOLDED = {
     "long fence": "````{dropdown} Solution 1\n```python\nx = 2\n```\n````\n",
     "with code": "```{dropdown} Solution 1\n~~~python\nx = 2\n~~~\n```python-like\n```\n",
     "details": "<details><summary>Solution 1</summary>\n\n```python\nx = 2\n```\n\n</details>\n\n",
+    "several": "<details><summary>Solutions 1 and 2</summary>\n\nx = 2\n\n</details>\n\n",
     "bold": "<details class='x'>\n<summary><b>Solution 1</b></summary>\nx = 2\n</details>\n",
 }
 
@@ -308,12 +324,13 @@ def test_solutions_are_found_in_each_way_of_folding(solution):
     assert [cell.source for cell in done.cells] == [f"{ANSWER}**Exercise 2.** Go on."]
 
 
-def test_a_solution_that_is_not_folded_is_named(tmp_path, capsys):
-    cells = [v4.new_markdown_cell("**Solution 1.** Twice.")]
+@pytest.mark.parametrize("name", ["Solution 1", "Solutions 1"])
+def test_a_solution_that_is_not_folded_is_named(name, tmp_path, capsys):
+    cells = [v4.new_markdown_cell(f"**{name}.** Twice.")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
     out = tmp_path / "out"
     assert course.main(["handout", str(tmp_path / "a.ipynb"), "--out", str(out)]) == 2
-    assert "a.ipynb: Solution 1 would stay" in capsys.readouterr().err and not out.exists()
+    assert f"a.ipynb: {name} would stay" in capsys.readouterr().err and not out.exists()
 
 
 def test_figures_are_the_images_of_the_chapter(tmp_path):

@@ -109,6 +109,20 @@ def test_training_learns_there():
     assert sum(values[-30:]) < 0.7 * sum(values[:30])
 
 
+def test_a_network_there_converts_as_one_on_the_cpu():
+    """To diffusers, and back."""
+    pytest.importorskip("diffusers")
+    from ddpm_lite.interop import from_diffusers, to_diffusers
+
+    net = load_pretrained("digits")[0]
+    here, all_labels = to_diffusers(net, 3), to_diffusers(net)
+    there = to_diffusers(net.cuda(), 3)
+    for a, b in zip(here.parameters(), there.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(net.parameters(), from_diffusers(all_labels.cuda()).parameters(), strict=True):
+        torch.testing.assert_close(a.cpu(), b, rtol=1e-5, atol=1e-5)
+
+
 def test_diagnose_finds_nothing_wrong_with_shipped_weights_there():
     net, schedule, _ = load_pretrained("digits")
     net, schedule, x = net.cuda(), schedule.to("cuda"), load_images("digits")[0].cuda()

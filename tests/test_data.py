@@ -10,6 +10,7 @@ import socket
 import struct
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,6 +261,19 @@ def test_any_set_comes_in_the_size_and_the_channels_asked_for(digits):
     assert wide.shape == (1437, 1, 4, 8)
 
 
+def test_an_array_is_cropped_at_its_centre_and_made_grey_as_eyes_see_it(tmp_path):
+    """Of 10 x 30 pixels the middle third remains; green is brighter than red, and red than blue."""
+    images = np.zeros((3, 10, 30, 3), np.uint8)
+    for i in range(3):
+        images[i, :, 10:20, i] = 255
+    np.savez(tmp_path / "x.npz", x=images, y=np.arange(3))
+    x, y = load_images(tmp_path / "x.npz", size=5)
+    assert x.shape == (3, 3, 5, 5) and (x[range(3), y] > 0.99).all()
+    grey, y = load_images(tmp_path / "x.npz", size=10, channels=1)
+    light = torch.tensor([0.299, 0.587, 0.114])[y] * 2 - 1
+    assert (grey - light.view(3, 1, 1, 1)).abs().max() < 0.01
+
+
 # Folders
 
 HALF = np.zeros((40, 60), np.uint8)
@@ -373,7 +387,7 @@ def test_without_sub_folders_all_labels_are_zero(tmp_path):
     assert data.classes == ["one"] and {y for _, y in data.files} == {0} and len(data) == 9
 
 
-@pytest.mark.parametrize("held_out", ["test", "val"])
+@pytest.mark.parametrize("held_out", ["test", "val", "valid", "validation"])
 def test_sub_folders_train_and_test_are_the_parts(tmp_path, held_out):
     """With the labels of the training part, even if a class is missing, also one folder deeper."""
     shapes(tmp_path / "set" / "train", ("a", "b", "c"), 3)
@@ -384,8 +398,35 @@ def test_sub_folders_train_and_test_are_the_parts(tmp_path, held_out):
         assert data.classes == ["a", "b", "c"] and sorted(y for _, y in data.files) == [0, 0, 2, 2]
         assert all("new" in path for path, _ in data.files)
     shapes(tmp_path / "set" / held_out, ("d",), 2)
-    with pytest.raises(DataError, match="a, c, d, and the training part a, b, c"):
+    with pytest.raises(DataError, match=r"\[a, c, d\], and the training part \[a, b, c\]"):
         image_folder(tmp_path, train=False)
+
+
+def test_a_held_out_part_without_classes_is_named(tmp_path):
+    """As where a competition hides the labels of its test images."""
+    shapes(tmp_path, ("train/a", "train/b"), 2)
+    save(tmp_path / "test" / "1.png", HALF)
+    assert image_folder(tmp_path).classes == ["a", "b"]
+    with pytest.raises(DataError, match=r"has the classes \[\], and the training part \[a, b\]"):
+        image_folder(tmp_path, train=False)
+
+
+def test_of_two_held_out_parts_the_test_part_is_taken(tmp_path):
+    shapes(tmp_path, ("train/a", "validation/a", "test/a"), 2)
+    data = image_folder(tmp_path, train=False)
+    assert len(data) == 2 and all("/test/" in Path(path).as_posix() for path, _ in data.files)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_training_part_decides_how_many_channels_both_parts_have(tmp_path, given):
+    """One image in colour among the others, which are grey."""
+    for i in range(30):
+        part = ("test" if i < 3 else "train") if given else ""
+        save(tmp_path / part / f"{i}.png", BLUE if i == 7 else HALF)
+    parts = [image_folder(tmp_path, 8, train=train) for train in (True, False)]
+    assert [data.shape[0] for data in parts] == [3, 3]
+    assert parts[0][0][0].shape == parts[1][0][0].shape
+    assert "7.png" in " ".join(path for path, _ in parts[0].files)
 
 
 def test_train_among_other_names_is_a_class(tmp_path):
@@ -499,6 +540,7 @@ RANGES = {
     "12 bits": ((4095 * RAMP).round().astype("uint16"), "0 … 4095 "),
     "16 bits": ((65535 * RAMP).round().astype(">u2"), "0 … 65535 "),
     "float bytes": (255 * RAMP, "0 … 255 "),
+    "signed masks": ((2 * (RAMP > 0.5) - 1).astype("int8"), None),
     "masks": (RAMP > 0.5, "0 … 1 "),
     "masks as bytes": ((RAMP > 0.5).astype("uint8"), "0 … 1 "),
 }
@@ -552,6 +594,16 @@ def test_the_usual_names_of_arrays_are_known(tmp_path, names):
         x_, y_ = load_images(tmp_path / "x.npz", train=train)
         assert len(x_) == n and y_.shape == (n,) and y_.dtype == torch.int64
         assert ((x_[:, 0, 0, 0] + 1) * 127.5 - 200).round().int().tolist() == y_.tolist()
+
+
+def test_both_parts_of_an_array_are_scaled_alike(tmp_path):
+    """By the larger range: here 16 bits, though the values of one part would fit into 12."""
+    train, test = np.full((3, 6, 6), 60_000, np.uint16), np.full((2, 6, 6), 4_000, np.uint16)
+    np.savez(tmp_path / "x.npz", x_train=train, x_test=test, y_test=[0, 1], notes=np.array(["a"]))
+    for part, value in ((True, 60_000), (False, 4_000)):
+        with pytest.warns(UserWarning, match="4000 … 60000 .* 65535 for white"):
+            x, _ = load_images(tmp_path / "x.npz", train=part)
+        assert x.unique().item() == pytest.approx(2 * value / 65535 - 1, abs=1e-6)
 
 
 class Evil:

@@ -382,6 +382,15 @@ FAULTS = {
     "one image in a file": (
         lambda: d.save_images(FOLDER / "x.png", X[0]), ValueError,
         "x has shape (1, 28, 28); expected images (N, 1 or 3, H, W)"),
+    "bytes in a file": (
+        lambda: d.save_images(FOLDER / "x.png", X.byte()), TypeError,
+        "x is torch.uint8; expected a tensor of floats; for bytes, use x / 127.5 - 1"),
+    "0 … 255 in a file": (
+        lambda: d.save_images(FOLDER / "x.png", X + 255), ValueError,
+        "x has values 255 … 255; expected about -1 … 1: use x / 127.5 - 1"),
+    "NumPy in a file": (
+        lambda: d.save_images(FOLDER / "x.png", X.numpy()), TypeError,
+        "x is ndarray; expected a tensor of floats"),
     "no image in a file": (
         lambda: d.save_images(FOLDER / "x.png", X[:0]), ValueError, "x has shape (0, 1, 28, 28);"),
     "a folder as a file": (

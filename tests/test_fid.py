@@ -1,6 +1,7 @@
 """The way from a run to its FID, with random features in Inception's place."""
 
 import importlib.util
+import runpy
 import sys
 from pathlib import Path
 
@@ -56,12 +57,35 @@ def test_the_command_scores_a_run_and_says_how(run, capsys):
     assert "N = 30, 2 steps of ddpm, seed 0; 1437 training images of digits" in said
 
 
+def test_the_real_images_have_the_size_and_the_channels_of_the_samples(tmp_path, monkeypatch):
+    """Else a run on a folder would be compared with images of 32 x 32."""
+    seen, more = [], "--steps 1 --width 8 --mults 1 --T 8 --device cpu".split()
+    shape = ["--image-size", "12", "16", "--channels", "3"]
+    assert main(["train", "--out", str(tmp_path), *more, *shape]) == 0
+    monkeypatch.setattr(fid, "score", lambda _, *images: seen.extend(images[:2]) or 0)
+    fid.main(f"--features random --n 4 --steps 1 --device cpu --run {tmp_path}".split())
+    assert [tuple(images.shape[1:]) for images in seen] == [(3, 12, 16)] * 2
+
+
 def test_without_inception_it_ends_in_a_sentence_before_it_draws(run, monkeypatch):
     """And not after hours."""
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
     monkeypatch.setattr(Run, "draw", lambda *_: pytest.fail("it has drawn"))
     with pytest.raises(SystemExit, match="pip install"):
         fid.main(["--run", str(run), "--device", "cpu"])
+
+
+@pytest.mark.parametrize("more, code, words", [
+    ("", 1, "is not a file; `python -m ddpm_lite train` makes one"),
+    ("--n 0", 2, "got 0, expected 1"),
+    ("--device tpu", 2, "can't find a tpu device here"),
+])  # fmt: skip
+def test_what_cannot_be_scored_gets_a_sentence(tmp_path, monkeypatch, capsys, more, code, words):
+    argv = f"fid.py --run {tmp_path} --features random --device cpu {more}".split()
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(PATH), run_name="__main__")
+    assert stop.value.code == code and words in capsys.readouterr().err
 
 
 def test_torchmetrics_finds_the_same_distance():

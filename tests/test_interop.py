@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from ddpm_lite import (
     load_pretrained,
     sample,
 )  # fmt: skip
+from ddpm_lite.cli.recipes import RECIPES
+from ddpm_lite.cli.run import Run
 from ddpm_lite.interop import (
     from_diffusers,
     from_safetensors,
@@ -48,7 +51,8 @@ def random(*sizes, **options) -> UNet:
 NETS = {
     "digits": lambda: load_pretrained("digits")[0],
     "mnist": lambda: load_pretrained("mnist")[0],
-    "three levels, attention": lambda: random(3, 24, (1, 2, 3), blocks=2, attention=(0, 2)),
+    "three levels, attention, dropout": lambda: random(
+        3, 24, (1, 2, 3), blocks=2, attention=(0, 2), dropout=0.1),
     "width 128, labels": lambda: random(3, 128, (1, 2), attention=(1,), num_classes=3),
     "learned variance": lambda: random(1, 16, (1, 1), out_channels=2),
 }
@@ -74,7 +78,10 @@ def test_diffusers_has_the_same_network(name):
     model, (x, t, y) = to_diffusers(net), inputs(net)
     assert model.num_parameters() == sum(p.numel() for p in net.parameters())
     assert far(f"{name}, to diffusers", net(x, t, y), model(x, t - 1, y).sample) < 1e-5
-    assert far(f"{name}, and back", net(x, t, y), from_diffusers(model)(x, t, y)) < 1e-5
+    back = from_diffusers(model)
+    assert far(f"{name}, and back", net(x, t, y), back(x, t, y)) < 1e-5
+    assert (back.dropout, back.image_size) == (net.dropout, net.image_size)
+    assert not model.training and not back.training and to_diffusers(net.train()).training
 
 
 @pytest.mark.parametrize("label", [0, 3, 10])
@@ -133,6 +140,8 @@ def test_what_does_not_convert_is_refused_in_a_sentence():
         to_diffusers(UNet(), 0)
     with pytest.raises(ValueError, match="target is 'noise'; expected one of eps, x0, v"):
         to_scheduler(linear_schedule(), "noise")
+    with pytest.raises(ValueError, match="kind is 'DDIM'; expected a scheduler of diffusers"):
+        to_scheduler(linear_schedule(), "eps", "DDIM")
     with pytest.raises(ValueError, match="model is a UNet; expected a UNet2DModel"):
         from_diffusers(UNet())
     narrow = dict(block_out_channels=(32, 32), down_block_types=["DownBlock2D"] * 2,
@@ -171,6 +180,7 @@ def test_the_hub_folder_has_its_parts(hub):
                      "README.md", "scheduler/scheduler_config.json"}  # fmt: skip
     card = (hub / "README.md").read_text(encoding="utf-8")
     assert "163,985 parameters" in card and "for the label 3" in card and "{" not in card
+    assert "license: mit" in card
 
 
 @torch.no_grad()
@@ -191,6 +201,23 @@ def test_diffusers_loads_the_hub_folder_and_draws_threes(hub):
     threes = (load_classifier()(images).argmax(1) == 3).float().mean().item()
     print(f"\nthe classifier sees a 3 in {threes:.0%} of 32 images")
     assert threes > 0.8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_of_the_card_draws(tmp_path, monkeypatch):
+    """With as many steps as the run has timesteps, here 8, and without a label by default."""
+    pytest.importorskip("diffusers")
+    from to_hub import write
+
+    (tmp_path / "run").mkdir()
+    run = Run(replace(RECIPES["digits"], width=8, mults=(1,), T=8, steps=1))
+    run.save(tmp_path / "run" / "checkpoint.pt")
+    write(str(tmp_path / "run"), tmp_path / "hub")
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    assert "for no label" in card and "license: unknown" in card
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], {})
+    assert (tmp_path / "image.png").exists()
 
 
 def test_a_narrow_network_is_not_loaded_with_their_groups(hub):
@@ -216,6 +243,16 @@ def test_the_script_says_in_a_sentence_what_is_missing(tmp_path, monkeypatch, ca
     monkeypatch.setattr(sys, "argv", ["to_hub", str(tmp_path / "no"), "--out", str(tmp_path)])
     assert to_hub.main() == 1
     assert "is not a file; `python -m ddpm_lite train` makes one" in capsys.readouterr().err
+
+
+def test_a_card_is_never_written_over(tmp_path, monkeypatch, capsys):
+    """Neither somebody's own README, nor a card that was completed."""
+    import to_hub
+
+    (tmp_path / "README.md").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["to_hub", "digits", "--out", str(tmp_path)])
+    assert to_hub.main() == 1 and "choose another --out" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 # safetensors

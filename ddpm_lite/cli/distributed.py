@@ -62,9 +62,12 @@ def averaged(value: float) -> float:
     return total.item() / world()
 
 
-def check_shares(batch: int, parts: int) -> None:
-    """Refuse a batch that can't be split equally among processes and parts. With equal parts, the
-    mean of their means is the mean over the batch."""
+def check_shares(batch: int, parts: int, images: int) -> None:
+    """Refuse a batch that's larger than the data, or that can't be split equally among processes
+    and parts. With equal parts, the mean of their means is the mean over the batch."""
+    if batch > images:
+        raise ValueError(f"a batch of {batch} is larger than the data, which have {images} images "
+                         "for training: choose a smaller --batch")  # fmt: skip
     if batch % (world() * parts):
         raise ValueError(f"a batch of {batch} can't be split equally among {world()} "
                          f"process(es) with {parts} part(s) each: choose another --batch or "

@@ -20,14 +20,25 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
     only process 0 downloads."""
     if rank():
         averaged(0.0)  # wait for process 0
-    if Path(name).is_dir():
+    if is_folder(name):
         x, y, classes = streamed(image_folder(name, **how), workers)
     else:
         x, y = load_images(name, root, **how)
-        classes = RECIPES[name].classes if name in IMAGES else range(int(y.max()) + 1)
+        classes = names_of(name, y)
     if not rank():
         averaged(0.0)
-    return x, y, tuple(map(str, classes))
+    return x, y, tuple(classes)
+
+
+def names_of(name: str, y: Tensor) -> tuple[str, ...]:
+    """The names of the labels of a data set or an array."""
+    return RECIPES[name].classes if name in IMAGES else tuple(map(str, range(int(y.max()) + 1)))
+
+
+def is_folder(name: str) -> bool:
+    """Whether the data are a folder of images. A data set's name never means a folder, as in
+    ``load_images``."""
+    return name not in IMAGES and Path(name).is_dir()
 
 
 def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Tensor | None, list]:
@@ -40,9 +51,10 @@ def streamed(folder: Dataset, workers: int | None) -> tuple[Tensor | Dataset, Te
 
 
 def some(name: str, root: Path, train: bool, limit: int = 5000, **how: Any) -> tuple:
-    """The images and labels of one part, in memory. From a folder, at most ``limit`` images are
-    read."""
-    if not Path(name).is_dir():
-        return load_images(name, root, train, **how)
+    """The images of one part and their labels, in memory, and the names of the labels. From a
+    folder, at most ``limit`` images are read."""
+    if not is_folder(name):
+        x, y = load_images(name, root, train, **how)
+        return x, y, names_of(name, y)
     folder = image_folder(name, train=train, **how)
-    return replace(folder, files=folder.files[:limit]).read_all()
+    return *replace(folder, files=folder.files[:limit]).read_all(), tuple(folder.classes)

@@ -27,7 +27,7 @@ from .. import (  # isort: skip
 class Run:
     """Everything in a checkpoint: recipe, weights and their average, optimizer, and step. With a
     ``source``, it starts from the averaged weights of that run. If the source has other classes,
-    the labels are learned from scratch."""
+    the labels are learned from scratch; without ``conditional``, they are left out."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu", source: "Run | None" = None):
         self.recipe, self.device, self.step = recipe, device, 0
@@ -44,7 +44,8 @@ class Run:
             torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
         self.net, self.schedule = net.to(device), schedule.to(device)
         if source:
-            weights, same = source.ema.model.state_dict(), source.recipe.classes == recipe.classes
+            weights = source.ema.model.state_dict()
+            same = recipe.conditional and source.recipe.classes == recipe.classes
             known = {k: v for k, v in weights.items() if same or "condition.label" not in k}
             self.net.load_state_dict(self.net.state_dict() | known)
         self.ema = EMA(self.net, recipe.ema)

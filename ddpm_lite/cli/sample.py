@@ -31,19 +31,23 @@ def sample(args: Namespace) -> int:
     is an array of bytes, and a name without a suffix is a folder of PNG files.
     """
     run = loaded(args)
-    check_out(args.out, args.overwrite)
+    check_out(args.out, args.overwrite, args.n)
     save_images(args.out, drawn(args, run))
     say(f"{args.n} images: {args.out}")
     return 0
 
 
-def check_out(path: Path, overwrite: bool) -> None:
-    """Refuse a path that can't be written, before drawing."""
+def check_out(path: Path, overwrite: bool, n: int) -> None:
+    """Refuse a path that can't be written, or a folder in which old images would stay beside the n
+    new ones, before drawing."""
     check_image_path(path)
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not overwrite:
         raise FileExistsError(f"{path} exists already: choose another --out, or add --overwrite if "
                               "it may be replaced")  # fmt: skip
+    if old := {file.name for file in path.glob("*.png")} - {f"{i:05d}.png" for i in range(n)}:
+        raise FileExistsError(f"{path} has {len(old)} other images, which would stay beside the "
+                              "new ones: choose another --out")  # fmt: skip
     folder = path.parent if path.suffix else path
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()

@@ -40,11 +40,11 @@ def train(args: Namespace) -> int:
     To use several GPUs or processes, run `torchrun --nproc-per-node=4 -m ddpm_lite train ...`. Each
     process takes its share of every batch. You can resume with a different number of processes.
     """
-    args.out = args.out or Path("runs", Path(args.data or "digits").stem)
+    args.out = args.out or folder_for(args)
     device, given = device_named(args.device), chosen(args)
     with team(device), RunFolder.entered(args.out, args.resume) as folder:
         run = resumed(args, given, device) if args.resume else begun(args, given, device)
-        check_shares(run.recipe.batch, run.recipe.accumulate)
+        check_shares(run.recipe.batch, run.recipe.accumulate, len(run.data[0]))
         if not run.recipe.steps:
             run.recipe = replace(run.recipe, steps=plan(run.recipe, run.data, device))
         with saving(run, folder, again(args)):
@@ -55,6 +55,13 @@ def train(args: Namespace) -> int:
             folder.samples(run)
         say(f"trained for {run.step} steps: {args.out / 'checkpoint.pt'} and samples.png")
     return 0
+
+
+def folder_for(args: Namespace) -> Path:
+    """The folder of a run without ``--out``."""
+    if args.source and not args.data:
+        raise ValueError("--from without --data needs --out, the folder of the new run")
+    return Path("runs", Path(args.data or "digits").stem)
 
 
 def chosen(args: Namespace) -> dict[str, Any]:
@@ -107,9 +114,19 @@ def resumed(args: Namespace, given: dict[str, Any], device: str) -> Run:
                          "another --out")  # fmt: skip
     run.recipe = replace(old, **{k: v for k, v in given.items() if k in may})
     prolong(run, old.steps)
-    how = {"size": old.image_size, "channels": old.channels}
-    run.data = *images(run.recipe.data, args.root, args.workers, **how)[:2], args.workers or 2
+    run.data = data_again(run.recipe, args)
     return run
+
+
+def data_again(recipe: Recipe, args: Namespace) -> tuple:
+    """Load the data of a run once more. Refuse them if their labels now mean other classes."""
+    how = {"size": recipe.image_size, "channels": recipe.channels}
+    x, y, classes = images(recipe.data, args.root, args.workers, **how)
+    if recipe.conditional and classes != recipe.classes:
+        raise ValueError(f"the data now have the classes {shown(classes)}, but the run was trained "
+                         f"with {shown(recipe.classes)}: restore them, or begin a new run with "
+                         f"--from {args.out}")  # fmt: skip
+    return x, y, args.workers or 2
 
 
 def prolong(run: Run, before: int) -> None:

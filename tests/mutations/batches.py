@@ -21,6 +21,6 @@ BUGS = {
         "_check_data", "check_data(x)", "None",
         FAULT.format("a stream of bytes")),
     "labels are not checked": (
-        "_check_data", "_check_conditions(y, len(data))", "None",
+        "_check_data", "_check_conditions(y, len(data), x.device)", "None",
         FAULT.format("labels are fewer than images")),
 }  # fmt: skip

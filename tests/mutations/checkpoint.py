@@ -55,6 +55,9 @@ BUGS = {
     "images with NaN are written": (
         "_check_images", "x.isfinite().all()", "True",
         "test_faults.py::test_a_fault_is_refused_in_one_sentence[images with NaN in a file]"),
+    "bytes are written as if they were in -1 … 1": (
+        "_check_images", "not isinstance(x, Tensor) or not x.is_floating_point()", "False",
+        "test_faults.py::test_a_fault_is_refused_in_one_sentence[bytes in a file]"),
     "any suffix is a PNG": (
         "check_image_path",
         "path.suffix.lower() not in ('', '.png', '.jpg', '.jpeg', '.webp', '.npy', '.npz')",

@@ -6,6 +6,8 @@ NUMBER = PARALLEL + "a_run_goes_on_with_another_number_of_processes"
 FAST = PARALLEL + "what_makes_a_gpu_fast_gives_the_same_losses"
 BITS = PARALLEL + "a_resumed_fast_run_is_the_uninterrupted_one_bit_for_bit"
 LEFT = RESUME + "what_a_killed_process_left_is_removed_and_nothing_else"
+SQUARED = "test_cli.py::test_the_loss_of_a_run_is_the_squared_error_of_its_target"
+TENTH = "test_cli.py::test_a_tenth_of_the_labels_is_dropped_and_each_time_is_drawn"
 SEEDED = "torch.manual_seed(recipe.seed * 1_000_003 + step)"
 STREAM = "batches(x, y, recipe.batch, recipe.seed, self.step, workers, **share)"
 TEAM = "DistributedDataParallel(self.net) if world() > 1 else self.net"
@@ -49,6 +51,16 @@ RUN = {
     "a resumed run begins at step 1": (
         "Run.load", "run.step, run.about = state['step'], state['about']",
         "run.about = state['about']", BITS),
+    "every run learns the noise": (
+        "Run.loss", "TARGETS[self.recipe.target]", "TARGETS['eps']", SQUARED),
+    "labels are left out in training": (
+        "Run.loss", "partial(net, y=y) if self.recipe.conditional else net", "net", SQUARED),
+    "no label is dropped": ("Run.chance", "0.1 * recipe.conditional", "0.0", TENTH),
+    "labels are dropped without labels": (
+        "Run.chance", "0.1 * recipe.conditional", "0.1", TENTH),
+    "the last time is never drawn": (
+        "Run.chance", "torch.randint(1, recipe.T + 1, (n,), device=device)",
+        "torch.randint(1, recipe.T, (n,), device=device)", TENTH),
     "pictures on the way change the run": (
         "Run.chance", SEEDED, "None", RESUME + "pictures_on_the_way_change_nothing"),
 }  # fmt: skip

@@ -18,6 +18,15 @@ BUGS = {
     "labels of other rows": (
         "_digits", "y[part]", "y[part.flip(0)]",
         "test_the_two_parts_of_the_digits_are_disjoint_and_complete"),
+    "each part decides its own channels": (
+        "image_folder", "grey if train or channels else "
+        "_each(_is_grey, [p for p, _ in _part(folder, True)[0]])", "grey",
+        "test_the_training_part_decides_how_many_channels_both_parts_have"),
+    "each part is scaled by its own range": (
+        "_array", "[x, *both]", "[x]", "test_both_parts_of_an_array_are_scaled_alike"),
+    "colours are averaged": (
+        "_fit", "[0.299, 0.587, 0.114]", "[1 / 3, 1 / 3, 1 / 3]",
+        "test_an_array_is_cropped_at_its_centre_and_made_grey_as_eyes_see_it"),
     "a download that fails is not explained": (
         "_download", "Exception", "ZeroDivisionError",
         "test_without_a_network_one_sentence_says_what_to_do"),

@@ -1,7 +1,10 @@
 """The tools that try the notebooks elsewhere: one digit is changed, and figures are compared."""
 
+import argparse
 import base64
 import re
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +33,29 @@ def test_one_digit_is_changed(path, tmp_path):
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
     assert len(changed) == 1
     assert changed[0][0].isdigit() or not re.search(r"\d", printed(path))
+
+
+def test_another_python_is_found_from_each_folder(tmp_path, monkeypatch):
+    """Also by a relative path, as in the description, though each run has a folder of its own."""
+    monkeypatch.chdir(Path(sys.executable).parent.parent)
+    name = Path(sys.executable).relative_to(Path.cwd())
+    assert matrix.program(str(name)) == matrix.program(sys.executable) == sys.executable
+    with pytest.raises(argparse.ArgumentTypeError, match="there is no program pyhton"):
+        matrix.program("pyhton")
+
+
+@pytest.mark.parametrize("code, said, line", [
+    (0, "", "1 of 1 notebooks passed, 0 cells differ"),
+    (1, "FAILED notebooks/01_noise.ipynb::Cell 3", "0 of 1 notebooks passed, 1 cells differ"),
+    (5, "no tests ran", "0 of 1 notebooks passed, 0 cells differ"),
+])  # fmt: skip
+def test_a_row_counts_the_notebooks_that_passed(code, said, line, monkeypatch, capsys):
+    """None if nothing ran."""
+    done = subprocess.CompletedProcess([], code, said, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(matrix, "copied", lambda folder, *_: folder)
+    assert matrix.tried("plain", {}, [Path("01_noise.ipynb")], "python", 0) == (code == 0)
+    assert line in capsys.readouterr().out
 
 
 def printed(path):

@@ -55,11 +55,29 @@ def test_a_deck_has_what_a_lesson_needs(tmp_path):
     assert not pitfall.a  # a link to a file that isn't beside the deck
 
 
-def test_a_chapter_without_a_question_is_refused(tmp_path):
+@pytest.mark.parametrize("first", ["# 7. Seven", "**How?**\n\n# 7. Seven", ""])
+def test_a_chapter_without_a_question_below_its_title_is_refused(first, tmp_path):
     path = tmp_path / "07_seven.ipynb"
-    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell("# 7. Seven")]), path)
+    cells = [v4.new_markdown_cell(first)] if first else []
+    nbformat.write(v4.new_notebook(cells=cells), path)
     with pytest.raises(ValueError, match="no title with a question"):
         slides.deck_of(path)
+
+
+@pytest.mark.parametrize("text, words", [
+    (None, "No such file"), ("{", "isn't a notebook"), ("![a](https://x.org/a.png)", "No such file")
+])  # fmt: skip
+def test_a_notebook_without_slides_gets_a_sentence(text, words, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "own.ipynb"
+    if text == "{":
+        path.write_text(text)
+    elif text:
+        cells = [v4.new_markdown_cell("# Mine\n\n**How?**"), v4.new_markdown_cell(text)]
+        nbformat.write(v4.new_notebook(cells=cells), path)
+    monkeypatch.setattr("sys.argv", ["slides.py", str(path), "--out", str(tmp_path)])
+    assert slides.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path}: ") and words in said and len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -114,6 +132,8 @@ def test_the_arrow_keys_turn_the_slides(browser, tmp_path):
         page.keyboard.press(key)
         places.append(page.evaluate(shown))
     assert places == [1, 2, 1, 6, 6, 0, 0] and errors == []
+    page.keyboard.press("Control+End")  # the browser's own, as Alt+ArrowLeft is
+    assert page.evaluate(shown) == 0
     page.goto(out.as_uri() + "#4")
     page.reload()
     assert page.evaluate(shown) == 3 and page.inner_text("nav span") == "4 / 7"
