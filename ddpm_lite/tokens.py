@@ -218,11 +218,12 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     """Turn grey images (B, 1, H, W) in [-1, 1] into tokens (B, H W), row by row, from 0 (black) to
-    levels - 1 (white). Used in chapter 20."""
+    levels - 1 (white). Values up to 0.01 beyond this range are clipped. Used in chapter 20."""
     well = images.ndim == 4 and images.shape[1] == 1 and (images.abs() < 1.01).all()
     expect(well, "images", images, "grey images (B, 1, H, W) in [-1, 1]")
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
+    images = images.clamp(-1, 1)  # a level of -1 would be the mask
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
     """Turn tokens (B, H W) back into images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in

@@ -74,6 +74,8 @@ BUGS = {
     "levels are cut off, not rounded": (
         "to_levels", '(images + 1) / 2 * (levels - 1)', '(images + 1) / 2 * (levels - 1) - 0.5',
         "test_levels_and_images"),
+    "what is too dark becomes a mask": (
+        "to_levels", "images.clamp(-1, 1)", "images", "test_levels_and_images"),
     "a mask is black": (
         "from_levels", "torch.nan", "-1", "test_levels_and_images"),
     "other characters are dropped": (
