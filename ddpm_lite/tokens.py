@@ -79,6 +79,7 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     probability s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
     _check_probabilities(p)
+    expect(0 <= s < u, "(u, s)", (u, s), "s < u, such as t / T and (t - 1) / T")
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
     tokens = torch.where(hidden, (1 - s / u) * p, visible)

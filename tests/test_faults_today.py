@@ -481,6 +481,9 @@ TOKENS = {
     "logits for probabilities": (
         lambda: tokens.token_posterior(torch.ones(4, 6, 5), HIDDEN, 0.5, 0.2),
         "expected probabilities (B, L, V) with sum 1: for logits, use softmax(-1)"),
+    "a step back to more masks": (
+        lambda: tokens.token_posterior(torch.full((4, 6, 5), 0.2), HIDDEN, 0.2, 0.5),
+        "(u, s) is (0.2, 0.5); expected s < u, such as t / T and (t - 1) / T"),
     "masks in the data": (
         lambda: tokens.masked_loss(filler, HIDDEN), "expected tokens (B, L), not empty, and "),
     "no tokens to learn": (
