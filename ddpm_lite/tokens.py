@@ -60,11 +60,11 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
         r: uniform random numbers (B, L). A token is hidden where r < u. None draws them.
 
     Raises:
-        ValueError: x0 has numbers that aren't whole, such as pixels in [-1, 1].
+        ValueError: x0 isn't (B, L), or has numbers that aren't whole, such as pixels in [-1, 1].
 
     Built in chapter 20.
     """
-    _check_whole(x0)
+    _check_rows(x0)
     r = torch.rand(x0.shape, device=x0.device) if r is None else r
     _check_shares(u, x0)
     return x0.masked_fill(r < u[:, None], MASK)
@@ -181,11 +181,11 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
         order: ``at_random``, ``by_confidence``, or another function of logits and drawn tokens.
 
     Raises:
-        ValueError: k is below 1, or x has numbers that aren't whole.
+        ValueError: k is below 1, or x isn't (B, L) or has numbers that aren't whole.
 
     Built in chapter 20.
     """
-    _check_whole(x)
+    _check_rows(x)
     yield x
     while (x == MASK).any():
         yield (x := reveal(net, x, k, order))
@@ -210,6 +210,7 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
     """Fill the masks of x (B, L) from left to right with a causal network, which doesn't see later
     tokens. Used in chapter 20."""
     _check_causal(net)
+    _check_rows(x)
     x = x.clone()
     for i in range(x.shape[1]):
         drawn = gumbel_max(net(shifted(x))[:, i])
@@ -222,9 +223,9 @@ def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     levels - 1 (white). Values up to 0.01 beyond this range are clipped. Used in chapter 20."""
     well = images.ndim == 4 and images.shape[1] == 1 and (images.abs() < 1.01).all()
     expect(well, "images", images, "grey images (B, 1, H, W) in [-1, 1]")
+    images = images.clamp(-1, 1)  # a level of -1 would be the mask
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
-    images = images.clamp(-1, 1)  # a level of -1 would be the mask
 
 def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
     """Turn tokens (B, H W) back into images (B, 1, H, W) in [-1, 1]. A mask becomes NaN. Used in
@@ -238,6 +239,11 @@ def from_levels(x: Tensor, levels: int = 17, height: int = 8) -> Tensor:
 def _check_whole(x: Tensor) -> None:
     well = isinstance(x, Tensor) and x.dtype == torch.long
     expect(well, "x", x, "tokens (torch.long): for images, use to_levels first; for text, encode")
+
+
+def _check_rows(x: Tensor) -> None:
+    _check_whole(x)
+    expect(x.ndim == 2, "x", x, "rows of tokens (B, L): for one text, encode(text)[None]")
 
 
 def _check_clean(x0: Tensor) -> None:
