@@ -110,6 +110,12 @@ def test_things_are_drawn_at_their_places_in_their_colours(digits):
     assert torch.corrcoef(torch.stack([small.flatten(), cell.flatten()]))[0, 1] > 0.95
 
 
+def test_scenes_have_the_precision_of_the_digits(digits):
+    x, y = digits
+    (scenes, _), (single, _) = make_scenes(5, x.double(), y), make_scenes(5, x, y)
+    assert scenes.dtype == torch.float64 and torch.allclose(scenes.float(), single, atol=1e-6)
+
+
 def test_digits_are_drawn_with_their_label(digits):
     x, y = digits
     constant = y.float().view(-1, 1, 1, 1).expand(-1, 1, 8, 8) / 9 * 2 - 1  # grey tells the label

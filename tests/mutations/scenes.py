@@ -43,6 +43,10 @@ DRAWING = {
     "black is tinted": (
         "_tinted", "(x + 1) * rgb[:, :, None, None] - 1", "x * rgb[:, :, None, None]",
         TEST.format("things_are_drawn_at_their_places_in_their_colours")),
+    "scenes are always in float32": (
+        "draw_scenes", "x.new_full((len(many), 5, 3, 8, 8), -1.0)",
+        "torch.full((len(many), 5, 3, 8, 8), -1.0)",
+        TEST.format("scenes_have_the_precision_of_the_digits")),
     "rows and columns of places are exchanged": (
         "draw_scenes", "rearrange(cells[:, :4], 'n (r c) rgb h w -> n rgb (r h) (c w)', r=2)",
         "rearrange(cells[:, :4], 'n (c r) rgb h w -> n rgb (r h) (c w)', r=2)",
