@@ -69,6 +69,11 @@ def test_rotated_products_know_distances_alone():
     assert torch.allclose(rows.norm(dim=1), q.norm())
 
 
+def test_a_rotary_block_runs_in_half_precision():
+    block = TokenBlock(8, 2, rotary=True).bfloat16()
+    assert block(torch.randn(2, 5, 8).bfloat16()).dtype == torch.bfloat16
+
+
 def test_a_rotary_block_knows_places():
     torch.manual_seed(0)
     x, block = torch.randn(2, 5, 8), TokenBlock(8, 2, rotary=True)
