@@ -108,6 +108,9 @@ def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
     times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
     times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
     check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
-    well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
-    expected = f"expected {kind} and sides that are multiples of {factor}"
+    sides = net.image_size or x.shape[2:]
+    well = x.dtype == kind and x.ndim == 4 and x.shape[1:] == (net.channels, *sides)
+    well = well and not any(n % factor for n in sides)
+    size = f"(H, W) = {net.image_size}" if net.image_size else f"multiples of {factor}"
+    expected = f"expected {kind} (B, {net.channels}, H, W), with {size}"
     check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")

@@ -88,6 +88,19 @@ def test_edges_are_the_outline():
     assert edges(torch.zeros(1, 1, 4, 4)).abs().max() == 0
 
 
+def test_what_the_network_refuses_is_refused_with_a_hint_too():
+    (x, t, y), net = inputs(), small()
+    net.image_size = (8, 8)
+    big, coloured = F.interpolate(x, scale_factor=2), x.repeat(1, 3, 1, 1)
+    for wrong, given in ((big, "16, 16"), (coloured, "4, 3, 8"), (x.double(), "float64")):
+        for hint in (None, wrong[:, :1]):
+            with pytest.raises(ValueError, match=given):
+                Control(net)(wrong, t, y, hint)
+    net.image_size = None
+    with pytest.raises(ValueError, match=r"\(4, 1, 7, 7\); expected .* with multiples of 2"):
+        Control(net)(x[..., :7, :7], t, y, x[..., :7, :7])
+
+
 def test_a_hint_of_another_size_is_refused():
     x, t, y = inputs()
     with pytest.raises(ValueError, match=r"shape \(4, 1, 4, 4\); expected \(4, 1, 8, 8\)"):
