@@ -7,6 +7,7 @@ Prior preservation: Ruiz et al. 2022, arXiv 2208.12242.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -43,13 +44,19 @@ HEARTS = """
 
 def drawings(text: str) -> Tensor:
     """Turn text into images (N, 1, H, W) in [-1, 1]: "." is black, "+" is grey and "#" is white.
-    Spaces separate images side by side, and an empty line separates rows of images. Used in
-    chapter 21."""
-    same = len({len(row) for row in text.split()}) == 1
-    well = same and {*text} <= {*".+# \n"}
-    expect(well, "text", text, "drawings of the signs . + and #, all of the same width")
-    strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
-    images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
+    Spaces separate images side by side, and empty lines separate rows of images.
+
+    Raises:
+        ValueError: there are other signs, or images of several sizes.
+
+    Used in chapter 21.
+    """
+    strips = [[*map(str.split, s.splitlines())] for s in re.split(r"\n\s*\n", text.strip())]
+    even = all(len({*map(len, strip)}) == 1 for strip in strips)
+    same = len({*map(len, strips)}) == len({*map(len, text.split())}) == 1
+    well = even and same and {*text} <= {*".+# \n"}
+    expect(well, "text", text, "drawings of the signs . + and #, all of the same width and height")
+    images = [image for strip in strips for image in zip(*strip, strict=True)]
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 

@@ -485,7 +485,7 @@ TOKENS = {
         lambda: tokens.token_posterior(torch.full((4, 6, 5), 0.2), HIDDEN, 0.2, 0.5),
         "(u, s) is (0.2, 0.5); expected s < u, such as t / T and (t - 1) / T"),
     "a text without its row to hide, which made a square": (
-        lambda: tokens.mask_tokens(T, U), "x is torch.int64 of shape (4,); expected rows of tokens"),
+        lambda: tokens.mask_tokens(T, U), "x is torch.int64 of shape (4,); expected rows of toke"),
     "a text without its row to fill": (
         lambda: [*tokens.unmask(filler, HIDDEN[0])], "for one text, encode(text)[None]"),
     "a text without its row to write": (

@@ -252,8 +252,10 @@ def test_drawings_are_read_from_text():
         [[1, -1], [-1, -1]], [[-1, 0], [1, -1]], [[0, 0], [-1, -1]], [[1, 1], [1, 1]],
     ]  # fmt: skip
     assert drawings(HEARTS).shape == (10, 1, 8, 8)
-    with pytest.raises(ValueError):
-        drawings("#. .+\n.. ")
+    assert torch.equal(drawings("\n#. .+\n.. #.\n \n\n++ ##\n.. ##\n"), x)  # more empty lines
+    for ragged in ("#. .+\n.. ", "#. .+\n.. #.\n\n++ ##", ""):
+        with pytest.raises(ValueError, match="all of the same width and height"):
+            drawings(ragged)
 
 
 # What is refused
