@@ -222,7 +222,8 @@ def _check_lora(layer: nn.Module, rank: int, alpha: float) -> None:
 def _check_names(net: nn.Module, names: tuple[str, ...]) -> None:
     parts = net.named_modules()
     there = {n.rpartition(".")[2] for n, part in parts if isinstance(part, nn.Linear | nn.Conv2d)}
-    expect(names and {*names} <= there, "names", names, f"a tuple of some of {sorted(there)}")
+    well = names and not isinstance(names, str) and {*names} <= there
+    expect(well, "names", names, f"a tuple of some of {sorted(there)}")
 
 
 def _check_label(net: nn.Module) -> None:

@@ -282,6 +282,8 @@ def test_names_that_do_not_occur_are_refused():
         add_lora(small(), ("to_q", "to_k"))
     with pytest.raises(ValueError, match="names is 'conv1'; expected a tuple"):
         add_lora(small(), "conv1")
+    with pytest.raises(ValueError, match="names is 'q'; expected a tuple"):  # a layer of TextUNet
+        add_lora(nn.ModuleDict({"q": nn.Linear(2, 2)}), "q")
 
 
 def test_a_network_without_labels_gets_no_new_one():
