@@ -183,7 +183,8 @@ def show_strip(
     """
     b, _, height, _ = xs[0].shape
     margin = 0.09 * max(map(len, rows), default=0)
-    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size + margin, b * size + 0.3))
+    inches = len(xs) * size + margin, b * size + 0.3
+    axes = plt.subplots(1, len(xs), figsize=inches, squeeze=False)[1][0]
     for ax, x, label in zip(axes, xs, labels, strict=True):
         draw_images(ax, x, columns=1)
         ax.set_title(label)

@@ -68,6 +68,8 @@ def test_a_strip_has_a_column_for_each_state(figures):
     plot.show_strip([IMAGES[:3]] * 4, ["a", "b", "c", "d"])
     assert [ax.get_title() for ax in figures[0].axes] == ["a", "b", "c", "d"]
     assert not figures[0].axes[0].texts
+    plot.show_strip([IMAGES[:3]], ["alone"])
+    assert [ax.get_title() for ax in figures[1].axes] == ["alone"]
 
 
 def test_a_strip_has_its_row_labels_beside_the_middle_of_each_row(figures):
