@@ -230,9 +230,10 @@ def show_points(
 
 
 def mean_sd(values: Sequence, digits: int = 2) -> str:
-    """Mean ± standard deviation of some runs, as text."""
+    """Mean ± standard deviation of some runs, as text. A single run has no deviation."""
     values = [float(value) for value in values]
-    return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
 def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digits: int = 2) -> None:

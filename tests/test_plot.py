@@ -275,6 +275,7 @@ def test_a_table_has_means_and_deviations_of_runs(capsys):
         "DDPM  2.00 ± 1.41  0.50",
         "v     2.00 ± 0.00  none",
     ]
+    assert plot.mean_sd([0.5]) == "0.50"
     plot.print_table({"a": [1], "bc": [torch.tensor(22.26)]}, digits=1)
     assert capsys.readouterr().out.splitlines() == ["a    1.0", "bc  22.3"]
 
