@@ -97,6 +97,16 @@ def show_curves(*panels: Mapping[str, Sequence], height: float = 3.4, **settings
     plt.show()
 
 
+def _panels(n: int, across: int, height: float) -> Sequence[Axes]:
+    """The axes of n panels, ``across`` of them side by side. What's left of the last row is
+    empty."""
+    rows = -(-n // across)
+    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    for ax in axes.flat[n:]:
+        ax.set_axis_off()
+    return axes.flat[:n]
+
+
 def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, height: float = 2.3,
               **style: Any) -> None:  # fmt: skip
     """Show matrices (H, W) as colour maps, each under its name.
@@ -108,14 +118,12 @@ def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, he
         height: height of a row of maps in inches. The figure is 8 inches wide.
         style: arguments for ``imshow``, such as ``cmap``, ``vmin``, ``vmax`` or ``aspect``.
     """
-    across = across or len(maps)
-    rows = -(-len(maps) // across)
-    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
-    for ax, (name, x) in zip(axes.flat, maps.items(), strict=True):
+    axes = _panels(len(maps), across or len(maps), height)
+    for ax, (name, x) in zip(axes, maps.items(), strict=True):
         ax.imshow(x.detach().cpu().numpy(), **{"cmap": "Blues"} | style)
         ax.set(title=name, xticks=[], yticks=[])
         ax.grid(False)
-    for ax, (row, column) in zip(axes.flat, marks, strict=False):
+    for ax, (row, column) in zip(axes, marks, strict=False):
         ax.plot(column, row, "o", color=NOISE)
     plt.show()
 
@@ -205,11 +213,10 @@ def show_grids(
         height: height of a row of grids in inches. The figure is 8 inches wide.
         loc: position of the names, "left" or "center".
     """
-    rows = -(-len(grids) // across)
-    figure, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
-    if across > 1 and (layout := figure.get_layout_engine()):
+    axes = _panels(len(grids), across, height)
+    if across > 1 and (layout := plt.gcf().get_layout_engine()):
         layout.set(wspace=0.08)
-    for ax, (name, x) in zip(axes.flat, grids.items(), strict=True):
+    for ax, (name, x) in zip(axes, grids.items(), strict=True):
         draw_images(ax, x, columns)
         ax.set_title(name, loc=loc)
     plt.show()

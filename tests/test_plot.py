@@ -220,6 +220,14 @@ def test_maps_have_their_names_and_marks(figures):
     assert [[*line.get_xydata()[0]] for ax in axes for line in ax.lines] == [[2, 1]]
 
 
+def test_the_last_row_of_panels_needn_t_be_full(figures):
+    plot.show_maps({name: torch.rand(3, 4) for name in "abc"}, across=2)
+    plot.show_grids({name: IMAGES for name in "abcde"}, 4, across=3)
+    for figure, n in zip(figures, (3, 5), strict=True):
+        assert [bool(ax.images) for ax in figure.axes] == [True] * n + [False]
+        assert not figure.axes[n].axison
+
+
 def test_runs_are_dashes_around_a_line_through_their_means():
     ax = axes_of(plot.draw_runs, [5, 10], torch.tensor([[1.0, 3.0], [4.0, 6.0]]))
     line, *dashes = ax.lines
