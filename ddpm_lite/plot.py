@@ -88,8 +88,9 @@ def show_curves(*panels: Mapping[str, Sequence], height: float = 3.4, **settings
         panels: the curves of each panel.
         height: height in inches. The figure is 8 inches wide.
         settings: arguments for ``ax.set`` of all panels. A list has one value per panel, as in
-            ``title=["left", "right"]``.
+            ``title=["left", "right"]``. So limits are tuples, as in ``xlim=(0, 1)``.
     """
+    _check_settings(settings, len(panels))
     _, axes = plt.subplots(1, len(panels), figsize=(8, height), squeeze=False)
     for i, (ax, curves) in enumerate(zip(axes[0], panels, strict=True)):
         own = {name: v[i] if isinstance(v, list) else v for name, v in settings.items()}
@@ -392,6 +393,13 @@ def _check_images(x) -> None:
     if 0 <= x.min() and 20 < x.max():
         hint = "expected about -1 … 1: use x / 127.5 - 1"
         raise ValueError(f"x has values {x.min():g} … {x.max():g}; {hint}")
+
+
+def _check_settings(settings: Mapping[str, Any], panels: int) -> None:
+    for name, v in settings.items():
+        if isinstance(v, list) and len(v) != panels:
+            hint = "expected a list with a value for each, or a tuple for all of them"
+            raise ValueError(f"{name} is {v!r:.60} for {panels} panel(s); {hint}")
 
 
 def _check_frames(frames: int, labels: int) -> None:

@@ -208,6 +208,8 @@ def test_panels_share_settings_but_those_that_are_a_list(figures):
     assert (left.get_title(), right.get_title()) == ("left", "right")
     assert left.get_xlim() == right.get_xlim() == (0, 3)
     assert tuple(figures[0].get_size_inches()) == (8, 2)
+    with pytest.raises(ValueError, match=r"xlim is \[0, 3\] for 1 panel.*or a tuple for all"):
+        plot.show_curves(curves, xlim=[0, 3])
 
 
 def test_maps_have_their_names_and_marks(figures):
