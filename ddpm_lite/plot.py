@@ -385,9 +385,9 @@ def explore_schedules(schedules: Mapping[str, Any]):
 
 
 def _check_images(x) -> None:
-    if x.ndim != 4 or x.shape[1] not in (1, 3):
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
         shape = tuple(x.shape)
-        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
+        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W), one at least")
     if not x.isfinite().all():
         raise ValueError("x has NaN or infinite values, so there is no image to draw")
     if 0 <= x.min() and 20 < x.max():

@@ -116,7 +116,8 @@ def test_the_frames_of_a_film_stand_in_reading_order():
     assert plt.get_fignums() == before
 
 
-@pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3), (0, 1, 6, 6)],
+                         ids=str)  # fmt: skip
 def test_what_is_no_batch_of_images_is_refused(shape):
     """One sentence with the shape that was given and the one that is expected."""
     _, ax = plt.subplots()
