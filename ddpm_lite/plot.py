@@ -312,6 +312,7 @@ def listen(x, labels: Sequence[str], rate: int = 8000):
     """
     from IPython.display import HTML
 
+    _check_sounds(x, len(labels))
     players = [_player(row, escape(label), rate) for row, label in zip(x, labels, strict=True)]
     return HTML('<div style="display:flex;flex-wrap:wrap;gap:.7em">' + "".join(players) + "</div>")
 
@@ -400,6 +401,12 @@ def _check_settings(settings: Mapping[str, Any], panels: int) -> None:
         if isinstance(v, list) and len(v) != panels:
             hint = "expected a list with a value for each, or a tuple for all of them"
             raise ValueError(f"{name} is {v!r:.60} for {panels} panel(s); {hint}")
+
+
+def _check_sounds(x, labels: int) -> None:
+    if x.ndim != 2 or len(x) != labels:
+        given = f"x has shape {tuple(x.shape)} and there are {labels} labels"
+        raise ValueError(f"{given}; expected waveforms (B, L) and a label for each")
 
 
 def _check_frames(frames: int, labels: int) -> None:

@@ -304,5 +304,6 @@ def test_players_hold_the_sounds_and_their_labels():
     with wave.open(io.BytesIO(data)) as file:
         assert file.getparams()[:4] == (1, 2, 8000, 4)
         assert struct.unpack("<4h", file.readframes(4)) == (0, 16384, -32767, 32767)
-    with pytest.raises(ValueError):
-        plot.listen(torch.zeros(2, 8), ["one label for two"])
+    for shape in ((2, 8), (8,), (1, 1, 8)):
+        with pytest.raises(ValueError, match=r"1 labels; expected waveforms \(B, L\) and a label"):
+            plot.listen(torch.zeros(shape), ["one label"])
