@@ -48,6 +48,7 @@ def test_an_untouched_stub_is_not_tried_yet(chapter, capsys, answer):
         (lambda x: x, "❌ exercise 99.1: not yet. twice 3 is 6, not 3\n"),
         (lambda x: 0, "❌ exercise 99.1: not yet. twice 3 is 6, not 0\n"),
         (lambda x: {}[x], "❌ exercise 99.1: not yet. 3\n"),
+        (lambda x: next(iter([])), "❌ exercise 99.1: not yet. StopIteration\n"),
     ],
 )
 def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):

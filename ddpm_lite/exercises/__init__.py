@@ -43,7 +43,7 @@ def _verdict(name: str, check: Callable[[], None]) -> None:
     try:
         check()
     except Exception as error:
-        print(f"❌ {name}: not yet. {error or type(error).__name__}")
+        print(f"❌ {name}: not yet. {str(error) or type(error).__name__}")
     else:
         print(f"✅ {name}: right.")
 
