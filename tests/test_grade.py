@@ -56,6 +56,12 @@ def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):
     assert capsys.readouterr().out == said
 
 
+@pytest.mark.parametrize("number", ["3.9", "42.1", "3", "loss"])
+def test_an_exercise_that_there_is_not_is_named(number):
+    with pytest.raises(ValueError, match=f"there's no exercise '{number}'; expected a number such"):
+        grade(number, abs)
+
+
 @pytest.mark.parametrize("name", USES)
 def test_the_package_agrees_with_itself_and_not_with_what_is_off_by_a_little(name, capsys):
     """A function or class of that name whose first number is off by a thousandth is refused."""
