@@ -8,8 +8,10 @@ from ddpm_lite.editing import mixture_posterior
 
 def exercise_1(edit_times):
     """The timesteps of an edit."""
-    if list(_given(edit_times(1000, 0.0, 50))) != [0]:
-        raise ValueError("strength 0 must not change the image: expected the list [0]")
+    for strength in (0.0, 0.0004):
+        if list(_given(edit_times(1000, strength, 50))) != [0]:
+            raise ValueError(f"strength {strength} is t = 0 and must not change the image: "
+                             "expected the list [0]")  # fmt: skip
     cases = (1000, 0.5, 50), (1000, 0.05, 15), (1000, 0.01, 10), (400, 1.0, 20)
     for T, strength, n in (*cases, (1000, 0.6, 7), (100, 0.29, 10)):  # 4.2 and 2.9 steps
         times, t, steps = list(edit_times(T, strength, n)), round(strength * T), strength * n
