@@ -97,6 +97,15 @@ def test_a_wrong_shape_is_named():
         same_as_package(time_embedding)
 
 
+def test_a_gradient_that_is_switched_off_is_named(capsys):
+    def data_gradient(model, schedule, A, y, x, t):
+        leaf = x.detach().requires_grad_()
+        return torch.autograd.grad(model(leaf, t).sum(), leaf)[0]
+
+    grade("14.2", data_gradient)
+    assert "compute yours inside `with torch.enable_grad():`" in capsys.readouterr().out
+
+
 def test_nothing_random_changes_outside(chapter):
     before = torch.get_rng_state()
     same_as_package(type("EMA", (ddpm_lite.EMA,), {}))
