@@ -53,7 +53,8 @@ class Branch(nn.Module):
 
 class Control(nn.Module):
     """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, or before the
-    branch is trained, the output is that of the U-Net. Built in chapter 21d."""
+    branch is trained, the output is that of the U-Net. Its new layers are made on the CPU, so for a
+    GPU call ``to(device)`` afterwards. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()

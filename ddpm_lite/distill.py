@@ -157,9 +157,14 @@ def mean_velocity(net: Callable, y: Tensor) -> Callable:
     """Turn a network with vectors as conditions into a mean velocity ``mean(x, u, s)``. The length
     u - s is appended to the network's condition y (B, d).
 
-    The network is called at t = 1 + 10 u. With 1000 u, as in flow matching, the sines of its time
-    embedding would have derivatives of up to 1000 with respect to u, and ``mean_flow_loss``
-    differentiates with respect to u. Built in chapter 19.
+    The network is called at t = 1.001 + 10 u, because it refuses times up to 1, which look like
+    t / T. With 1000 u, as in flow matching, the sines of its time embedding would have derivatives
+    of up to 1000 with respect to u, and ``mean_flow_loss`` differentiates with respect to u.
+
+    Raises:
+        ValueError: y isn't (B, d).
+
+    Built in chapter 19.
     """
     check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
     return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))

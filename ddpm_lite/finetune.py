@@ -69,7 +69,8 @@ class LoRA(nn.Module):
         rank: number of rows of A and of columns of B.
         alpha: the strength. With alpha = rank, the factor alpha / rank is 1.
 
-    A is random and B is 0, so the output doesn't change at first.
+    A is random and B is 0, so the output doesn't change at first. Both are made on the CPU, in
+    float32. If the layer is elsewhere, call ``to(device)`` before you train.
 
     Raises:
         TypeError: the layer has another type, or is a convolution with groups, dilation or padding
@@ -105,7 +106,8 @@ class LoRA(nn.Module):
 
 def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
     """Freeze a network, and put a ``LoRA`` around each layer whose last name is in ``names``, such
-    as ("conv1", "qkv").
+    as ("conv1", "qkv"). The adapters are made on the CPU: for a GPU, call ``net.to(device)`` after
+    this.
 
     Returns:
         The full names of these layers, such as "mid.0.res.conv1".
