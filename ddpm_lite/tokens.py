@@ -139,7 +139,14 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
 def gumbel_max(logits: Tensor) -> Tensor:
     """Draw tokens (…,) from softmax(logits), for logits (…, V): the largest of logits + Gumbel
     noise, in float64. In low precision, the tail of the noise is cut off, so rare tokens are never
-    drawn (Zheng et al. 2024, arXiv 2409.02908, section 4). Built in chapter 20."""
+    drawn (Zheng et al. 2024, arXiv 2409.02908, section 4).
+
+    Raises:
+        ValueError: the logits of a token have a NaN, or are all -inf.
+
+    Built in chapter 20.
+    """
+    _check_logits(logits)
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
@@ -261,6 +268,12 @@ def _check_shares(u: Tensor, x0: Tensor) -> None:
 def _check_probabilities(p: Tensor) -> None:
     well = (p.sum(-1) - 1).abs().max() < 1e-3
     expect(well, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
+
+
+def _check_logits(logits: Tensor) -> None:
+    well = logits.is_cuda or logits.amax(-1).isfinite().all()
+    hint = "a finite one for each token: check the weights, and what is banned"
+    expect(well, "logits", logits, hint)
 
 
 def _check_causal(net: Callable) -> None:

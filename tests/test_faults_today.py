@@ -490,6 +490,10 @@ TOKENS = {
         lambda: [*tokens.unmask(filler, HIDDEN[0])], "for one text, encode(text)[None]"),
     "a text without its row to write": (
         lambda: tokens.left_to_right(None, HIDDEN[0]), "for one text, encode(text)[None]"),
+    "weights of NaN, which drew the first token": (
+        lambda: tokens.gumbel_max(NAN), "expected a finite one for each token: check the weights"),
+    "every token is banned": (
+        lambda: tokens.gumbel_max(torch.full((4, 5), -torch.inf)), "and what is banned"),
     "masks in the data": (
         lambda: tokens.masked_loss(filler, HIDDEN), "expected tokens (B, L), not empty, and "),
     "no tokens to learn": (
