@@ -76,6 +76,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
 def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """The x_s that two DDIM steps of the teacher reach from x_t, with a stop at (t + s) / 2.
     Built in chapter 19."""
+    check(torch.as_tensor(t - s > 1).all(), "a step from t to t - 1 has no middle; expected times "
+          "that are further apart, such as spaced(1000, 4)")  # fmt: skip
     middle = (t + s) // 2
     xm = ddim_step(schedule, xt, t, middle, teacher(xt, t))
     return ddim_step(schedule, xm, middle, s, teacher(xm, middle))

@@ -452,6 +452,9 @@ SOUNDS = {
 DISTILL = {
     "a step of a student without length": (
         lambda: distill.x0_between(S, POINTS, 5, POINTS, 5), "(t, s) is (5, 5); expected s < t"),
+    "a step of a student with no room for two": (
+        lambda: distill.progressive_loss(student, model, S, POINTS, [2, 1, 0]),
+        "a step from t to t - 1 has no middle; expected times that are further apart"),
     "a number of steps for their times": (
         lambda: distill.random_step(4, 9), "times is 4; expected whole numbers that fall to 0"),
     "a condition without an axis": (
