@@ -455,6 +455,11 @@ DISTILL = {
     "a step of a student with no room for two": (
         lambda: distill.progressive_loss(student, model, S, POINTS, [2, 1, 0]),
         "a step from t to t - 1 has no middle; expected times that are further apart"),
+    "one error for four rows": (
+        lambda: distill.row_error(POINTS, POINTS[:1]), "a has shape (4, 2); expected (1, 2)"),
+    "a student with a variance, which broadcast": (
+        lambda: distill.consistency_loss(*[distill.consistency(halves, S)] * 2, S, X, [100, 0]),
+        "what the student gives has shape (4, 2, 8, 8); expected (4, 1, 8, 8)"),
     "a number of steps for their times": (
         lambda: distill.random_step(4, 9), "times is 4; expected whole numbers that fall to 0"),
     "a condition without an axis": (
