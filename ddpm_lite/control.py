@@ -25,7 +25,7 @@ class Branch(nn.Module):
     (ControlNet, Eq. 2).
 
     Args:
-        net: a ``UNet``.
+        net: a ``UNet`` of images, without ``cond_channels``.
         channels: channels of the hint.
 
     The inputs are x (B, C, H, W), the condition's vector c (B, dim) and the hint
@@ -58,6 +58,7 @@ class Control(nn.Module):
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
+        _check_net(net)
         self.net = net.requires_grad_(False)
         self.branch = Branch(net, channels)
 
@@ -92,6 +93,11 @@ def edges(x: Tensor) -> Tensor:
     hint is bright at each pixel that has a brighter neighbour. Built in chapter 21."""
     check_data(x)
     return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
+
+
+def _check_net(net: UNet) -> None:
+    well = isinstance(net.conv_in, nn.Conv2d) and not net.cond_channels
+    check(well, "expected a UNet of images (dims=2), without a second image (cond_channels=0)")
 
 
 def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:

@@ -539,6 +539,9 @@ FINETUNE = {
         lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "is (4, 0); expected a whole number an"),
     "one of two layers isn't there": (
         lambda: finetune.add_lora(unet, ("conv1", "qvk")), "names is ('conv1', 'qvk'); expected"),
+    "a hint beside a second image": (
+        lambda: control.Control(d.UNet(1, 8, (1, 2), cond_channels=1)),
+        "expected a UNet of images (dims=2), without a second image (cond_channels=0)"),
     "a hint of bytes": (
         lambda: control.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
     "t / T with a hint": (
