@@ -401,6 +401,9 @@ CAPTIONS = {
         lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c), an"),
     "three heads for 8 channels": (
         lambda: text.CrossAttention(8, 4, 3), "channels is 8; expected a multiple of heads = 3"),
+    "a caption with its start token, which it had twice": (
+        lambda: tokenizer.Tokenizer(["red"])(["<start> red"]),
+        "captions is ['<start> red']; expected texts alone: <start> and <pad> are added to them"),
     "captions for tokens": (
         lambda: encoder(["red"]), "y is ['red']; expected tokens 0 … 19, int64 (B, L)"),
     "one caption for four images": (
