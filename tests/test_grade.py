@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ddpm_lite
+from ddpm_lite import audio, control, distill, finetune, gan, likelihood, transformer
 from ddpm_lite.exercises import grade, plant, same_as_package
 from ddpm_lite.exercises.same import USES, of_package
 
@@ -87,6 +88,33 @@ def test_a_wrong_function_is_told_by_how_much():
 
     with pytest.raises(ValueError, match=r"q_sample differs from .* by up to 0\.\d"):
         same_as_package(q_sample)
+
+
+FORGOTTEN = [
+    (ddpm_lite.Schedule, "/ (1 - self.alpha_bar)", "/ self.alpha_bar.sqrt()"),
+    (ddpm_lite.Schedule, "[1] * (x.ndim - 1)", "[1] * x.ndim"),
+    (likelihood.bound, "a.sqrt() * x0", "a * x0"),
+    (likelihood.hybrid_loss, "prediction.detach()", "prediction"),
+    (gan.discriminator_step, "g(z).detach()", "g(z)"),
+    (distill.consistency_loss, "with torch.no_grad():", "if True:"),
+    (distill.mean_flow_loss, "* slope).detach()", "* slope)"),
+    (distill.mean_flow_loss, "error.detach()", "error"),
+    (transformer.TokenAttention, "q.shape[-1] ** 0.5", "q.shape[-1]"),
+    (finetune.NewLabel, "table.requires_grad_(False)", "table"),
+    (finetune.LoRA, "layer.requires_grad_(False)", "layer"),
+    (finetune.add_lora, "net.requires_grad_(False)", "net"),
+    (control.Control, "net.requires_grad_(False)", "net"),
+    (control.Branch, ".requires_grad_(True)", ""),
+    (audio.log_mel, "image.clamp(-1, 1)", "image"),
+]
+
+
+@pytest.mark.parametrize("built, right, wrong", FORGOTTEN)
+def test_what_is_forgotten_and_changes_no_output_is_noticed(built, right, wrong):
+    """Such as a gradient that flows where it shouldn't, or a layer that isn't frozen."""
+    mine = getattr(plant(built, right, wrong), built.__name__)
+    with pytest.raises(ValueError, match=f"{built.__name__} (differs from|gives shapes)"):
+        same_as_package(mine)
 
 
 def test_a_wrong_shape_is_named():
