@@ -55,6 +55,20 @@ def test_every_connection_of_the_branch_reaches_the_output():
     assert len(control.branch.zeros) == len(net.down) + 2
 
 
+def test_what_the_branch_gives_is_added():
+    """A branch of constants is the same as constants that are added inside the network."""
+    net, (x, t, y) = small(), inputs()
+    control, width = Control(net), net.conv_in.out_channels
+    nn.init.constant_(control.branch.zeros[0].bias, 0.3)
+    nn.init.constant_(control.branch.zeros[-1].bias, 0.5)
+    mine = control(x, t, y, edges(x))
+    plus = torch.zeros(1, net.up[-1].res.norm1.num_channels, 1, 1)
+    plus[:, -width:] = 0.3  # the first skip is the last one to be used
+    net.mid[-1].register_forward_hook(lambda layer, given, h: h + 0.5)
+    net.up[-1].register_forward_pre_hook(lambda layer, given: (given[0] + plus, *given[1:]))
+    assert torch.allclose(mine, net(x, t, y), atol=1e-5)
+
+
 def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
     net = small()
     control = Control(net)
