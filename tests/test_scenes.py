@@ -74,6 +74,8 @@ def test_captions_of_each_kind_can_be_drawn_and_written_in_tokens():
             assert all(len(layout) == things.get(kind, len(layout)) for layout in layouts(caption))
             assert layouts(caption) and len(tokenizer.split(caption)) <= 10
         assert len({*captions}) > 50
+    numbers = {random_caption(random, "count").split()[0] for _ in range(100)}
+    assert numbers == {"two", "three", "four"}
     kinds = [len(layouts(random_caption(random))) for _ in range(500)]
     assert {1, 2, 5} <= {*kinds}
 
@@ -152,6 +154,7 @@ def test_a_score_tells_attributes_from_places(read, digits, colours, relation, s
 def test_scores_are_shares_of_things_and_of_captions():
     asked = [ASKED, "big red six"]
     read = [((0, "red", 7), (2, "blue", 2)), ((BIG, "blue", 6),)]
+    assert score_scenes([read[0], ()], [ASKED, ASKED])["relations"] == 0.5
     scores = score_scenes(read, asked)
     assert scores["digits"] == 1 and scores["colours"] == pytest.approx(2 / 3)
     assert scores["relations"] == 1 and scores["scenes"] == 0.5
