@@ -2,7 +2,8 @@
 
 A waveform (B, L) has L samples in [-1, 1], ``RATE`` of them per second. A spectrogram (B, N, F) has
 N frames and F frequencies. The image of a sound (B, 1, MELS, N) is in [-1, 1], with the lowest
-frequency in row 0.
+frequency in row 0. Sounds are computed on the CPU, in float32: for what a GPU has drawn, call
+``.cpu()`` first.
 
 Griffin-Lim: Griffin and Lim 1984, doi 10.1109/TASSP.1984.1164317.
 """

@@ -25,7 +25,7 @@ class Branch(nn.Module):
     (ControlNet, Eq. 2).
 
     Args:
-        net: a ``UNet``.
+        net: a ``UNet`` of images, without ``cond_channels``.
         channels: channels of the hint.
 
     The inputs are x (B, C, H, W), the condition's vector c (B, dim) and the hint
@@ -53,10 +53,12 @@ class Branch(nn.Module):
 
 class Control(nn.Module):
     """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, or before the
-    branch is trained, the output is that of the U-Net. Built in chapter 21d."""
+    branch is trained, the output is that of the U-Net. Its new layers are made on the CPU, so for a
+    GPU call ``to(device)`` afterwards. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()
+        _check_net(net)
         self.net = net.requires_grad_(False)
         self.branch = Branch(net, channels)
 
@@ -93,6 +95,11 @@ def edges(x: Tensor) -> Tensor:
     return (F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2
 
 
+def _check_net(net: UNet) -> None:
+    well = isinstance(net.conv_in, nn.Conv2d) and not net.cond_channels
+    check(well, "expected a UNet of images (dims=2), without a second image (cond_channels=0)")
+
+
 def _check_hint(x: Tensor, hint: Tensor, channels: int) -> None:
     expected = (len(x), channels, *x.shape[2:])
     given = f"the hint has shape {tuple(hint.shape)}"
@@ -108,6 +115,9 @@ def _check_input(net: UNet, x: Tensor, t: Tensor) -> None:
     times = isinstance(t, Tensor) and t.shape == x.shape[:1] and t.dtype != torch.bool
     times = times and (t.is_cuda or not t.is_floating_point() or t.max() > 1)
     check(times, f"t isn't {len(x)} timesteps 1 … T; expected one for each row, not t / T")
-    well = x.dtype == kind and x.ndim == 4 and not any(n % factor for n in x.shape[2:])
-    expected = f"expected {kind} and sides that are multiples of {factor}"
+    sides = net.image_size or x.shape[2:]
+    well = x.dtype == kind and x.ndim == 4 and x.shape[1:] == (net.channels, *sides)
+    well = well and not any(n % factor for n in sides)
+    size = f"(H, W) = {net.image_size}" if net.image_size else f"multiples of {factor}"
+    expected = f"expected {kind} (B, {net.channels}, H, W), with {size}"
     check(well, f"x is {x.dtype} of shape {tuple(x.shape)}; {expected}")

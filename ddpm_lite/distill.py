@@ -52,6 +52,7 @@ def consistency(net: Callable, schedule: Schedule, **condition: Tensor) -> Stude
 
 def row_error(a: Tensor, b: Tensor) -> Tensor:
     """The mean squared error of each row of a and b (B, …), as (B,). Used in chapter 19."""
+    _check_like("a", a, b)
     return (a - b).square().flatten(1).mean(1)
 
 
@@ -68,7 +69,7 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
     arXiv 2202.00512, Algorithm 2). Built in chapter 19."""
     alpha_bar, alpha_bar_s = schedule.at(t, xt), schedule.at(s, xt)
     check(torch.as_tensor(s < t).all(), f"(t, s) is {t, s}"[:80] + "; expected s < t")
-    check(xs.shape == xt.shape, f"x_s has shape {tuple(xs.shape)}; expected {tuple(xt.shape)}")
+    _check_like("x_s", xs, xt)
     r = ((1 - alpha_bar_s) / (1 - alpha_bar)).sqrt()
     return (xs - r * xt) / (alpha_bar_s.sqrt() - r * alpha_bar.sqrt())
 
@@ -76,6 +77,8 @@ def x0_between(schedule: Schedule, xt: Tensor, t: Time, xs: Tensor, s: Time) -> 
 def two_steps(teacher: Model, schedule: Schedule, xt: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """The x_s that two DDIM steps of the teacher reach from x_t, with a stop at (t + s) / 2.
     Built in chapter 19."""
+    check(torch.as_tensor(t - s > 1).all(), "a step from t to t - 1 has no middle; expected times "
+          "that are further apart, such as spaced(1000, 4)")  # fmt: skip
     middle = (t + s) // 2
     xm = ddim_step(schedule, xt, t, middle, teacher(xt, t))
     return ddim_step(schedule, xm, middle, s, teacher(xm, middle))
@@ -137,6 +140,7 @@ def consistency_loss(
         xs = (q_sample(schedule, x0, s, eps) if teacher is None
               else ddim_step(schedule, xt, t, s, teacher(xt, t)))  # fmt: skip
         target = f_target(xs, s)
+        _check_like("what the student gives", target, x0)
     return (row_error(f(xt, t), target) / (1 - schedule.alpha_bar[t])).mean()
 
 
@@ -157,9 +161,14 @@ def mean_velocity(net: Callable, y: Tensor) -> Callable:
     """Turn a network with vectors as conditions into a mean velocity ``mean(x, u, s)``. The length
     u - s is appended to the network's condition y (B, d).
 
-    The network is called at t = 1 + 10 u. With 1000 u, as in flow matching, the sines of its time
-    embedding would have derivatives of up to 1000 with respect to u, and ``mean_flow_loss``
-    differentiates with respect to u. Built in chapter 19.
+    The network is called at t = 1.001 + 10 u, because it refuses times up to 1, which look like
+    t / T. With 1000 u, as in flow matching, the sines of its time embedding would have derivatives
+    of up to 1000 with respect to u, and ``mean_flow_loss`` differentiates with respect to u.
+
+    Raises:
+        ValueError: y isn't (B, d).
+
+    Built in chapter 19.
     """
     check(y.ndim == 2, f"y has shape {tuple(y.shape)}; expected (B, d)")
     return lambda x, u, s: net(x, 1.001 + 10 * u, torch.cat([y, (u - s)[:, None]], dim=1))
@@ -204,7 +213,11 @@ def _check_pair(x0: Tensor, x1: Tensor, u: Tensor, s: Tensor) -> None:
     rows = isinstance(u, Tensor) and isinstance(s, Tensor) and u.shape == s.shape == x0.shape[:1]
     well = rows and (u.is_cuda or ((s >= 0) & (s <= u) & (u <= 1)).all())
     check(well, f"expected times u and s, {len(x0)} each, 0 <= s <= u <= 1: use mean_flow_times(B)")
-    check(x1.shape == x0.shape, f"x1 has shape {tuple(x1.shape)}; expected {tuple(x0.shape)}")
+    _check_like("x1", x1, x0)
+
+
+def _check_like(name: str, a: Tensor, b: Tensor) -> None:
+    check(a.shape == b.shape, f"{name} has shape {tuple(a.shape)}; expected {tuple(b.shape)}")
 
 
 def _check_times(times: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ Prior preservation: Ruiz et al. 2022, arXiv 2208.12242.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -43,13 +44,19 @@ HEARTS = """
 
 def drawings(text: str) -> Tensor:
     """Turn text into images (N, 1, H, W) in [-1, 1]: "." is black, "+" is grey and "#" is white.
-    Spaces separate images side by side, and an empty line separates rows of images. Used in
-    chapter 21."""
-    same = len({len(row) for row in text.split()}) == 1
-    well = same and {*text} <= {*".+# \n"}
-    expect(well, "text", text, "drawings of the signs . + and #, all of the same width")
-    strips = [strip.split("\n") for strip in text.strip().split("\n\n")]
-    images = [image for strip in strips for image in zip(*map(str.split, strip), strict=True)]
+    Spaces separate images side by side, and empty lines separate rows of images.
+
+    Raises:
+        ValueError: there are other signs, or images of several sizes.
+
+    Used in chapter 21.
+    """
+    strips = [[*map(str.split, s.splitlines())] for s in re.split(r"\n\s*\n", text.strip())]
+    even = all(len({*map(len, strip)}) == 1 for strip in strips)
+    same = len({*map(len, strips)}) == len({*map(len, text.split())}) == 1
+    well = even and same and {*text} <= {*".+# \n"}
+    expect(well, "text", text, "drawings of the signs . + and #, all of the same width and height")
+    images = [image for strip in strips for image in zip(*strip, strict=True)]
     grey = [[[[".+#".index(c) - 1.0 for c in row] for row in image]] for image in images]
     return torch.tensor(grey)
 
@@ -62,7 +69,8 @@ class LoRA(nn.Module):
         rank: number of rows of A and of columns of B.
         alpha: the strength. With alpha = rank, the factor alpha / rank is 1.
 
-    A is random and B is 0, so the output doesn't change at first.
+    A is random and B is 0, so the output doesn't change at first. Both are made on the CPU, in
+    float32. If the layer is elsewhere, call ``to(device)`` before you train.
 
     Raises:
         TypeError: the layer has another type, or is a convolution with groups, dilation or padding
@@ -98,7 +106,8 @@ class LoRA(nn.Module):
 
 def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
     """Freeze a network, and put a ``LoRA`` around each layer whose last name is in ``names``, such
-    as ("conv1", "qkv").
+    as ("conv1", "qkv"). The adapters are made on the CPU: for a GPU, call ``net.to(device)`` after
+    this.
 
     Returns:
         The full names of these layers, such as "mid.0.res.conv1".
@@ -215,7 +224,8 @@ def _check_lora(layer: nn.Module, rank: int, alpha: float) -> None:
 def _check_names(net: nn.Module, names: tuple[str, ...]) -> None:
     parts = net.named_modules()
     there = {n.rpartition(".")[2] for n, part in parts if isinstance(part, nn.Linear | nn.Conv2d)}
-    expect(names and {*names} <= there, "names", names, f"a tuple of some of {sorted(there)}")
+    well = names and not isinstance(names, str) and {*names} <= there
+    expect(well, "names", names, f"a tuple of some of {sorted(there)}")
 
 
 def _check_label(net: nn.Module) -> None:

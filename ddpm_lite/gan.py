@@ -61,7 +61,7 @@ class Spectral(nn.Module):
 
 
 def spectral_norm(net: nn.Module) -> nn.Module:
-    """Put ``Spectral`` on the weight of each linear and convolutional layer, and return the
+    """Put ``Spectral`` on the weight of each ``nn.Linear`` and ``nn.Conv2d``, and return the
     network.
 
     Raises:
@@ -72,7 +72,8 @@ def spectral_norm(net: nn.Module) -> nn.Module:
     layers = [part for part in net.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
     _check_layers(layers)
     for layer in layers:
-        parametrize.register_parametrization(layer, "weight", Spectral(layer.weight))
+        norm = Spectral(layer.weight).to(layer.weight)  # on its device, in its precision
+        parametrize.register_parametrization(layer, "weight", norm)
     return net
 
 

@@ -88,13 +88,24 @@ def show_curves(*panels: Mapping[str, Sequence], height: float = 3.4, **settings
         panels: the curves of each panel.
         height: height in inches. The figure is 8 inches wide.
         settings: arguments for ``ax.set`` of all panels. A list has one value per panel, as in
-            ``title=["left", "right"]``.
+            ``title=["left", "right"]``. So limits are tuples, as in ``xlim=(0, 1)``.
     """
+    _check_settings(settings, len(panels))
     _, axes = plt.subplots(1, len(panels), figsize=(8, height), squeeze=False)
     for i, (ax, curves) in enumerate(zip(axes[0], panels, strict=True)):
         own = {name: v[i] if isinstance(v, list) else v for name, v in settings.items()}
         draw_curves(ax, curves, **own)
     plt.show()
+
+
+def _panels(n: int, across: int, height: float) -> Sequence[Axes]:
+    """The axes of n panels, ``across`` of them side by side. What's left of the last row is
+    empty."""
+    rows = -(-n // across)
+    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
+    for ax in axes.flat[n:]:
+        ax.set_axis_off()
+    return axes.flat[:n]
 
 
 def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, height: float = 2.3,
@@ -108,14 +119,12 @@ def show_maps(maps: Mapping[str, Any], marks: Sequence = (), across: int = 0, he
         height: height of a row of maps in inches. The figure is 8 inches wide.
         style: arguments for ``imshow``, such as ``cmap``, ``vmin``, ``vmax`` or ``aspect``.
     """
-    across = across or len(maps)
-    rows = -(-len(maps) // across)
-    _, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
-    for ax, (name, x) in zip(axes.flat, maps.items(), strict=True):
+    axes = _panels(len(maps), across or len(maps), height)
+    for ax, (name, x) in zip(axes, maps.items(), strict=True):
         ax.imshow(x.detach().cpu().numpy(), **{"cmap": "Blues"} | style)
         ax.set(title=name, xticks=[], yticks=[])
         ax.grid(False)
-    for ax, (row, column) in zip(axes.flat, marks, strict=False):
+    for ax, (row, column) in zip(axes, marks, strict=False):
         ax.plot(column, row, "o", color=NOISE)
     plt.show()
 
@@ -183,7 +192,8 @@ def show_strip(
     """
     b, _, height, _ = xs[0].shape
     margin = 0.09 * max(map(len, rows), default=0)
-    _, axes = plt.subplots(1, len(xs), figsize=(len(xs) * size + margin, b * size + 0.3))
+    inches = len(xs) * size + margin, b * size + 0.3
+    axes = plt.subplots(1, len(xs), figsize=inches, squeeze=False)[1][0]
     for ax, x, label in zip(axes, xs, labels, strict=True):
         draw_images(ax, x, columns=1)
         ax.set_title(label)
@@ -204,11 +214,10 @@ def show_grids(
         height: height of a row of grids in inches. The figure is 8 inches wide.
         loc: position of the names, "left" or "center".
     """
-    rows = -(-len(grids) // across)
-    figure, axes = plt.subplots(rows, across, figsize=(8, rows * height), squeeze=False)
-    if across > 1 and (layout := figure.get_layout_engine()):
+    axes = _panels(len(grids), across, height)
+    if across > 1 and (layout := plt.gcf().get_layout_engine()):
         layout.set(wspace=0.08)
-    for ax, (name, x) in zip(axes.flat, grids.items(), strict=True):
+    for ax, (name, x) in zip(axes, grids.items(), strict=True):
         draw_images(ax, x, columns)
         ax.set_title(name, loc=loc)
     plt.show()
@@ -229,9 +238,10 @@ def show_points(
 
 
 def mean_sd(values: Sequence, digits: int = 2) -> str:
-    """Mean ± standard deviation of some runs, as text."""
+    """Mean ± standard deviation of some runs, as text. A single run has no deviation."""
     values = [float(value) for value in values]
-    return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
 def print_table(rows: Mapping[str, Sequence], columns: Sequence[str] = (), digits: int = 2) -> None:
@@ -302,6 +312,7 @@ def listen(x, labels: Sequence[str], rate: int = 8000):
     """
     from IPython.display import HTML
 
+    _check_sounds(x, len(labels))
     players = [_player(row, escape(label), rate) for row, label in zip(x, labels, strict=True)]
     return HTML('<div style="display:flex;flex-wrap:wrap;gap:.7em">' + "".join(players) + "</div>")
 
@@ -375,14 +386,27 @@ def explore_schedules(schedules: Mapping[str, Any]):
 
 
 def _check_images(x) -> None:
-    if x.ndim != 4 or x.shape[1] not in (1, 3):
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
         shape = tuple(x.shape)
-        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W)")
+        raise ValueError(f"x has shape {shape}; expected images (B, 1 or 3, H, W), one at least")
     if not x.isfinite().all():
         raise ValueError("x has NaN or infinite values, so there is no image to draw")
     if 0 <= x.min() and 20 < x.max():
         hint = "expected about -1 … 1: use x / 127.5 - 1"
         raise ValueError(f"x has values {x.min():g} … {x.max():g}; {hint}")
+
+
+def _check_settings(settings: Mapping[str, Any], panels: int) -> None:
+    for name, v in settings.items():
+        if isinstance(v, list) and len(v) != panels:
+            hint = "expected a list with a value for each, or a tuple for all of them"
+            raise ValueError(f"{name} is {v!r:.60} for {panels} panel(s); {hint}")
+
+
+def _check_sounds(x, labels: int) -> None:
+    if x.ndim != 2 or len(x) != labels:
+        given = f"x has shape {tuple(x.shape)} and there are {labels} labels"
+        raise ValueError(f"{given}; expected waveforms (B, L) and a label for each")
 
 
 def _check_frames(frames: int, labels: int) -> None:

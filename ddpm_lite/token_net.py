@@ -20,7 +20,8 @@ def rotated(x: Tensor) -> Tensor:
     speed = torch.logspace(0, -2.5, x.shape[-1] // 2, device=x.device)
     angle = torch.arange(x.shape[-2], device=x.device)[:, None] * speed  # (L, C / 2)
     a, b = x.chunk(2, -1)
-    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+    cos, sin = angle.cos().to(x), angle.sin().to(x)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
 class TokenBlock(nn.Module):

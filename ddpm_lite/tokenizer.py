@@ -23,8 +23,8 @@ class Tokenizer:
     and "s".
 
     Raises:
-        ValueError: a word can't be split, a caption is too long, or the captions aren't a list of
-            texts.
+        ValueError: a word can't be split, a caption is too long or has a special token, or the
+            captions aren't a list of texts.
 
     Built in chapter 17.
     """
@@ -60,6 +60,8 @@ def _check_pieces(pieces: Sequence[str]) -> None:
 def _check_captions(captions: Sequence[str]) -> None:
     texts = captions and not isinstance(captions, str) and all(isinstance(c, str) for c in captions)
     expect(texts, "captions", captions, "a list of texts, one at least, such as ['red seven']")
+    special = [c for c in captions if "<pad>" in c.lower() or "<start>" in c.lower()]
+    expect(not special, "captions", special, "texts alone: <start> and <pad> are added to them")
 
 
 def _check_length(y: list[list[int]], length: int) -> None:

@@ -60,11 +60,11 @@ def mask_tokens(x0: Tensor, u: Tensor, r: Tensor | None = None) -> Tensor:
         r: uniform random numbers (B, L). A token is hidden where r < u. None draws them.
 
     Raises:
-        ValueError: x0 has numbers that aren't whole, such as pixels in [-1, 1].
+        ValueError: x0 isn't (B, L), or has numbers that aren't whole, such as pixels in [-1, 1].
 
     Built in chapter 20.
     """
-    _check_whole(x0)
+    _check_rows(x0)
     r = torch.rand(x0.shape, device=x0.device) if r is None else r
     _check_shares(u, x0)
     return x0.masked_fill(r < u[:, None], MASK)
@@ -79,6 +79,7 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     probability s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
     _check_probabilities(p)
+    expect(0 <= s < u, "(u, s)", (u, s), "s < u, such as t / T and (t - 1) / T")
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
     tokens = torch.where(hidden, (1 - s / u) * p, visible)
@@ -138,7 +139,14 @@ def steps_bound(net: Callable, x0: Tensor, T: int) -> Tensor:
 def gumbel_max(logits: Tensor) -> Tensor:
     """Draw tokens (…,) from softmax(logits), for logits (…, V): the largest of logits + Gumbel
     noise, in float64. In low precision, the tail of the noise is cut off, so rare tokens are never
-    drawn (Zheng et al. 2024, arXiv 2409.02908, section 4). Built in chapter 20."""
+    drawn (Zheng et al. 2024, arXiv 2409.02908, section 4).
+
+    Raises:
+        ValueError: the logits of a token have a NaN, or are all -inf.
+
+    Built in chapter 20.
+    """
+    _check_logits(logits)
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
@@ -180,11 +188,11 @@ def unmask(net: Callable, x: Tensor, k: int = 1, order: Callable = at_random) ->
         order: ``at_random``, ``by_confidence``, or another function of logits and drawn tokens.
 
     Raises:
-        ValueError: k is below 1, or x has numbers that aren't whole.
+        ValueError: k is below 1, or x isn't (B, L) or has numbers that aren't whole.
 
     Built in chapter 20.
     """
-    _check_whole(x)
+    _check_rows(x)
     yield x
     while (x == MASK).any():
         yield (x := reveal(net, x, k, order))
@@ -209,6 +217,7 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
     """Fill the masks of x (B, L) from left to right with a causal network, which doesn't see later
     tokens. Used in chapter 20."""
     _check_causal(net)
+    _check_rows(x)
     x = x.clone()
     for i in range(x.shape[1]):
         drawn = gumbel_max(net(shifted(x))[:, i])
@@ -218,9 +227,10 @@ def left_to_right(net: Callable, x: Tensor) -> Tensor:
 
 def to_levels(images: Tensor, levels: int = 17) -> Tensor:
     """Turn grey images (B, 1, H, W) in [-1, 1] into tokens (B, H W), row by row, from 0 (black) to
-    levels - 1 (white). Used in chapter 20."""
+    levels - 1 (white). Values up to 0.01 beyond this range are clipped. Used in chapter 20."""
     well = images.ndim == 4 and images.shape[1] == 1 and (images.abs() < 1.01).all()
     expect(well, "images", images, "grey images (B, 1, H, W) in [-1, 1]")
+    images = images.clamp(-1, 1)  # a level of -1 would be the mask
     return rearrange((images + 1) / 2 * (levels - 1), "b 1 h w -> b (h w)").round().long()
 
 
@@ -238,6 +248,11 @@ def _check_whole(x: Tensor) -> None:
     expect(well, "x", x, "tokens (torch.long): for images, use to_levels first; for text, encode")
 
 
+def _check_rows(x: Tensor) -> None:
+    _check_whole(x)
+    expect(x.ndim == 2, "x", x, "rows of tokens (B, L): for one text, encode(text)[None]")
+
+
 def _check_clean(x0: Tensor) -> None:
     _check_whole(x0)
     well = x0.ndim == 2 and x0.numel() and (x0.is_cuda or x0.min() >= 0)
@@ -253,6 +268,12 @@ def _check_shares(u: Tensor, x0: Tensor) -> None:
 def _check_probabilities(p: Tensor) -> None:
     well = (p.sum(-1) - 1).abs().max() < 1e-3
     expect(well, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
+
+
+def _check_logits(logits: Tensor) -> None:
+    well = logits.is_cuda or logits.amax(-1).isfinite().all()
+    hint = "a finite one for each token: check the weights, and what is banned"
+    expect(well, "logits", logits, hint)
 
 
 def _check_causal(net: Callable) -> None:

@@ -169,6 +169,10 @@ def test_the_right_phase_is_a_fixed_point():
     assert (griffin_lim(X.abs(), 3, X.angle()) - x).abs().max() < 1e-3
 
 
+def test_silence_stays_silent():
+    assert griffin_lim(torch.zeros(1, 10, 257), 3).abs().max() == 0
+
+
 def test_each_run_of_griffin_lim_finds_another_waveform():
     """The magnitudes don't say which: sound and its negative have the same ones."""
     magnitude = stft(sine(440)).abs()

@@ -55,6 +55,20 @@ def test_every_connection_of_the_branch_reaches_the_output():
     assert len(control.branch.zeros) == len(net.down) + 2
 
 
+def test_what_the_branch_gives_is_added():
+    """A branch of constants is the same as constants that are added inside the network."""
+    net, (x, t, y) = small(), inputs()
+    control, width = Control(net), net.conv_in.out_channels
+    nn.init.constant_(control.branch.zeros[0].bias, 0.3)
+    nn.init.constant_(control.branch.zeros[-1].bias, 0.5)
+    mine = control(x, t, y, edges(x))
+    plus = torch.zeros(1, net.up[-1].res.norm1.num_channels, 1, 1)
+    plus[:, -width:] = 0.3  # the first skip is the last one to be used
+    net.mid[-1].register_forward_hook(lambda layer, given, h: h + 0.5)
+    net.up[-1].register_forward_pre_hook(lambda layer, given: (given[0] + plus, *given[1:]))
+    assert torch.allclose(mine, net(x, t, y), atol=1e-5)
+
+
 def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
     net = small()
     control = Control(net)
@@ -86,6 +100,19 @@ def test_edges_are_the_outline():
     assert hint.sum() == 12 and hint[..., 2:4, 2:4].sum() == 0 and hint[0, 0, 1, 1] == 1
     assert 0 <= edges(torch.rand(5, 1, 8, 8) * 2 - 1).min()
     assert edges(torch.zeros(1, 1, 4, 4)).abs().max() == 0
+
+
+def test_what_the_network_refuses_is_refused_with_a_hint_too():
+    (x, t, y), net = inputs(), small()
+    net.image_size = (8, 8)
+    big, coloured = F.interpolate(x, scale_factor=2), x.repeat(1, 3, 1, 1)
+    for wrong, given in ((big, "16, 16"), (coloured, "4, 3, 8"), (x.double(), "float64")):
+        for hint in (None, wrong[:, :1]):
+            with pytest.raises(ValueError, match=given):
+                Control(net)(wrong, t, y, hint)
+    net.image_size = None
+    with pytest.raises(ValueError, match=r"\(4, 1, 7, 7\); expected .* with multiples of 2"):
+        Control(net)(x[..., :7, :7], t, y, x[..., :7, :7])
 
 
 def test_a_hint_of_another_size_is_refused():

@@ -401,6 +401,9 @@ CAPTIONS = {
         lambda: text.attention_weights(X[:, 0], X[:, 0], T > 0), "expected (B, heads, N, c), an"),
     "three heads for 8 channels": (
         lambda: text.CrossAttention(8, 4, 3), "channels is 8; expected a multiple of heads = 3"),
+    "a caption with its start token, which it had twice": (
+        lambda: tokenizer.Tokenizer(["red"])(["<start> red"]),
+        "captions is ['<start> red']; expected texts alone: <start> and <pad> are added to them"),
     "captions for tokens": (
         lambda: encoder(["red"]), "y is ['red']; expected tokens 0 … 19, int64 (B, L)"),
     "one caption for four images": (
@@ -452,6 +455,14 @@ SOUNDS = {
 DISTILL = {
     "a step of a student without length": (
         lambda: distill.x0_between(S, POINTS, 5, POINTS, 5), "(t, s) is (5, 5); expected s < t"),
+    "a step of a student with no room for two": (
+        lambda: distill.progressive_loss(student, model, S, POINTS, [2, 1, 0]),
+        "a step from t to t - 1 has no middle; expected times that are further apart"),
+    "one error for four rows": (
+        lambda: distill.row_error(POINTS, POINTS[:1]), "a has shape (4, 2); expected (1, 2)"),
+    "a student with a variance, which broadcast": (
+        lambda: distill.consistency_loss(*[distill.consistency(halves, S)] * 2, S, X, [100, 0]),
+        "what the student gives has shape (4, 2, 8, 8); expected (4, 1, 8, 8)"),
     "a number of steps for their times": (
         lambda: distill.random_step(4, 9), "times is 4; expected whole numbers that fall to 0"),
     "a condition without an axis": (
@@ -481,6 +492,19 @@ TOKENS = {
     "logits for probabilities": (
         lambda: tokens.token_posterior(torch.ones(4, 6, 5), HIDDEN, 0.5, 0.2),
         "expected probabilities (B, L, V) with sum 1: for logits, use softmax(-1)"),
+    "a step back to more masks": (
+        lambda: tokens.token_posterior(torch.full((4, 6, 5), 0.2), HIDDEN, 0.2, 0.5),
+        "(u, s) is (0.2, 0.5); expected s < u, such as t / T and (t - 1) / T"),
+    "a text without its row to hide, which made a square": (
+        lambda: tokens.mask_tokens(T, U), "x is torch.int64 of shape (4,); expected rows of toke"),
+    "a text without its row to fill": (
+        lambda: [*tokens.unmask(filler, HIDDEN[0])], "for one text, encode(text)[None]"),
+    "a text without its row to write": (
+        lambda: tokens.left_to_right(None, HIDDEN[0]), "for one text, encode(text)[None]"),
+    "weights of NaN, which drew the first token": (
+        lambda: tokens.gumbel_max(NAN), "expected a finite one for each token: check the weights"),
+    "every token is banned": (
+        lambda: tokens.gumbel_max(torch.full((4, 5), -torch.inf)), "and what is banned"),
     "masks in the data": (
         lambda: tokens.masked_loss(filler, HIDDEN), "expected tokens (B, L), not empty, and "),
     "no tokens to learn": (
@@ -518,6 +542,9 @@ FINETUNE = {
         lambda: finetune.LoRA(nn.Linear(2, 2), alpha=0), "is (4, 0); expected a whole number an"),
     "one of two layers isn't there": (
         lambda: finetune.add_lora(unet, ("conv1", "qvk")), "names is ('conv1', 'qvk'); expected"),
+    "a hint beside a second image": (
+        lambda: control.Control(d.UNet(1, 8, (1, 2), cond_channels=1)),
+        "expected a UNet of images (dims=2), without a second image (cond_channels=0)"),
     "a hint of bytes": (
         lambda: control.Control(unet)(X, T, None, X.byte()), "the hint is torch.uint8 or has a N"),
     "t / T with a hint": (

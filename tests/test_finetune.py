@@ -252,8 +252,10 @@ def test_drawings_are_read_from_text():
         [[1, -1], [-1, -1]], [[-1, 0], [1, -1]], [[0, 0], [-1, -1]], [[1, 1], [1, 1]],
     ]  # fmt: skip
     assert drawings(HEARTS).shape == (10, 1, 8, 8)
-    with pytest.raises(ValueError):
-        drawings("#. .+\n.. ")
+    assert torch.equal(drawings("\n#. .+\n.. #.\n \n\n++ ##\n.. ##\n"), x)  # more empty lines
+    for ragged in ("#. .+\n.. ", "#. .+\n.. #.\n\n++ ##", ""):
+        with pytest.raises(ValueError, match="all of the same width and height"):
+            drawings(ragged)
 
 
 # What is refused
@@ -280,6 +282,8 @@ def test_names_that_do_not_occur_are_refused():
         add_lora(small(), ("to_q", "to_k"))
     with pytest.raises(ValueError, match="names is 'conv1'; expected a tuple"):
         add_lora(small(), "conv1")
+    with pytest.raises(ValueError, match="names is 'q'; expected a tuple"):  # a layer of TextUNet
+        add_lora(nn.ModuleDict({"q": nn.Linear(2, 2)}), "q")
 
 
 def test_a_network_without_labels_gets_no_new_one():

@@ -128,6 +128,12 @@ def test_the_norm_finds_the_largest_singular_value():
     assert torch.allclose(out / out.norm(), weight / weight.norm(), atol=1e-5)
 
 
+def test_the_norm_has_the_precision_of_its_layer():
+    """And so it's on the same device, too: a network on a GPU can get one."""
+    out = spectral_norm(nn.Linear(3, 2, dtype=torch.float64))(torch.randn(4, 3).double())
+    assert out.dtype == torch.float64
+
+
 def test_the_norm_follows_in_training_only():
     weight = torch.randn(5, 4)
     norm = Spectral(weight).eval()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ddpm_lite
+from ddpm_lite import audio, control, distill, finetune, gan, likelihood, transformer
 from ddpm_lite.exercises import grade, plant, same_as_package
 from ddpm_lite.exercises.same import USES, of_package
 
@@ -48,11 +49,18 @@ def test_an_untouched_stub_is_not_tried_yet(chapter, capsys, answer):
         (lambda x: x, "❌ exercise 99.1: not yet. twice 3 is 6, not 3\n"),
         (lambda x: 0, "❌ exercise 99.1: not yet. twice 3 is 6, not 0\n"),
         (lambda x: {}[x], "❌ exercise 99.1: not yet. 3\n"),
+        (lambda x: next(iter([])), "❌ exercise 99.1: not yet. StopIteration\n"),
     ],
 )
 def test_an_answer_gets_its_verdict(chapter, capsys, answer, said):
     grade("99.1", answer)
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("number", ["3.9", "42.1", "3", "loss"])
+def test_an_exercise_that_there_is_not_is_named(number):
+    with pytest.raises(ValueError, match=f"there's no exercise '{number}'; expected a number such"):
+        grade(number, abs)
 
 
 @pytest.mark.parametrize("name", USES)
@@ -82,12 +90,48 @@ def test_a_wrong_function_is_told_by_how_much():
         same_as_package(q_sample)
 
 
+FORGOTTEN = [
+    (ddpm_lite.Schedule, "/ (1 - self.alpha_bar)", "/ self.alpha_bar.sqrt()"),
+    (ddpm_lite.Schedule, "[1] * (x.ndim - 1)", "[1] * x.ndim"),
+    (likelihood.bound, "a.sqrt() * x0", "a * x0"),
+    (likelihood.hybrid_loss, "prediction.detach()", "prediction"),
+    (gan.discriminator_step, "g(z).detach()", "g(z)"),
+    (distill.consistency_loss, "with torch.no_grad():", "if True:"),
+    (distill.mean_flow_loss, "* slope).detach()", "* slope)"),
+    (distill.mean_flow_loss, "error.detach()", "error"),
+    (transformer.TokenAttention, "q.shape[-1] ** 0.5", "q.shape[-1]"),
+    (finetune.NewLabel, "table.requires_grad_(False)", "table"),
+    (finetune.LoRA, "layer.requires_grad_(False)", "layer"),
+    (finetune.add_lora, "net.requires_grad_(False)", "net"),
+    (control.Control, "net.requires_grad_(False)", "net"),
+    (control.Branch, ".requires_grad_(True)", ""),
+    (audio.log_mel, "image.clamp(-1, 1)", "image"),
+]
+
+
+@pytest.mark.parametrize("built, right, wrong", FORGOTTEN)
+def test_what_is_forgotten_and_changes_no_output_is_noticed(built, right, wrong):
+    """Such as a gradient that flows where it shouldn't, or a layer that isn't frozen."""
+    mine = getattr(plant(built, right, wrong), built.__name__)
+    with pytest.raises(ValueError, match=f"{built.__name__} (differs from|gives shapes)"):
+        same_as_package(mine)
+
+
 def test_a_wrong_shape_is_named():
     def time_embedding(t, dim):
         return torch.zeros(len(t), dim + 1)
 
     with pytest.raises(ValueError, match=r"\(4, 17\).*\(4, 16\)"):
         same_as_package(time_embedding)
+
+
+def test_a_gradient_that_is_switched_off_is_named(capsys):
+    def data_gradient(model, schedule, A, y, x, t):
+        leaf = x.detach().requires_grad_()
+        return torch.autograd.grad(model(leaf, t).sum(), leaf)[0]
+
+    grade("14.2", data_gradient)
+    assert "compute yours inside `with torch.enable_grad():`" in capsys.readouterr().out
 
 
 def test_nothing_random_changes_outside(chapter):

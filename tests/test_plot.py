@@ -68,6 +68,8 @@ def test_a_strip_has_a_column_for_each_state(figures):
     plot.show_strip([IMAGES[:3]] * 4, ["a", "b", "c", "d"])
     assert [ax.get_title() for ax in figures[0].axes] == ["a", "b", "c", "d"]
     assert not figures[0].axes[0].texts
+    plot.show_strip([IMAGES[:3]], ["alone"])
+    assert [ax.get_title() for ax in figures[1].axes] == ["alone"]
 
 
 def test_a_strip_has_its_row_labels_beside_the_middle_of_each_row(figures):
@@ -114,7 +116,8 @@ def test_the_frames_of_a_film_stand_in_reading_order():
     assert plt.get_fignums() == before
 
 
-@pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(6, 6), (8, 6, 6), (8, 2, 6, 6), (8, 6, 6, 3), (0, 1, 6, 6)],
+                         ids=str)  # fmt: skip
 def test_what_is_no_batch_of_images_is_refused(shape):
     """One sentence with the shape that was given and the one that is expected."""
     _, ax = plt.subplots()
@@ -206,6 +209,8 @@ def test_panels_share_settings_but_those_that_are_a_list(figures):
     assert (left.get_title(), right.get_title()) == ("left", "right")
     assert left.get_xlim() == right.get_xlim() == (0, 3)
     assert tuple(figures[0].get_size_inches()) == (8, 2)
+    with pytest.raises(ValueError, match=r"xlim is \[0, 3\] for 1 panel.*or a tuple for all"):
+        plot.show_curves(curves, xlim=[0, 3])
 
 
 def test_maps_have_their_names_and_marks(figures):
@@ -216,6 +221,14 @@ def test_maps_have_their_names_and_marks(figures):
     assert torch.equal(torch.from_numpy(axes[3].images[0].get_array().data), maps["d"])
     assert axes[0].images[0].get_cmap().name == "magma" and axes[0].images[0].get_clim()[0] == 0
     assert [[*line.get_xydata()[0]] for ax in axes for line in ax.lines] == [[2, 1]]
+
+
+def test_the_last_row_of_panels_needn_t_be_full(figures):
+    plot.show_maps({name: torch.rand(3, 4) for name in "abc"}, across=2)
+    plot.show_grids({name: IMAGES for name in "abcde"}, 4, across=3)
+    for figure, n in zip(figures, (3, 5), strict=True):
+        assert [bool(ax.images) for ax in figure.axes] == [True] * n + [False]
+        assert not figure.axes[n].axison
 
 
 def test_runs_are_dashes_around_a_line_through_their_means():
@@ -273,6 +286,7 @@ def test_a_table_has_means_and_deviations_of_runs(capsys):
         "DDPM  2.00 ± 1.41  0.50",
         "v     2.00 ± 0.00  none",
     ]
+    assert plot.mean_sd([0.5]) == "0.50"
     plot.print_table({"a": [1], "bc": [torch.tensor(22.26)]}, digits=1)
     assert capsys.readouterr().out.splitlines() == ["a    1.0", "bc  22.3"]
 
@@ -290,5 +304,6 @@ def test_players_hold_the_sounds_and_their_labels():
     with wave.open(io.BytesIO(data)) as file:
         assert file.getparams()[:4] == (1, 2, 8000, 4)
         assert struct.unpack("<4h", file.readframes(4)) == (0, 16384, -32767, 32767)
-    with pytest.raises(ValueError):
-        plot.listen(torch.zeros(2, 8), ["one label for two"])
+    for shape in ((2, 8), (8,), (1, 1, 8)):
+        with pytest.raises(ValueError, match=r"1 labels; expected waveforms \(B, L\) and a label"):
+            plot.listen(torch.zeros(shape), ["one label"])

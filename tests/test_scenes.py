@@ -74,6 +74,8 @@ def test_captions_of_each_kind_can_be_drawn_and_written_in_tokens():
             assert all(len(layout) == things.get(kind, len(layout)) for layout in layouts(caption))
             assert layouts(caption) and len(tokenizer.split(caption)) <= 10
         assert len({*captions}) > 50
+    numbers = {random_caption(random, "count").split()[0] for _ in range(100)}
+    assert numbers == {"two", "three", "four"}
     kinds = [len(layouts(random_caption(random))) for _ in range(500)]
     assert {1, 2, 5} <= {*kinds}
 
@@ -108,6 +110,12 @@ def test_things_are_drawn_at_their_places_in_their_colours(digits):
     assert torch.allclose(images[0, 1, :8, 8:], (cell + 1) * shade - 1)
     small = torch.nn.functional.avg_pool2d(images[1:, 2:], 2)[0, 0]
     assert torch.corrcoef(torch.stack([small.flatten(), cell.flatten()]))[0, 1] > 0.95
+
+
+def test_scenes_have_the_precision_of_the_digits(digits):
+    x, y = digits
+    (scenes, _), (single, _) = make_scenes(5, x.double(), y), make_scenes(5, x, y)
+    assert scenes.dtype == torch.float64 and torch.allclose(scenes.float(), single, atol=1e-6)
 
 
 def test_digits_are_drawn_with_their_label(digits):
@@ -146,6 +154,7 @@ def test_a_score_tells_attributes_from_places(read, digits, colours, relation, s
 def test_scores_are_shares_of_things_and_of_captions():
     asked = [ASKED, "big red six"]
     read = [((0, "red", 7), (2, "blue", 2)), ((BIG, "blue", 6),)]
+    assert score_scenes([read[0], ()], [ASKED, ASKED])["relations"] == 0.5
     scores = score_scenes(read, asked)
     assert scores["digits"] == 1 and scores["colours"] == pytest.approx(2 / 3)
     assert scores["relations"] == 1 and scores["scenes"] == 0.5

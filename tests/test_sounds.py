@@ -62,6 +62,17 @@ def test_three_kinds_of_hits_in_turn():
     assert x[:, 0].abs().max() < 0.01
 
 
+def test_hits_begin_at_once_and_die_away():
+    """The root mean squares of the first 10 ms, 10 to 50, 50 to 150, and the rest."""
+    x, y = drum_hits(300)
+    for kind, truth in enumerate((
+        (0.66, 0.49, 0.22, 0.04), (0.39, 0.24, 0.08, 0.01), (0.37, 0.21, 0.05, 0.005),
+    )):  # fmt: skip
+        parts = x[y == kind].split([80, 320, 800, 2000], dim=1)
+        for part, size in zip(parts, truth, strict=True):
+            assert part.square().mean().sqrt().item() == pytest.approx(size, abs=0.02)
+
+
 def test_each_hit_is_another_one_and_a_seed_gives_the_same_ones():
     x, _ = drum_hits(12, seed=3)
     apart = torch.cdist(x, x) + 9 * torch.eye(12)

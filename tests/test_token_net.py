@@ -69,6 +69,32 @@ def test_rotated_products_know_distances_alone():
     assert torch.allclose(rows.norm(dim=1), q.norm())
 
 
+def test_places_are_turned_by_one_radian_and_less():
+    """In the pairs, from one radian a place down to 10^-2.5 (Eq. 34)."""
+    x = torch.zeros(4, 6)
+    x[:, :3] = 1  # (1, 0) in each of three pairs
+    angle = torch.arange(4.0)[:, None] * torch.tensor([1, 10**-1.25, 10**-2.5])
+    assert torch.allclose(rotated(x), torch.cat([angle.cos(), angle.sin()], 1), atol=1e-6)
+
+
+def test_what_a_layer_computes_is_added():
+    """With a sign that's wrong, a network learns all the same, but shipped weights are of no use.
+    Layers without weights give their bias."""
+    block, net, y = TokenBlock(8, 2), TokenNet(8, 5, 8, 1, num_classes=3), torch.tensor([2, 0])
+    for layer in (block.out, block.mlp[2]):
+        torch.nn.init.zeros_(layer.weight)
+    x, tokens = torch.randn(2, 5, 8), torch.randint(-1, 8, (2, 5))
+    assert torch.allclose(block(x), x + block.out.bias + block.mlp[2].bias)
+    net.blocks = net.norm = net.proj_out = torch.nn.Identity()
+    parts = net.token.weight[tokens % 9], net.place, net.label.weight[y][:, None]
+    assert torch.allclose(net(tokens, y), sum(parts))
+
+
+def test_a_rotary_block_runs_in_half_precision():
+    block = TokenBlock(8, 2, rotary=True).bfloat16()
+    assert block(torch.randn(2, 5, 8).bfloat16()).dtype == torch.bfloat16
+
+
 def test_a_rotary_block_knows_places():
     torch.manual_seed(0)
     x, block = torch.randn(2, 5, 8), TokenBlock(8, 2, rotary=True)

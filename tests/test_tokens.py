@@ -325,5 +325,7 @@ def test_levels_and_images(digits):
     assert torch.equal(from_levels(x), digits[0])  # the scans have 17 levels
     image = torch.tensor([[[[-1.0, 1.0], [0.0, 0.5]]]])
     assert to_levels(image, 5).tolist() == [[0, 4, 2, 3]]
+    beyond = torch.tensor([-1.006, 1.006]).view(1, 1, 1, 2)  # -1 would be the mask
+    assert to_levels(beyond, 256).tolist() == [[0, 255]]
     back = from_levels(torch.tensor([[0, MASK, 2, 3]]), 5, 2)
     assert back.isnan().flatten().tolist() == [False, True, False, False]

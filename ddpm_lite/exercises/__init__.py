@@ -26,6 +26,9 @@ def grade(exercise: str | Callable[[], None], *answers: Any) -> None:
 
     You can also use ``grade`` as a decorator of a function without arguments. It runs the asserts
     in the function at once.
+
+    Raises:
+        ValueError: there's no exercise of that number.
     """
     if callable(exercise):
         return _verdict(exercise.__name__.replace("_", " "), exercise)
@@ -33,8 +36,12 @@ def grade(exercise: str | Callable[[], None], *answers: Any) -> None:
     if any(_is_stub(answer) for answer in answers):
         print(f"⬜ exercise {exercise}: not tried yet.")
         return
-    checks = importlib.import_module(f"ddpm_lite.exercises.chapter_{int(chapter):02d}")
-    check = getattr(checks, f"exercise_{number}")
+    try:
+        checks = importlib.import_module(f"ddpm_lite.exercises.chapter_{int(chapter):02d}")
+        check = getattr(checks, f"exercise_{number}")
+    except (ValueError, ModuleNotFoundError, AttributeError):
+        sentence = f"there's no exercise {exercise!r}; expected a number such as '3.1'"
+        raise ValueError(sentence) from None
     _verdict(f"exercise {exercise}", lambda: check(*answers))
 
 
@@ -43,7 +50,7 @@ def _verdict(name: str, check: Callable[[], None]) -> None:
     try:
         check()
     except Exception as error:
-        print(f"❌ {name}: not yet. {error or type(error).__name__}")
+        print(f"❌ {name}: not yet. {str(error) or type(error).__name__}")
     else:
         print(f"✅ {name}: right.")
 

@@ -23,16 +23,21 @@ def exercise_1(tipping_point):
 def exercise_2(q_between):
     """Jumping from x_0 to x_s and then to x_t gives the same mean and variance as one jump to
     x_t."""
-    schedule = cosine_schedule()
     x0 = torch.full((50_000,), 0.8)
     e1, e2 = torch.randn(2, 50_000, generator=torch.Generator().manual_seed(0))
-    xt = q_between(schedule, q_sample(schedule, x0, 300, e1), 300, 600, e2)
-    if xt is None:
-        raise ValueError("it returns nothing")
-    a = schedule.alpha_bar[600].item()
-    for name, seen, right in (("mean", xt.mean(), 0.8 * a**0.5), ("variance", xt.var(), 1 - a)):
-        if not abs(seen - right) < 0.02:
-            raise ValueError(f"the {name} of x_600 is {seen:.2f}; a jump from x_0 has {right:.2f}")
+    for T, s, t in ((1000, 300, 600), (10, 3, 6)):  # with few steps, one too many shows
+        schedule = cosine_schedule(T)
+        xs = q_sample(schedule, x0, s, e1)
+        xt = q_between(schedule, xs, s, t, e2)
+        if xt is None:
+            raise ValueError("it returns nothing")
+        a = schedule.alpha_bar[t].item()
+        for name, seen, right in (("mean", xt.mean(), 0.8 * a**0.5), ("variance", xt.var(), 1 - a)):
+            if not abs(seen - right) < 0.02:
+                raise ValueError(f"with T = {T}, the {name} of x_{t} is {seen:.2f}; a jump from "
+                                 f"x_0 has {right:.2f}")  # fmt: skip
+        if not torch.equal(xt, q_between(schedule, xs, s, t, e2)):
+            raise ValueError("with the same eps it returns another x_t: draw no noise of your own")
 
 
 def exercise_3(log_snr_schedule):

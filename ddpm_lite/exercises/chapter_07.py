@@ -69,3 +69,24 @@ def exercise_3(adams):
     if not (half < 0.01 and 1.7 < order < 2.4):
         raise ValueError(f"doubling the steps gives order {order:.1f} with an error of "
                          f"{half:.2g}; expected order 2 and less than 0.01")  # fmt: skip
+    _check_lengths(adams())
+
+
+def _check_lengths(step):
+    """Two steps of different lengths. The order alone doesn't show how these enter."""
+    schedule = linear_schedule()
+    xt, e_t, e_s = torch.randn(3, 5, 1, generator=torch.Generator().manual_seed(0))
+    angle = schedule.alpha_bar.sqrt().acos()
+    h_last, h = angle[300] - angle[600], angle[200] - angle[300]
+
+    def v(x, t, eps):
+        bar = schedule.alpha_bar[t]
+        return (eps - (1 - bar).sqrt() * x) / bar.sqrt()
+
+    xs, v_last = step(schedule, xt, 600, 300, e_t), v(xt, 600, e_t)
+    if not (xs - xt - h_last * v_last).abs().max() < 1e-3:
+        raise ValueError("the first step, with nothing to remember, isn't an Euler step")
+    middle = v(xs, 300, e_s) + h / (2 * h_last) * (v(xs, 300, e_s) - v_last)
+    if not (step(schedule, xs, 300, 200, e_s) - xs - h * middle).abs().max() < 1e-3:
+        raise ValueError("its order is 2 only if all steps have the same length: the factor of "
+                         "v - v_last is h / (2 h_last)")  # fmt: skip

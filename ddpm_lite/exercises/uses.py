@@ -70,6 +70,19 @@ def steps(make: Callable, **how: Any) -> Tensor:
     return sample(model, S, x(), 5, make, **how)
 
 
+def pulled(loss: Callable, net: Callable, *rest: Any) -> list[Tensor]:
+    """A loss of ``net`` with one weight before it, and the gradient of this weight."""
+    weight = torch.tensor(0.7, requires_grad=True)
+    with torch.enable_grad():
+        value = loss(lambda *inputs: weight * net(*inputs), *rest)
+    return [value.detach(), *torch.autograd.grad(value, weight)]
+
+
+def trainable(net: torch.nn.Module) -> int:
+    """How many numbers of a network learn."""
+    return sum(weight.numel() for weight in net.parameters() if weight.requires_grad)
+
+
 def averaged(EMA: Any) -> list[Tensor]:
     """The average of the weights after three updates."""
     net = torch.nn.Linear(3, 2)
@@ -118,7 +131,9 @@ def mean(x: Tensor, u: Tensor, s: Tensor) -> Tensor:
 
 
 USES: dict[str, Callable[[Any], Any]] = {
-    "Schedule": lambda f: f(torch.linspace(0.01, 0.5, 20)),
+    "Schedule": lambda f: [
+        s := f(torch.linspace(0.01, 0.5, 20)), s.T, s.snr, s.at(T.clamp(max=20), x()), s.at(3, x())
+    ],
     "linear_schedule": lambda f: [f(), f(50)],
     "cosine_schedule": lambda f: [f(), f(50)],
     "q_sample": lambda f: [f(S, x(), T, x()), f(S, x(4, 2), 0, x(4, 2))],
@@ -153,7 +168,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "residual": lambda f: f(x(3, 64), x(4, 3), x()),
     "dps": lambda f: steps(f(model, x(3, 64), x(4, 3), 0.1)),
     "likelihood": lambda f: [
-        f(model, S, x(3, 64), x(4, 3), sigma, std)(x(), T) for sigma, std in ((0.1, 0), (0, 1))
+        f(model, S, x(3, 64), x(4, 3), sigma, std)(x(), T) for sigma, std in ((0.1, 0), (0, 0.7))
     ],
     "mixture_model": lambda f: f(S, x(3, 2), 0.4)(x(4, 2), T),
     "mixture_posterior": lambda f: f(x(3, 2), 0.4, x(1, 2), x(1), 0.2),
@@ -196,8 +211,11 @@ USES: dict[str, Callable[[Any], Any]] = {
         f(reverse, S, x(), T, T - 1, x()),
         f(reverse, S, x(), T, T - 1, x(), 17),
     ],
-    "bound": lambda f: f(reverse, S, x(), 17, [100, 60, 20, 0]),
-    "hybrid_loss": lambda f: f(twice, S, x()),
+    "bound": lambda f: [
+        f(reverse, S, x(), 17, [100, 60, 20, 0]),
+        f(reverse, ddpm_lite.linear_schedule(50), x(), None, [50, 20, 0]),  # with signal at T
+    ],
+    "hybrid_loss": lambda f: pulled(f, twice, S, x()),
     "exact_trace": lambda f: trace(f),
     "hutchinson_trace": lambda f: trace(f),
     "ode_slope": lambda f: f(model, S, x(), 50, likelihood.exact_trace),

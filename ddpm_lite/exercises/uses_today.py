@@ -21,6 +21,8 @@ from .uses import (
     mean,
     model,
     network,
+    pulled,
+    trainable,
     x,
 )
 
@@ -41,13 +43,13 @@ def relabelled(label: Any) -> list[Tensor]:
     """The output and the table of a ``NewLabel``, at the start and after its row has changed."""
     start = label(torch.arange(5)).clone()
     torch.nn.init.normal_(label.row)
-    return [start, label(torch.arange(5)), label.weight]
+    return [start, label(torch.arange(5)), label.weight, trainable(label)]
 
 
 def adapted(lora: Any) -> Iterator[Tensor]:
     """The output of a layer with LoRA, at the start and after A and B have changed."""
     batch = x()
-    yield lora(batch)
+    yield from (lora(batch), trainable(lora))
     for part in (lora.A, lora.B):
         torch.nn.init.normal_(part.weight)
     yield from (lora(batch), lora.weight)
@@ -77,6 +79,7 @@ def duel(step: Callable) -> Iterator[Tensor]:
     with torch.enable_grad():
         yield step(g, d, optimizer, *([x(4, 3)] if first else []), x(4, 2))
     yield from (*g.parameters(), *d.parameters())
+    yield sum(weight.grad is not None for weight in g.parameters())  # fakes are detached
 
 
 def fitted(learn: Callable) -> Iterator[Tensor]:
@@ -86,6 +89,13 @@ def fitted(learn: Callable) -> Iterator[Tensor]:
         optimizer = torch.optim.SGD([weight], 0.1)
         yield from [learn(optimizer, weight.square().sum()) for _ in range(2)]
     yield weight
+
+
+def attending(TokenAttention: Callable) -> Iterator[Tensor]:
+    """The output and the weights of attention between tokens."""
+    yield from network(partial(TokenAttention, 16, 4), x(4, 9, 16))
+    torch.manual_seed(0)
+    yield TokenAttention(16, 4).weights(x(4, 9, 16))
 
 
 def normed(Spectral: Any) -> Iterator[Tensor]:
@@ -147,7 +157,7 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
     "layer_norm": lambda f: f(16)(x(4, 9, 16)),
     "from_condition": lambda f: network(partial(f, 16, 2), x(4, 16)),
     "modulate": lambda f: f(x(4, 9, 16), x(4, 1, 16), x(4, 1, 16)),
-    "TokenAttention": lambda f: network(partial(f, 16, 4), x(4, 9, 16)),
+    "TokenAttention": attending,
     "DiTBlock": lambda f: network(partial(f, 16, 4), x(4, 9, 16), x(4, 16)),
     "DiT": lambda f: [
         network(partial(f, 1, 2, 16, 2, 4, num_classes=4), x(), T, Y),
@@ -160,14 +170,19 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
         *adapted(f(torch.nn.Linear(8, 5), 2, 6.0)),
         *adapted(f(torch.nn.Conv2d(1, 3, 3, stride=2, padding=1))),
     ],
-    "add_lora": lambda f: [len(f(net := unet(), ("conv1", "inject"), 2)), shaken(net)(x(), T)],
+    "add_lora": lambda f: [
+        len(f(net := unet(), ("conv1", "inject"), 2)), trainable(net), shaken(net)(x(), T)
+    ],
     "plain": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
     "without_lora": lambda f: f(unet())(x(), T, Y.clamp(max=2)),
     "prior_loss": lambda f: f(model, S, (x(), Y), (x(), Y + 1), 0.5),
     "edges": lambda f: f(x()),
     "skip_widths": lambda f: f(unet()),
-    "Branch": lambda f: shaken(f(unet()))(x(), torch.randn(4, 32), x()),
-    "Control": lambda f: shaken(f(unet()))(x(), T, Y.clamp(max=2), x()),
+    "Branch": lambda f: [
+        trainable(net := f(unet().requires_grad_(False))),
+        shaken(net)(x(), torch.randn(4, 32), x()),
+    ],
+    "Control": lambda f: [trainable(net := f(unet())), shaken(net)(x(), T, Y.clamp(max=2), x())],
     "playground_file": lambda f: len(f(*ddpm_lite.load_pretrained("digits")[:2])),
     "Tokenizer": lambda f: f(("red", "seven", "s", "six", "es"), 6)(["red sevens", "", "sixes"]),
     "attention_weights": lambda f: f(x(4, 2, 5, 3), x(4, 2, 4, 3), MASK),
@@ -191,7 +206,8 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
         f(model, model, S, x(), [100, 60, 20, 0], x()),
     ],
     "consistency_loss": lambda f: [
-        f(model, model, S, x(), [100, 60, 20, 0], *more) for more in ((), (model,))
+        pulled(lambda net, *rest: f(net, net, *rest), model, S, x(), [100, 60, 20, 0], *more)
+        for more in ((), (model,))
     ],
     "hops": lambda f: list(f(model, S, x(), [100, 60, 20, 0])),
     "mean_velocity": lambda f: f(lambda x, t, y: (x + t[:, None]) * y.sum(1, True), x(4, 2))(
@@ -199,7 +215,7 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
     ),
     "mean_flow_times": lambda f: [*f(50), *f(50, 0.1)],
     "mean_flow_loss": lambda f: [
-        f(mean, x(), *ends, *more)
+        pulled(f, mean, x(), *ends, *more)
         for ends in [(torch.tensor([1.0, 0.8, 0.5, 0.2]), torch.tensor([0.0, 0.5, 0.5, 0.1]))]
         for more in ((), (x(), 0.0))
     ],
@@ -240,11 +256,12 @@ USES_TODAY: dict[str, Callable[[Any], Any]] = {
     "hz_to_mel": lambda f: f(100 * FALLING),
     "mel_to_hz": lambda f: f(100 * FALLING),
     "mel_filters": lambda f: [f(), f(10, 256, 16000)],
-    "log_mel": lambda f: f(0.1 * x(2, 1600)),
+    "log_mel": lambda f: [f(size * x(2, 1600)) for size in (0, 0.1, 10)],
     "magnitudes": lambda f: f(x(2, 1, 32, 10).tanh()),
     "griffin_lim": lambda f: [
         f(x(2, 10, 257).abs(), 3),
         f(x(2, 10, 257).abs(), 3, x(2, 10, 257), 0.0),
+        f(torch.zeros(1, 10, 257), 1),  # silence
     ],
     "as_blocks": lambda f: [f(x(2, 32)), f(x(2, 32), 4)],
     "from_blocks": lambda f: f(x(2, 8, 4)),

@@ -43,7 +43,7 @@ def draw_scenes(many: Sequence[Layout], x: Tensor, y: Tensor, seed: int = 0) -> 
     things = [(n, *thing) for n, layout in enumerate(many) for thing in layout]
     scene, place, colours, digits = zip(*things, strict=True)
     scene, place = torch.tensor(scene), torch.tensor(place)
-    cells = torch.full((len(many), 5, 3, 8, 8), -1.0)
+    cells = x.new_full((len(many), 5, 3, 8, 8), -1.0)
     cells[scene, place] = _tinted(_handwritten(digits, x, y, Random(seed)), colours)
     images = rearrange(cells[:, :4], "n (r c) rgb h w -> n rgb (r h) (c w)", r=2)
     big = scene[place == BIG]
@@ -59,7 +59,7 @@ def _handwritten(digits: Sequence[int], x: Tensor, y: Tensor, random: Random) ->
 
 def _tinted(x: Tensor, colours: Sequence[str]) -> Tensor:
     """Grey images (N, 1, 8, 8) in colours, (N, 3, 8, 8); black stays black."""
-    rgb = torch.tensor([COLOURS[colour] for colour in colours]) / 255
+    rgb = x.new_tensor([COLOURS[colour] for colour in colours]) / 255
     return (x + 1) * rgb[:, :, None, None] - 1
 
 

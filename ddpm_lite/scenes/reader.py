@@ -33,7 +33,7 @@ class Reader(nn.Module):
     @torch.no_grad()
     def read(self, x: Tensor) -> list[Layout]:
         """The layout that each image shows. A big digit fills the scene, so nothing else is in its
-        layout."""
+        layout. The network is in evaluation mode afterwards: call ``train()`` to go on training."""
         check_data(x)
         self.eval()
         digits, colours = (logits.argmax(2).tolist() for logits in self(x))

@@ -22,6 +22,18 @@ BUGS = {
     "the skips aren't connected": (
         "Control.added", "skips.pop() + extra.pop()", "skips.pop()",
         "test_every_connection_of_the_branch_reaches_the_output"),
+    "any size will do": (
+        "_check_input", "net.image_size or x.shape[2:]", "x.shape[2:]",
+        "test_what_the_network_refuses_is_refused_with_a_hint_too"),
+    "any channels will do": (
+        "_check_input", "x.shape[1:] == (net.channels, *sides)", "x.shape[2:] == (*sides,)",
+        "test_what_the_network_refuses_is_refused_with_a_hint_too"),
+    "the middle is subtracted": (
+        "Control.added", "h = h + extra.pop()", "h = h - extra.pop()",
+        "test_what_the_branch_gives_is_added"),
+    "skips are subtracted": (
+        "Control.added", "skips.pop() + extra.pop()", "skips.pop() - extra.pop()",
+        "test_what_the_branch_gives_is_added"),
     "S17: hints are scaled like images": (
         "edges", "(F.max_pool2d(x, 3, stride=1, padding=1) - x) / 2",
         "F.max_pool2d(x, 3, stride=1, padding=1) - x - 1", "test_edges_are_the_outline"),

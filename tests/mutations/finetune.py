@@ -52,7 +52,9 @@ BUGS = {
         "prior_loss", "subject + weight * prior", "subject + prior",
         "test_the_prior_s_loss_is_the_sum_of_two_with_their_own_labels"),
     "drawings are read upside down": (
-        "drawings", "zip(*map(str.split, strip), strict=True)",
-        "zip(*map(str.split, strip[::-1]), strict=True)",
+        "drawings", "zip(*strip, strict=True)", "zip(*strip[::-1], strict=True)",
+        "test_drawings_are_read_from_text"),
+    "an empty line has no blanks": (
+        "drawings", r"re.split(r'\n\s*\n', text.strip())", r"text.strip().split('\n\n')",
         "test_drawings_are_read_from_text"),
 }  # fmt: skip

@@ -28,6 +28,9 @@ CAPTIONS = {
     "two sixs": (
         "", "f'{number}es' if number == 'six' else f'{number}s'", "f'{number}s'",
         TEST.format("sizes_and_numbers")),
+    "never two of a kind": (
+        "random_caption", "NUMBERS[2:5]", "NUMBERS[3:5]",
+        TEST.format("captions_of_each_kind_can_be_drawn_and_written_in_tokens")),
     "held-out combinations are drawn": (
         "_draw", "(thing in HELD_OUT) == held_out", "True",
         TEST.format("held_out_combinations_are_never_drawn_unless_asked_for")),
@@ -43,6 +46,10 @@ DRAWING = {
     "black is tinted": (
         "_tinted", "(x + 1) * rgb[:, :, None, None] - 1", "x * rgb[:, :, None, None]",
         TEST.format("things_are_drawn_at_their_places_in_their_colours")),
+    "scenes are always in float32": (
+        "draw_scenes", "x.new_full((len(many), 5, 3, 8, 8), -1.0)",
+        "torch.full((len(many), 5, 3, 8, 8), -1.0)",
+        TEST.format("scenes_have_the_precision_of_the_digits")),
     "rows and columns of places are exchanged": (
         "draw_scenes", "rearrange(cells[:, :4], 'n (r c) rgb h w -> n rgb (r h) (c w)', r=2)",
         "rearrange(cells[:, :4], 'n (c r) rgb h w -> n rgb (r h) (c w)', r=2)",
@@ -67,6 +74,9 @@ READER = {
     "the first layout instead of the nearest": (
         "_compare", "max(allowed, key=lambda layout: _matches(read, layout))", "allowed[0]",
         TEST.format("a_score_tells_attributes_from_places")),
+    "relations are counted, not shared out": (
+        "score_scenes", "sum(related) / len(related)", "sum(related)",
+        TEST.format("scores_are_shares_of_things_and_of_captions")),
     "shares of captions instead of things": (
         "score_scenes", "sum(colours) / sum(things)", "sum(colours) / len(things)",
         TEST.format("scores_are_shares_of_things_and_of_captions")),

@@ -1,6 +1,9 @@
 """Bugs of sounds.py: name: (function, code, what it becomes, the test that must fail)."""
 
 BUGS = {
+    "hits are faded in all the time": (
+        "drum_hits", "(t / 0.001).clamp(max=1)", "t / 0.001",
+        "test_hits_begin_at_once_and_die_away"),
     "training sounds are held out": (
         "load_audio", "_held_out(p, speaker) != train", "_held_out(p, speaker) == train",
         "test_recordings_below_five_are_for_testing"),

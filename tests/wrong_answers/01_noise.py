@@ -27,6 +27,16 @@ def q_between(schedule, xs, s, t, eps):
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return alpha.sqrt() * xs + (1 - alpha) * eps
 """,
+        "noise of its own": """
+def q_between(schedule, xs, s, t, eps):
+    alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return alpha.sqrt() * xs + (1 - alpha).sqrt() * torch.randn_like(xs)
+""",
+        "the product from s on, one alpha too early": """
+def q_between(schedule, xs, s, t, eps):
+    alpha = schedule.alpha[s:t].prod()
+    return alpha.sqrt() * xs + (1 - alpha).sqrt() * eps
+""",
         "a difference of timesteps instead of a ratio": """
 from ddpm_lite import q_sample
 

@@ -64,6 +64,28 @@ def class_probabilities(schedule, xt, t, data, labels):
     w = w / w.sum(1, keepdim=True)
     return w @ torch.nn.functional.one_hot(labels, 10).to(w.dtype)
 """,
+        "the largest weight of a class, not the sum": """
+def class_probabilities(schedule, xt, t, data, labels):
+    a = schedule.at(t, xt).flatten(1)
+    d2 = a * torch.cdist(xt.flatten(1) / a.sqrt(), data.flatten(1)) ** 2
+    w = (-d2 / (2 * (1 - a))).softmax(1)
+    return (w[:, :, None] * torch.nn.functional.one_hot(labels, 10)).amax(1)
+""",
+        "the mean weight of a class": """
+def class_probabilities(schedule, xt, t, data, labels):
+    a = schedule.at(t, xt).flatten(1)
+    d2 = a * torch.cdist(xt.flatten(1) / a.sqrt(), data.flatten(1)) ** 2
+    w = (-d2 / (2 * (1 - a))).softmax(1)
+    classes = torch.nn.functional.one_hot(labels, 10).to(w.dtype)
+    return w @ classes / classes.sum(0).clamp(min=1)
+""",
+        "as many classes as the labels happen to have": """
+def class_probabilities(schedule, xt, t, data, labels):
+    a = schedule.at(t, xt).flatten(1)
+    d2 = a * torch.cdist(xt.flatten(1) / a.sqrt(), data.flatten(1)) ** 2
+    w = (-d2 / (2 * (1 - a))).softmax(1)
+    return w @ torch.nn.functional.one_hot(labels).to(w.dtype)
+""",
         "the nearest image alone": """
 def class_probabilities(schedule, xt, t, data, labels):
     a = schedule.at(t, xt).flatten(1)

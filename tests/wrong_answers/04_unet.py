@@ -92,6 +92,11 @@ def any_size(net, x, t):
     padded = F.pad(x, (0, -h % net.factor, 0, -w % net.factor), value=-1.0)
     return net(padded, t)[:, :, :h, :w]
 """,
+        "to multiples of 4, whatever the network's factor is": """
+def any_size(net, x, t):
+    h, w = x.shape[2:]
+    return net(F.pad(x, (0, -w % 4, 0, -h % 4), value=-1.0), t)[:, :, :h, :w]
+""",
         "padded with zeros, which are grey": """
 def any_size(net, x, t):
     h, w = x.shape[2:]

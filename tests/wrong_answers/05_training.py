@@ -85,6 +85,13 @@ def step_in_parts(net, optimizer, loss_fn, parts):
         loss_fn(net, x, y).backward()
     optimizer.step()
 """,
+        "the parts joined again": """
+def step_in_parts(net, optimizer, loss_fn, parts):
+    x, y = (torch.cat(many) for many in zip(*parts))
+    optimizer.zero_grad()
+    loss_fn(net, x, y).backward()
+    optimizer.step()
+""",
         "each part counts the same, whatever its size": """
 def step_in_parts(net, optimizer, loss_fn, parts):
     optimizer.zero_grad()

@@ -59,6 +59,12 @@ def largest_eta(schedule, t, s):
         "the end of the step, not its middle": ADAMS.format(
             end=X0, guess="v + h / last[1] * (v - last[2])", kept="v"
         ),
+        "all steps taken for equally long": ADAMS.format(
+            end=X0, guess="v + (v - last[2]) / 2", kept="v"
+        ),
+        "the quotient upside down": ADAMS.format(
+            end=X0, guess="v + last[1] / (2 * h) * (v - last[2])", kept="v"
+        ),
         "the wrong sign": ADAMS.format(end=X0, guess=LINE.replace("v + h", "v - h"), kept="v"),
         "the guess is remembered": ADAMS.format(end=X0, guess=LINE, kept="guess"),
         "a velocity at s = 0": ADAMS.format(end="xt - a_t.sqrt().acos() * v", guess=LINE, kept="v"),

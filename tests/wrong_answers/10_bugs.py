@@ -139,6 +139,13 @@ def name_of(loss, schedule, x0):
 def wiener_error(x, alpha_bar):
     return linear_error(x, torch.tensor(alpha_bar)).item()
 """,
+        "the mean isn't subtracted": """
+def wiener_error(x, alpha_bar):
+    x = x.flatten(1).double()
+    signal = alpha_bar * x.T @ x / len(x)
+    noise = (1 - alpha_bar) * torch.eye(len(signal)).double()
+    return (torch.linalg.solve(signal + noise, signal).trace() / len(signal)).item()
+""",
         "the sum over pixels": """
 def wiener_error(x, alpha_bar):
     signal = alpha_bar * x.flatten(1).double().T.cov()

@@ -26,6 +26,11 @@ def edit_times(T, strength, n):
     t = round(strength * T)
     return ddpm_lite.spaced(t, max(1, int(strength * n))) if t else [0]
 """,
+        "a step where t is rounded to 0": """
+def edit_times(T, strength, n):
+    t = round(strength * T)
+    return ddpm_lite.spaced(t, max(1, round(strength * n))) if strength else [0]
+""",
         "rounded up": """
 def edit_times(T, strength, n):
     t = round(strength * T)
