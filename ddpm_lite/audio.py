@@ -2,8 +2,7 @@
 
 A waveform (B, L) has L samples in [-1, 1], ``RATE`` of them per second. A spectrogram (B, N, F) has
 N frames and F frequencies. The image of a sound (B, 1, MELS, N) is in [-1, 1], with the lowest
-frequency in row 0. Sounds are computed on the CPU, in float32: for what a GPU has drawn, call
-``.cpu()`` first.
+frequency in row 0.
 
 Griffin-Lim: Griffin and Lim 1984, doi 10.1109/TASSP.1984.1164317.
 """
@@ -60,7 +59,7 @@ def stft(x: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Short-time Fourier transform: waveforms (B, L) to complex (B, N, n_fft / 2 + 1), scaled so
     that a sine of amplitude 1 has magnitude 1. Built in chapter 18."""
     _check_wave(x)
-    window = torch.hann_window(n_fft, dtype=x.dtype)
+    window = torch.hann_window(n_fft, dtype=x.dtype, device=x.device)
     X = frames(x, n_fft, hop) * window
     return torch.fft.rfft(X) * (2 / window.sum())
 
@@ -70,7 +69,7 @@ def istft(X: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     (Griffin and Lim 1984, Eq. 6). If X is the ``stft`` of a waveform, the result is that waveform.
     Built in chapter 18.
     """
-    window = torch.hann_window(n_fft, dtype=X.real.dtype)
+    window = torch.hann_window(n_fft, dtype=X.real.dtype, device=X.device)
     pieces = torch.fft.irfft(X, n=n_fft) * window * (window.sum() / 2)
     squares = (window**2).expand(1, X.shape[-2], -1)
     return overlap_add(pieces, hop) / overlap_add(squares, hop)
@@ -109,7 +108,7 @@ def log_mel(x: Tensor) -> Tensor:
     """Waveforms (B, L) to images (B, 1, MELS, L / HOP) in [-1, 1]. A pixel is the mean magnitude in
     a mel band in dB, scaled so that ``LOW`` … ``HIGH`` becomes -1 … 1. Built in chapter 18."""
     check(x.ndim == 2, f"x has shape {tuple(x.shape)}; expected waveforms (B, L)")
-    filters = mel_filters()
+    filters = mel_filters().to(x)
     mean = filters / filters.sum(1, keepdim=True)
     bands = stft(x).abs() @ mean.T  # (B, N, MELS)
     level = 20 * torch.log10(bands.clamp(min=1e-6))
@@ -121,7 +120,7 @@ def magnitudes(image: Tensor) -> Tensor:
     """Images (B, 1, MELS, N) to magnitudes (B, N, F), an approximate inverse of ``log_mel`` that
     interpolates linearly between the centres of the bands. Built in chapter 18."""
     share = (rearrange(image, "b 1 m n -> b n m") + 1) / 2
-    return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters()
+    return 10 ** ((share * (HIGH - LOW) + LOW) / 20) @ mel_filters().to(image)
 
 
 def griffin_lim(

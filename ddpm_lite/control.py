@@ -41,6 +41,7 @@ class Branch(nn.Module):
         parts = copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))
         self.conv_in, self.down, self.mid = parts.requires_grad_(True)
         self.zeros = nn.ModuleList([zero(nn.Conv2d(c, c, 1)) for c in convs])
+        self.to(net.conv_in.weight)
 
     def forward(self, x: Tensor, c: Tensor, hint: Tensor) -> list[Tensor]:
         seen = [h := self.conv_in(x) + self.see(hint)]
@@ -53,8 +54,7 @@ class Branch(nn.Module):
 
 class Control(nn.Module):
     """A frozen U-Net with a ``Branch``: ``net(x, t, y, hint)``. Without a hint, or before the
-    branch is trained, the output is that of the U-Net. Its new layers are made on the CPU, so for a
-    GPU call ``to(device)`` afterwards. Built in chapter 21d."""
+    branch is trained, the output is that of the U-Net. Built in chapter 21d."""
 
     def __init__(self, net: UNet, channels: int = 1):
         super().__init__()

@@ -103,7 +103,7 @@ def progressive_loss(
     Built in chapter 19.
     """
     check_data(x0)
-    t, s = random_step(times, len(x0))
+    t, s = (k.to(x0.device) for k in random_step(times, len(x0)))
     xt = q_sample(schedule, x0, t, torch.randn_like(x0) if eps is None else eps)
     with torch.no_grad():
         xs = two_steps(teacher, schedule, xt, t, s)
@@ -133,7 +133,7 @@ def consistency_loss(
     Built in chapter 19.
     """
     check_data(x0)
-    t, s = random_step(times, len(x0))
+    t, s = (k.to(x0.device) for k in random_step(times, len(x0)))
     eps = torch.randn_like(x0)
     xt = q_sample(schedule, x0, t, eps)
     with torch.no_grad():
@@ -152,7 +152,7 @@ def hops(f: Student, schedule: Schedule, xT: Tensor, times: Sequence[int]) -> It
     _check_times(times)
     xt = xT
     for t, s in pairwise(times):
-        x0 = f(xt, torch.full(xt.shape[:1], t))
+        x0 = f(xt, torch.full(xt.shape[:1], t, device=xt.device))
         yield t, xt, x0
         xt = q_sample(schedule, x0, s, torch.randn_like(x0))
 

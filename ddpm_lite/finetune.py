@@ -69,8 +69,8 @@ class LoRA(nn.Module):
         rank: number of rows of A and of columns of B.
         alpha: the strength. With alpha = rank, the factor alpha / rank is 1.
 
-    A is random and B is 0, so the output doesn't change at first. Both are made on the CPU, in
-    float32. If the layer is elsewhere, call ``to(device)`` before you train.
+    A is random and B is 0, so the output doesn't change at first. Both are on the layer's
+    device, in its precision.
 
     Raises:
         TypeError: the layer has another type, or is a convolution with groups, dilation or padding
@@ -92,6 +92,7 @@ class LoRA(nn.Module):
             self.A = nn.Conv2d(layer.in_channels, rank, *how, bias=False)
             self.B = nn.Conv2d(rank, layer.out_channels, 1, bias=False)
         zero(self.B)
+        self.to(layer.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x) + self.scale * self.B(self.A(x))
@@ -106,8 +107,7 @@ class LoRA(nn.Module):
 
 def add_lora(net: nn.Module, names: tuple[str, ...], rank: int = 4, alpha: float = 4.0) -> list:
     """Freeze a network, and put a ``LoRA`` around each layer whose last name is in ``names``, such
-    as ("conv1", "qkv"). The adapters are made on the CPU: for a GPU, call ``net.to(device)`` after
-    this.
+    as ("conv1", "qkv").
 
     Returns:
         The full names of these layers, such as "mid.0.res.conv1".

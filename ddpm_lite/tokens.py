@@ -98,7 +98,7 @@ def even_times(n: int) -> Tensor:
     """Draw times u (n,) in (0, 1], one in each n-th of the interval, so that every batch has small
     and large shares of masks (Kingma et al. 2021, arXiv 2107.00630, appendix I.1).
     Built in chapter 20."""
-    return 1 - (torch.arange(n) + torch.rand(1)) / n
+    return (n - torch.arange(n) - torch.rand(1)) / n
 
 
 def masked_loss(net: Callable, x0: Tensor, times: Callable = even_times) -> Tensor:

@@ -253,3 +253,8 @@ def test_the_shipped_networks_make_the_sounds_that_are_asked_for():
         load_sound("x")
     with pytest.raises(ValueError, match="no weights 'x'; expected one of drums, spoken"):
         load_sound_classifier("x")
+
+
+def test_images_of_sounds_have_their_precision():
+    x = 0.1 * torch.randn(1, 1600, dtype=torch.float64)
+    assert log_mel(x).dtype == magnitudes(log_mel(x)).dtype == torch.float64

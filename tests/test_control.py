@@ -78,6 +78,12 @@ def test_the_branch_is_a_copy_that_learns_and_the_network_is_frozen():
     assert control.branch.down[0] is not net.down[0]
 
 
+def test_the_branch_has_the_precision_of_the_network():
+    """And so it's on the same device, too."""
+    control = Control(small().double())
+    assert {p.dtype for p in control.parameters()} == {torch.float64}
+
+
 def test_without_a_hint_it_is_the_network():
     net, (x, t, y) = small(), inputs()
     right, control = net(x, t, y), shaken_branch(Control(net))

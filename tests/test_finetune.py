@@ -74,6 +74,12 @@ def test_at_the_start_lora_changes_nothing_and_then_both_matrices_move():
         assert not torch.equal(lora.B.weight, start[1])
 
 
+def test_an_adapter_has_the_precision_of_its_layer():
+    """And so it's on the same device, too: a network on a GPU can get one."""
+    for layer in (nn.Linear(3, 2, dtype=torch.float64), nn.Conv2d(3, 2, 1, dtype=torch.float64)):
+        assert {p.dtype for p in LoRA(layer).parameters()} == {torch.float64}
+
+
 def test_lora_freezes_its_layer():
     lora = LoRA(nn.Linear(5, 7))
     assert [name for name, p in lora.named_parameters() if p.requires_grad] == [

@@ -186,6 +186,13 @@ def test_visible_tokens_cost_nothing():
     assert torch.allclose(nats, torch.tensor([[0, math.log(5), 0]]))
 
 
+def test_even_times_are_never_0(monkeypatch):
+    """The largest number that rand draws, 1 - 2^-24, isn't rounded up where it's added to n - 1."""
+    monkeypatch.setattr(torch, "rand", lambda n: torch.full((n,), 1 - 2**-24))
+    for n in (1, 64, 16384):
+        assert 0 < even_times(n).min() and even_times(n).max() <= 1
+
+
 def test_even_times_fill_the_interval():
     """One in each n-th, never 0, and uniform as a whole."""
     torch.manual_seed(0)

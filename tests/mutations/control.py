@@ -9,6 +9,9 @@ BUGS = {
         "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
         "zero(copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid])))",
         "test_with_its_zero_convolutions_the_branch_changes_nothing_and_learns"),
+    "the branch is always in float32": (
+        "Branch.__init__", "self.to(net.conv_in.weight)", "",
+        "test_the_branch_has_the_precision_of_the_network"),
     "the branch isn't a copy": (
         "Branch.__init__", "copy.deepcopy(nn.ModuleList([net.conv_in, net.down, net.mid]))",
         "nn.ModuleList([net.conv_in, net.down, net.mid])",

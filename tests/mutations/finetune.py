@@ -7,6 +7,9 @@ BUGS = {
     "S18: the merged scale is forgotten": (
         "LoRA.weight", "self.scale * delta", "delta",
         "test_a_merged_layer_is_the_unmerged_one"),
+    "an adapter is always in float32": (
+        "LoRA.__init__", "self.to(layer.weight)", "",
+        "test_an_adapter_has_the_precision_of_its_layer"),
     "S19: both matrices are random": (
         "LoRA.__init__", "zero(self.B)", "",
         "test_at_the_start_lora_changes_nothing_and_then_both_matrices_move"),

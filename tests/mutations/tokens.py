@@ -24,10 +24,10 @@ BUGS = {
         "masked_loss", "nats.sum(1) / u", "nats.sum(1)**2 / u",
         "test_the_loss_is_the_bound"),
     "u can be 0": (
-        "even_times", "1 - (torch.arange(n) + torch.rand(1)) / n",
-        "(torch.arange(n) + torch.rand(1).round()) / n", "test_even_times_fill_the_interval"),
+        "even_times", "(n - torch.arange(n) - torch.rand(1)) / n",
+        "1 - (torch.arange(n) + torch.rand(1)) / n", "test_even_times_are_never_0"),
     "all rows have one time": (
-        "even_times", "(torch.arange(n) + torch.rand(1)) / n", "torch.rand(1).expand(n)",
+        "even_times", "(n - torch.arange(n) - torch.rand(1)) / n", "torch.rand(1).expand(n)",
         "test_even_times_fill_the_interval"),
     "the bound without its 1 / t": (
         "steps_bound", "(t / T)**n * (1 - t / T)**(L - n) / t", "(t / T)**n * (1 - t / T)**(L - n)",
