@@ -100,6 +100,18 @@ def test_a_layer_is_that_of_pytorch(js, rounded, name, call):
     assert far(layer(x[None]), theirs) < 1e-4
 
 
+def test_attention_stays_finite_with_large_scores(js, rounded):
+    """exp(score) alone would overflow, as in a network whose training diverged."""
+    layer, x = rounded.get_submodule("mid.0.attention"), torch.randn(32, 4, 4)
+    layer.qkv.weight.data *= 300
+    call = f"""a => {{ {READ} const large = {{...weights}};
+      const {{ shape, data }} = weights["mid.0.attention.qkv.weight"];
+      large["mid.0.attention.qkv.weight"] = {{ shape, data: data.map(w => 300 * w) }};
+      return [...attention(large, "mid.0.attention", x).data] }}"""
+    theirs = js(call, {"x": array(x)})
+    assert far(layer.double()(x[None].double()), theirs) < 1e-4
+
+
 @pytest.mark.parametrize("name", ["down.0", "down.2", "mid.0", "up.1"])
 def test_a_block_is_that_of_pytorch(js, rounded, name):
     """Among them one without a skip convolution, and one with attention."""

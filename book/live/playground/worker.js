@@ -34,7 +34,7 @@ function few(file) {
 
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer,
-  timeCondition, conditioning, resBlock, attention, stage, stages, unet, throughLayers, network, readWeights,
+  timeCondition, conditioning, resBlock, softmax, attention, stage, stages, unet, throughLayers, network, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddpmStep, ddimStep,
   dpmpp2m, logSnr, keepKnown, spaced, laboratory, few,
 ];
