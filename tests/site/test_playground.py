@@ -162,9 +162,13 @@ SAMPLERS = {  # on the page: the package's step, eta
 RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
   const ask = laboratory(DIGITS);
   const ts = spaced(1000, steps);
+  let last = null;
   for (let i = 0; i < steps; i++) {
+    const [t, s] = [ts[i], ts[i + 1]];
     const keep = drawing && {drawing, known, z: fresh[i]};
-    x = ask({x, t: ts[i], s: ts[i + 1], y, w, sampler, eta, z: z[i], keep}).x;
+    const answer = ask({x, t, s, y, w, sampler, eta, z: z[i], keep, last});
+    x = answer.x;
+    last = {t, s, x0: answer.x0};
   }
   return x;
 }"""
@@ -371,11 +375,12 @@ def test_nothing_moves_before_it_is_asked_and_the_end_alone_with_reduced_motion(
     finished(page)
 
 
-def test_stop_paint_and_go_on(open_page):
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_stop_paint_and_go_on(open_page, sampler):
     """A stroke changes prediction and end; without it the way back leads to the same end."""
     page, address = open_page()
     ready(page, address)
-    choose(page, sampler="ddim", steps=10)
+    choose(page, sampler=sampler, steps=10)
     for i in range(1, 6):
         page.click("#pg-step")
         said(page, f"t = {1000 - 100 * i}.")

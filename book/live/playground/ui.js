@@ -83,7 +83,8 @@
     const { seed, ...how } = settings();
     const s = after(entry.t);
     const random = { z: noise([seed], s), keep: kept([seed], s) };
-    const answer = await ask({ ...how, ...random, x: entry.x, t: entry.t, s });
+    const last = at ? { ...way[at - 1], s: entry.t } : null;
+    const answer = await ask({ ...how, ...random, x: entry.x, t: entry.t, s, last });
     if (way[at] !== entry) return;  // someone went elsewhere meanwhile
     entry.x0 = answer.x0;
     way = [...way.slice(0, at + 1), { t: s, x: answer.x, x0: s ? null : answer.x }];
@@ -282,7 +283,7 @@
     const { seed, steps, y, ...how } = settings();
     const seeds = Array.from({ length: 16 }, (_, i) => seed + i);
     const ts = spaced(T, steps);
-    let [x, spent] = [begun(seeds), 0];
+    let [x, spent, last] = [begun(seeds), 0, null];
     running = false;
     $("grid").hidden = false;
     $("grid").replaceChildren(...seeds.map((one) => {
@@ -298,7 +299,8 @@
       canvases.forEach((context, row) => paint(context, x.slice(row * n, (row + 1) * n)));
       const s = ts[i + 1];
       const random = { z: noise(seeds, s), keep: kept(seeds, s) };
-      const answer = await ask({ ...how, ...random, y: seeds.map(() => y[0]), x, t: ts[i], s });
+      const answer = await ask({ ...how, ...random, y: seeds.map(() => y[0]), x, t: ts[i], s, last });
+      last = { t: ts[i], s, x0: answer.x0 };
       [x, spent] = [answer.x, spent + answer.ms];
     }
     if (mine !== many) return;
