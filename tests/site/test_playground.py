@@ -29,6 +29,7 @@ from ddpm_lite import (
     spaced,
 )
 from ddpm_lite.distill import consistency
+from ddpm_lite.finetune import add_label, plain
 from ddpm_lite.pretrained import load_student
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
@@ -315,6 +316,11 @@ def said(page, text):
     page.wait_for_function("s => document.getElementById('pg-said').textContent === s", arg=text)
 
 
+def says(page, name, words):
+    call = "([name, words]) => document.getElementById('pg-' + name).innerText.includes(words)"
+    page.wait_for_function(call, arg=[name, words])
+
+
 def pixels(page, name, size=8):
     """What a canvas shows, (1, 1, size, size) in [-1, 1]."""
     data = page.locator(f"#pg-{name}").evaluate(
@@ -500,14 +506,96 @@ def test_a_large_digit_is_what_the_student_of_mnist_draws(open_page, js):
     assert page.get_attribute("#pg-mnist", "aria-label") == "A handwritten 5 of 28 by 28 pixels"
 
 
-def test_it_draws_without_a_worker_and_is_a_picture_without_javascript(open_page):
+@pytest.mark.parametrize("change, seed", [("-13", 13), ("2.7", 2), ("", 0), ("1e300", None)])
+def test_any_seed_becomes_a_whole_number(open_page, change, seed):
+    """With "any", the student takes its last digit as the label."""
     page, address = open_page()
-    page.add_init_script("delete window.Worker")
+    ready(page, address)
+    page.check("#pg-labels input[value='any']", force=True)
+    page.fill("#pg-seed", change)
+    page.click("#pg-once")
+    page.wait_for_function("document.getElementById('pg-said').textContent.includes('1 step ')")
+    value = int(page.input_value("#pg-seed"))
+    assert value == seed or (seed is None and 0 <= value < 1e6)
+    assert read(pixels(page, "x")) == value % 10
+
+
+def open_network(page, text):
+    file = {"name": "mine.json", "mimeType": "application/json", "buffer": text.encode()}
+    page.set_input_files("#pg-taught", file)
+    return page.locator("#pg-taught-said").inner_text()
+
+
+def test_a_network_of_the_reader_draws_and_the_next_takes_its_place(open_page):
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=5)
+    net, schedule, _ = load_pretrained("digits")
+    own = pages.playground_file(net, schedule)
+    add_label(net)
+    add_label(net)
+    text = pages.playground_file(plain(net), schedule, ("♥", "♣"))
+    open_network(page, text)
+    said(page, "Drawing, from t = 1000.")
+    finished(page)
+    assert page.inner_text("#pg-taught-said") == "Opened. New labels: ♥, ♣."
+    assert page.locator("#pg-labels input:checked").input_value() == "10"
+    assert len(page.workers) == 1
+    page.check("#pg-labels input[value='11']", force=True)
+    page.click("#pg-once")  # its table has no such row
+    says(page, "time", "only the labels")
+    page.click("#pg-draw-mnist")
+    assert "only the labels 0 to 9" in page.inner_text("#pg-mnist-said")
+    open_network(page, own)
+    finished(page)
+    assert page.locator("#pg-labels input:checked").input_value() == "3"
+    assert read(pixels(page, "x")) == 3
+
+
+def test_a_file_that_is_not_ours_changes_nothing(open_page):
+    page, address = open_page()
+    ready(page, address)
+    before = pixels(page, "x")
+    for text in ("", "<b>no</b>", "7", "[]", "null", "{" * 10_000, '{"names": ["♥"]}'):
+        page.locator("#pg-taught-said").evaluate("e => { e.textContent = ''; }")
+        open_network(page, text)
+        says(page, "taught-said", "playground_file")
+    assert torch.equal(pixels(page, "x"), before) and page.inner_text("#pg-go") == "Start"
+
+
+def test_it_is_said_if_a_student_is_not_there(browser, site):
+    page = browser.new_page()
+    for name in ("student", "mnist"):
+        page.route(f"**/{name}.js", lambda route: route.abort())
+    ready(page, site.as_uri() + "/book/page.html")
+    page.click("#pg-once")
+    says(page, "time", "be loaded")
+    page.click("#pg-draw-mnist")
+    says(page, "mnist-said", "be loaded")
+    page.click("#pg-go")
+    finished(page)
+    page.close()
+
+
+FAILING = {
+    "missing": "delete window.Worker",
+    "refused": "window.Worker = class { constructor() { throw new Error('refused') } }",
+    "failing": "URL.createObjectURL = () => 'data:text/javascript,throw 1'",
+}
+
+
+@pytest.mark.parametrize("worker", FAILING)
+def test_it_draws_without_a_worker(open_page, worker):
+    page, address = open_page()
+    page.add_init_script(FAILING[worker])
     ready(page, address)
     choose(page, steps=5)
     page.click("#pg-go")
     finished(page)
     assert not page.locator("#pg-still").is_visible()
+
+
+def test_it_is_a_picture_without_javascript(open_page):
     still, address = open_page(java_script_enabled=False)
     still.goto(address)
     assert still.locator("#pg-still img").is_visible() and not still.locator("#pg-app").is_visible()

@@ -48,7 +48,10 @@ function startFew(name) {
   return (started[name] ??= new Promise((done, failed) => {
     const script = Object.assign(document.createElement("script"), { src: `../playground/${name}.js` });
     script.onload = () => done(inBackground(few, PARTS, STUDENTS[name]));
-    script.onerror = () => failed(delete started[name]);
+    script.onerror = () => {
+      delete started[name];
+      failed(new Error("The student couldn't be loaded. Check your connection, then try again."));
+    };
     document.head.append(script);
   }));
 }
