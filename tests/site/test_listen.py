@@ -180,3 +180,16 @@ def test_the_page_makes_the_sound_that_was_asked_for(page, name, label):
     assert load_sound_classifier(name).probabilities(image).argmax() == label
     page.locator("#ls-back").fill("0")
     assert page.inner_text("#ls-where").startswith("t = 1000, step 0 of")
+
+
+def test_a_sound_is_not_played_after_another_has_begun(page):
+    """The worker answers in order: when the drum has a step, the word has its waveform."""
+    page.check("#ls-kinds input[value=spoken]")
+    page.evaluate("""() => {
+      document.getElementById("ls-play").click();
+      document.querySelector("#ls-kinds input[value=drums]").click();
+      document.getElementById("ls-go").click();
+    }""")
+    page.wait_for_function("/step [1-9]/.test(document.getElementById('ls-where').innerText)")
+    page.click("#ls-go")
+    assert page.get_attribute("#ls-audio", "src") is None
