@@ -439,6 +439,58 @@ def test_finish_a_drawing_that_was_painted_with_the_keyboard(open_page):
     assert "your drawing kept" in page.inner_text("#pg-where")
 
 
+HALVES = {
+    "left": np.s_[:, :4],
+    "right": np.s_[:, 4:],
+    "top": np.s_[:4],
+    "bottom": np.s_[4:],
+}
+
+
+def test_each_half_can_be_kept_and_the_other_is_hatched(open_page):
+    """The drawing is a copy of a digit, which Clear makes black."""
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=5)
+    page.click("#pg-go")
+    finished(page)
+    page.click("#pg-copy")
+    drawing = pixels(page, "drawing")
+    assert torch.equal(drawing, pixels(page, "x")) and len(drawing.unique()) > 10
+    page.check("#pg-labels input[value='any']", force=True)
+    frame = page.locator("#pg-drawing").bounding_box()
+    for seed, (name, kept) in enumerate(HALVES.items(), 5):
+        page.select_option("#pg-half", name)
+        box = page.locator("#pg-free").bounding_box()
+        free = np.zeros((8, 8), dtype=bool)
+        left, top = (round(8 * (box[c] - frame[c]) / frame["width"]) for c in "xy")
+        right, bottom = (
+            first + round(8 * box[side] / frame["width"])
+            for first, side in ((left, "width"), (top, "height"))
+        )
+        free[top:bottom, left:right] = True
+        assert free.sum() == 32 and not free[kept].any()
+        page.fill("#pg-seed", str(seed))
+        page.click("#pg-finish")
+        said(page, "Drawing, from t = 1000.")
+        finished(page)
+        same = (pixels(page, "x") == drawing)[0, 0].numpy()
+        assert same[kept].all() and not same[free].all()
+    page.click("#pg-clear")
+    assert (pixels(page, "drawing") == -1).all()
+
+
+def test_a_control_that_does_nothing_says_what_it_needs(open_page):
+    page, address = open_page()
+    ready(page, address)
+    assert page.is_enabled("#pg-w") and not page.is_enabled("#pg-eta")
+    assert page.inner_text("#pg-eta-value") == "needs DDIM"
+    choose(page, sampler="ddim", eta=0.5)
+    page.check("#pg-labels input[value='any']", force=True)
+    assert page.is_enabled("#pg-eta") and page.inner_text("#pg-eta-value") == "0.5"
+    assert not page.is_enabled("#pg-w") and page.inner_text("#pg-w-value") == "needs a label"
+
+
 @pytest.mark.parametrize("colour", [1, -1], ids=["white", "black"])
 def test_each_brush_paints_its_colour(open_page, colour):
     """On the drawing and on the state, whatever was there."""
