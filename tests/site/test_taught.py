@@ -66,6 +66,7 @@ def changed(file, **values):
     lambda file: file | {"size": 28},
     lambda file: file | {"tensors": dict([*file["tensors"].items()][1:])},
     lambda file: file | {"tensors": dict([*file["tensors"].items()][::-1])},
+    lambda file: file | {"tensors": file["tensors"] | {"more": {"shape": 7}}},
     lambda file: None,
     lambda file: file | {"names": [""]},
     lambda file: file | {"names": ["a name that's too long"]},
