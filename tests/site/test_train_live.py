@@ -423,5 +423,8 @@ def test_it_trains_without_a_worker_and_is_a_picture_without_javascript(open_pag
     page, _ = open_page(script="URL.createObjectURL = () => 'data:text/javascript,throw 1'")
     train(page)
     assert not page.locator("#tr-still").is_visible()
+    drawn = page.inner_text("#tr-flow-loss-numbers").split()  # for those who can't see the curve
+    for number in (drawn[4].strip(","), drawn[-1]):
+        assert float(number) > 0 and number in page.text_content("#tr-flow-loss")
     still, _ = open_page(java_script_enabled=False)
     assert still.locator("#tr-still img").is_visible() and not still.locator("#tr-app").is_visible()

@@ -106,6 +106,8 @@
       const lowest = floor === undefined ? "" : `<path class="tr-floor" d="M28 ${y(floor)}H234"/>
         <text x="32" y="${y(floor) + 16}">lowest possible ${floor.toFixed(2)}</text>
         <text x="234" y="20" text-anchor="end" class="tr-net">network ${last.toFixed(2)}</text>`;
+      $(`${name}-loss-numbers`).textContent = floor === undefined ? ""
+        : `Loss of the network ${last.toFixed(2)}, lowest possible ${floor.toFixed(2)}`;
       $(`${name}-loss`).innerHTML = `<path class="tr-axis" d="M28 12V190H234"/><path d="${curve}"/>${lowest}
         <text x="24" y="194" text-anchor="end">0</text><text x="24" y="20" text-anchor="end">${high.toFixed(1)}</text>
         <text x="28" y="208">0</text><text x="234" y="208" text-anchor="end">${of().toLocaleString("en")} training steps</text>`;
