@@ -4,7 +4,7 @@
 // functions that this page has loaded already, which works everywhere.
 
 // ask = make(file) runs in the worker, with the functions in parts. Returns a function whose ask(request) promises the
-// answer, and which ask.end() makes useless. Without a worker, or if it fails, the page computes by itself, between two
+// answer. After ask.end() it's of no use. Without a worker, or if it fails, the page computes by itself, between two
 // images.
 function inBackground(make, parts, file) {
   const waiting = new Map();  // from the number of a request to the request, and what keeps the promise
