@@ -582,9 +582,10 @@ def test_a_network_of_the_reader_draws_and_the_next_takes_its_place(open_page):
     choose(page, steps=5)
     net, schedule, _ = load_pretrained("digits")
     own = pages.playground_file(net, schedule)
-    add_label(net)
-    add_label(net)
-    text = pages.playground_file(plain(net), schedule, ("♥", "♣"))
+    for _ in range(2):
+        add_label(net)
+        net = plain(net)
+    text = pages.playground_file(net, schedule, ("♥", "♣"))
     open_network(page, text)
     says(page, "taught-said", "Opened. New labels: ♥, ♣.")
     finished(page)
