@@ -356,17 +356,19 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
         assert len(sizes) == 10  # the page, seven scripts, a style, an image
 
 
-def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):
+@pytest.mark.parametrize("sampler", ["ddim, eta", "dpm"])
+def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js, sampler):
     """Up to a grey level: the seed's noise of t = T begins, that of each later time falls there."""
     page, address = open_page()
     ready(page, address)
-    choose(page, steps=20, w=1, sampler="ddim", eta=0.5)
+    make, eta = SAMPLERS[sampler]
+    choose(page, steps=20, w=1, sampler=sampler.split(",")[0], eta=eta)
     page.click("#pg-go")
     finished(page)
     ts = [1000 - 50 * i for i in range(21)]
     noise = torch.tensor(js("ts => ts.map(t => gaussian(64, 1, t))", ts)).reshape(21, 1, 1, 8, 8)
-    net, step = load_pretrained("digits")[0], partial(ddim_step, eta=0.5)
-    x = drawn(net, step, noise[0], torch.tensor([3]), 1, noise[1:])
+    net = load_pretrained("digits")[0]
+    x = drawn(net, make(), noise[0], torch.tensor([3]), 1, noise[1:])
     assert (pixels(page, "x") - x.clamp(-1, 1)).abs().max() < 1.1 / 127.5
 
 
@@ -504,10 +506,11 @@ def test_each_brush_paints_its_colour(open_page, colour):
         assert (pixels(page, name)[0, 0, 0, :3] == colour).all()
 
 
-def test_sixteen_at_once_are_those_of_their_seeds(open_page):
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_sixteen_at_once_are_those_of_their_seeds(open_page, sampler):
     page, address = open_page()
     ready(page, address)
-    choose(page, steps=5, sampler="ddim", w=0)
+    choose(page, steps=5, sampler=sampler, w=0)
     page.click("#pg-sixteen")
     page.wait_for_function("document.getElementById('pg-many-said').textContent.includes('Choose')")
     page.locator("#pg-grid canvas").nth(6).evaluate("c => { c.id = 'pg-seventh' }")
