@@ -26,13 +26,17 @@ window.addEventListener("load", async () => {
     }
   });
   const boxes = ".bd-article pre, .bd-article mjx-container[display], .bd-article div.math, .wide-figure, .pst-scrollable-table-container";
-  document.querySelectorAll(boxes).forEach((node) => {
-    if (node.scrollWidth <= node.clientWidth + 1) return;
-    const end = () => node.classList.toggle("at-end", node.scrollLeft + node.clientWidth > node.scrollWidth - 4);
-    node.tabIndex = 0;
-    node.classList.add("scrolls");
-    node.addEventListener("scroll", end, { passive: true });
-    end();
+  const look = ({ target: box }) => {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    if (wide) box.tabIndex = 0;
+    else if (box.classList.contains("scrolls")) box.removeAttribute("tabindex");
+    box.classList.toggle("scrolls", wide);
+    box.classList.toggle("at-end", box.scrollLeft + box.clientWidth > box.scrollWidth - 4);
+  };
+  const sizes = new ResizeObserver((changes) => changes.forEach(look));  // an answer unfolds, a phone is turned
+  document.querySelectorAll(boxes).forEach((box) => {
+    sizes.observe(box);
+    box.addEventListener("scroll", look, { passive: true });
   });
 });
 

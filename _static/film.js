@@ -22,6 +22,7 @@ function film(cell) {
   const toggle = element("button", "film-toggle", "Show all frames");
   Object.assign(slider, { type: "range", min: 0, max: count - 1, step: 1, value: count - 1 });
   slider.setAttribute("aria-label", "Frame of: " + description.trim());
+  caption.setAttribute("aria-live", "off");  // the slider says it, and playing stays silent
 
   function show() {
     const frame = Number(slider.value);

@@ -295,6 +295,7 @@ def test_film_plays_and_stays_a_picture_without_javascript(browser, serve, tmp_p
 
     assert caption.inner_text() == "t = 500"
     assert page.get_by_role("button", name="Play").is_visible()
+    assert caption.get_attribute("aria-live") == "off"  # it isn't read out frame by frame
     box = page.locator(".film-window").bounding_box()
     assert box["width"] == box["height"] <= 420
     slider.focus()

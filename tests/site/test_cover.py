@@ -52,24 +52,55 @@ def test_the_cover_counts_the_parameters():
         assert f"{sum(p.numel() for p in net.parameters()):,} parameters" in PAGE
 
 
-@test_book.needs_browser
-@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_the_film_plays_once_and_waits_where_motion_is_reduced(browser, serve, tmp_path, motion):
+@pytest.fixture
+def address(serve, tmp_path):
     html = re.search(r"<figure class=\"cover\".*?</figure>", PAGE, re.S)[0]
     (tmp_path / "book").mkdir()
     (tmp_path / "cover").symlink_to(cover.COVER)
     script = '<script defer src="../cover/cover.js"></script>'
     (tmp_path / "book" / "index.html").write_text(html + script)
+    return serve(tmp_path) + "book/index.html"
+
+
+@test_book.needs_browser
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_film_plays_once_and_waits_where_motion_is_reduced(browser, address, motion):
     page = browser.new_page(reduced_motion=motion)
-    page.goto(serve(tmp_path) + "book/index.html")
+    page.goto(address)
     canvas, label = page.locator("canvas"), page.locator("output")
     if motion == "reduce":
         page.wait_for_timeout(1000)
         assert not canvas.is_visible() and page.locator("img").is_visible()
         page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Stop").wait_for()
+    assert label.get_attribute("aria-live") == "off"  # it isn't read out frame by frame
     page.get_by_role("button", name="Play again").wait_for()
     assert canvas.is_visible() and label.inner_text() == "t = 0"
     page.wait_for_timeout(500)
     assert label.inner_text() == "t = 0"  # it doesn't start again by itself
+    page.close()
+
+
+@test_book.needs_browser
+def test_a_film_that_comes_late_or_never_leaves_the_image(browser, address):
+    """Impatient clicks don't start two films, of which one would never end."""
+    page, complaints, held = browser.new_page(reduced_motion="reduce"), [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.route("**/film.png", lambda route: held.append(route))
+    page.goto(address, wait_until="domcontentloaded")
+    button = page.locator("button")
+    button.evaluate("b => { b.click(); b.click(); }")
+    page.wait_for_timeout(200)
+    assert page.locator("img").is_visible() and not button.is_visible()
+    held[0].continue_()
+    for _ in range(2):  # it plays, and plays again
+        button.click()
+        page.wait_for_function("document.querySelector('button').innerText === 'Stop'")
+        page.wait_for_timeout(400)
+        assert page.inner_text("output") != "t = 0"
+        page.get_by_role("button", name="Play again").wait_for()
+    page.unroute_all()
+    page.route("**/film.png", lambda route: route.abort())
+    page.goto(address)
+    assert page.locator("img").is_visible() and not button.is_visible() and complaints == []
     page.close()

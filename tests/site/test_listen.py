@@ -180,3 +180,40 @@ def test_the_page_makes_the_sound_that_was_asked_for(page, name, label):
     assert load_sound_classifier(name).probabilities(image).argmax() == label
     page.locator("#ls-back").fill("0")
     assert page.inner_text("#ls-where").startswith("t = 1000, step 0 of")
+
+
+def test_a_sound_is_not_played_after_another_has_begun(page):
+    """The worker answers in order: when the drum has a step, the word has its waveform."""
+    page.check("#ls-kinds input[value=spoken]")
+    page.evaluate("""() => {
+      document.getElementById("ls-play").click();
+      document.querySelector("#ls-kinds input[value=drums]").click();
+      document.getElementById("ls-go").click();
+    }""")
+    page.wait_for_function("/step [1-9]/.test(document.getElementById('ls-where').innerText)")
+    page.click("#ls-go")
+    assert page.get_attribute("#ls-audio", "src") is None
+
+
+PREDICTED = """steps => {
+  const [ask, ts] = [studio(SOUNDS), spaced(1000, 25, 2)];
+  let answer = { x: gaussian(3200, 1, 1000) };
+  for (let i = 0; i <= steps; i++) {
+    answer = ask({ name: "drums", x: answer.x, t: ts[i], s: ts[i + 1], y: 0, w: 0 });
+  }
+  return [...fromBlocks(answer.x0, 8, 3)];
+}"""
+
+
+def test_play_plays_the_prediction_of_the_step_that_is_shown(page):
+    if page.url.startswith("http"):
+        pytest.skip("the same as from a folder")
+    page.click("#ls-go")
+    end = heard(page)
+    page.locator("#ls-back").fill("6")
+    before = page.get_attribute("#ls-audio", "src")
+    page.click("#ls-play")
+    page.wait_for_function("src => document.getElementById('ls-audio').src !== src", arg=before)
+    wave, ours = heard(page), torch.tensor(page.evaluate(PREDICTED, 6))
+    assert (wave - 0.9 * ours / ours.abs().max()).abs().max() < 1e-3
+    assert (wave - end).abs().max() > 0.05

@@ -29,6 +29,7 @@ from ddpm_lite import (
     spaced,
 )
 from ddpm_lite.distill import consistency
+from ddpm_lite.finetune import add_label, plain
 from ddpm_lite.pretrained import load_student
 
 browser, serve = test_book.browser, test_book.serve  # their fixtures
@@ -100,6 +101,18 @@ def test_a_layer_is_that_of_pytorch(js, rounded, name, call):
     assert far(layer(x[None]), theirs) < 1e-4
 
 
+def test_attention_stays_finite_with_large_scores(js, rounded):
+    """exp(score) alone would overflow, as in a network whose training diverged."""
+    layer, x = rounded.get_submodule("mid.0.attention"), torch.randn(32, 4, 4)
+    layer.qkv.weight.data *= 300
+    call = f"""a => {{ {READ} const large = {{...weights}};
+      const {{ shape, data }} = weights["mid.0.attention.qkv.weight"];
+      large["mid.0.attention.qkv.weight"] = {{ shape, data: data.map(w => 300 * w) }};
+      return [...attention(large, "mid.0.attention", x).data] }}"""
+    theirs = js(call, {"x": array(x)})
+    assert far(layer.double()(x[None].double()), theirs) < 1e-4
+
+
 @pytest.mark.parametrize("name", ["down.0", "down.2", "mid.0", "up.1"])
 def test_a_block_is_that_of_pytorch(js, rounded, name):
     """Among them one without a skip convolution, and one with attention."""
@@ -150,9 +163,13 @@ SAMPLERS = {  # on the page: the package's step, eta
 RUN = """({x, y, w, sampler, eta, steps, z, drawing, known, fresh}) => {
   const ask = laboratory(DIGITS);
   const ts = spaced(1000, steps);
+  let last = null;
   for (let i = 0; i < steps; i++) {
+    const [t, s] = [ts[i], ts[i + 1]];
     const keep = drawing && {drawing, known, z: fresh[i]};
-    x = ask({x, t: ts[i], s: ts[i + 1], y, w, sampler, eta, z: z[i], keep}).x;
+    const answer = ask({x, t, s, y, w, sampler, eta, z: z[i], keep, last});
+    x = answer.x;
+    last = {t, s, x0: answer.x0};
   }
   return x;
 }"""
@@ -299,6 +316,11 @@ def said(page, text):
     page.wait_for_function("s => document.getElementById('pg-said').textContent === s", arg=text)
 
 
+def says(page, name, words):
+    call = "([name, words]) => document.getElementById('pg-' + name).innerText.includes(words)"
+    page.wait_for_function(call, arg=[name, words])
+
+
 def pixels(page, name, size=8):
     """What a canvas shows, (1, 1, size, size) in [-1, 1]."""
     data = page.locator(f"#pg-{name}").evaluate(
@@ -334,17 +356,19 @@ def test_the_page_draws_the_digit_that_was_asked_for(open_page, http):
         assert len(sizes) == 10  # the page, seven scripts, a style, an image
 
 
-def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js):
+@pytest.mark.parametrize("sampler", ["ddim, eta", "dpm"])
+def test_the_page_ends_where_the_package_does_with_its_noise(open_page, js, sampler):
     """Up to a grey level: the seed's noise of t = T begins, that of each later time falls there."""
     page, address = open_page()
     ready(page, address)
-    choose(page, steps=20, w=1, sampler="ddim", eta=0.5)
+    make, eta = SAMPLERS[sampler]
+    choose(page, steps=20, w=1, sampler=sampler.split(",")[0], eta=eta)
     page.click("#pg-go")
     finished(page)
     ts = [1000 - 50 * i for i in range(21)]
     noise = torch.tensor(js("ts => ts.map(t => gaussian(64, 1, t))", ts)).reshape(21, 1, 1, 8, 8)
-    net, step = load_pretrained("digits")[0], partial(ddim_step, eta=0.5)
-    x = drawn(net, step, noise[0], torch.tensor([3]), 1, noise[1:])
+    net = load_pretrained("digits")[0]
+    x = drawn(net, make(), noise[0], torch.tensor([3]), 1, noise[1:])
     assert (pixels(page, "x") - x.clamp(-1, 1)).abs().max() < 1.1 / 127.5
 
 
@@ -359,11 +383,12 @@ def test_nothing_moves_before_it_is_asked_and_the_end_alone_with_reduced_motion(
     finished(page)
 
 
-def test_stop_paint_and_go_on(open_page):
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_stop_paint_and_go_on(open_page, sampler):
     """A stroke changes prediction and end; without it the way back leads to the same end."""
     page, address = open_page()
     ready(page, address)
-    choose(page, sampler="ddim", steps=10)
+    choose(page, sampler=sampler, steps=10)
     for i in range(1, 6):
         page.click("#pg-step")
         said(page, f"t = {1000 - 100 * i}.")
@@ -416,6 +441,57 @@ def test_finish_a_drawing_that_was_painted_with_the_keyboard(open_page):
     assert "your drawing kept" in page.inner_text("#pg-where")
 
 
+HALVES = {
+    "left": np.s_[:, :4],
+    "right": np.s_[:, 4:],
+    "top": np.s_[:4],
+    "bottom": np.s_[4:],
+}
+
+
+def test_each_half_can_be_kept_and_the_other_is_hatched(open_page):
+    """The drawing is a copy of a digit, which Clear makes black."""
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=5)
+    page.click("#pg-go")
+    finished(page)
+    page.click("#pg-copy")
+    drawing = pixels(page, "drawing")
+    assert torch.equal(drawing, pixels(page, "x")) and len(drawing.unique()) > 10
+    page.check("#pg-labels input[value='any']", force=True)
+    frame = page.locator("#pg-drawing").bounding_box()
+    for seed, (name, kept) in enumerate(HALVES.items(), 5):
+        page.select_option("#pg-half", name)
+        box = page.locator("#pg-free").bounding_box()
+        free = np.zeros((8, 8), dtype=bool)
+        left, top = (round(8 * (box[c] - frame[c]) / frame["width"]) for c in "xy")
+        right, bottom = (
+            first + round(8 * box[side] / frame["width"])
+            for first, side in ((left, "width"), (top, "height"))
+        )
+        free[top:bottom, left:right] = True
+        assert free.sum() == 32 and not free[kept].any()
+        page.fill("#pg-seed", str(seed))
+        page.click("#pg-finish")
+        finished(page)
+        same = (pixels(page, "x") == drawing)[0, 0].numpy()
+        assert same[kept].all() and not same[free].all()
+    page.click("#pg-clear")
+    assert (pixels(page, "drawing") == -1).all()
+
+
+def test_a_control_that_does_nothing_says_what_it_needs(open_page):
+    page, address = open_page()
+    ready(page, address)
+    assert page.is_enabled("#pg-w") and not page.is_enabled("#pg-eta")
+    assert page.inner_text("#pg-eta-value") == "needs DDIM"
+    choose(page, sampler="ddim", eta=0.5)
+    page.check("#pg-labels input[value='any']", force=True)
+    assert page.is_enabled("#pg-eta") and page.inner_text("#pg-eta-value") == "0.5"
+    assert not page.is_enabled("#pg-w") and page.inner_text("#pg-w-value") == "needs a label"
+
+
 @pytest.mark.parametrize("colour", [1, -1], ids=["white", "black"])
 def test_each_brush_paints_its_colour(open_page, colour):
     """On the drawing and on the state, whatever was there."""
@@ -430,10 +506,11 @@ def test_each_brush_paints_its_colour(open_page, colour):
         assert (pixels(page, name)[0, 0, 0, :3] == colour).all()
 
 
-def test_sixteen_at_once_are_those_of_their_seeds(open_page):
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_sixteen_at_once_are_those_of_their_seeds(open_page, sampler):
     page, address = open_page()
     ready(page, address)
-    choose(page, steps=5, sampler="ddim", w=0)
+    choose(page, steps=5, sampler=sampler, w=0)
     page.click("#pg-sixteen")
     page.wait_for_function("document.getElementById('pg-many-said').textContent.includes('Choose')")
     page.locator("#pg-grid canvas").nth(6).evaluate("c => { c.id = 'pg-seventh' }")
@@ -483,14 +560,96 @@ def test_a_large_digit_is_what_the_student_of_mnist_draws(open_page, js):
     assert page.get_attribute("#pg-mnist", "aria-label") == "A handwritten 5 of 28 by 28 pixels"
 
 
-def test_it_draws_without_a_worker_and_is_a_picture_without_javascript(open_page):
+@pytest.mark.parametrize("change, seed", [("-13", 13), ("2.7", 2), ("", 0), ("1e300", None)])
+def test_any_seed_becomes_a_whole_number(open_page, change, seed):
+    """With "any", the student takes its last digit as the label."""
     page, address = open_page()
-    page.add_init_script("delete window.Worker")
+    ready(page, address)
+    page.check("#pg-labels input[value='any']", force=True)
+    page.fill("#pg-seed", change)
+    page.click("#pg-once")
+    page.wait_for_function("document.getElementById('pg-said').textContent.includes('1 step ')")
+    value = int(page.input_value("#pg-seed"))
+    assert value == seed or (seed is None and 0 <= value < 1e6)
+    assert read(pixels(page, "x")) == value % 10
+
+
+def open_network(page, text):
+    file = {"name": "mine.json", "mimeType": "application/json", "buffer": text.encode()}
+    page.set_input_files("#pg-taught", file)
+
+
+def test_a_network_of_the_reader_draws_and_the_next_takes_its_place(open_page):
+    page, address = open_page()
+    ready(page, address)
+    choose(page, steps=5)
+    net, schedule, _ = load_pretrained("digits")
+    own = pages.playground_file(net, schedule)
+    for _ in range(2):
+        add_label(net)
+        net = plain(net)
+    text = pages.playground_file(net, schedule, ("♥", "♣"))
+    open_network(page, text)
+    says(page, "taught-said", "Opened. New labels: ♥, ♣.")
+    finished(page)
+    assert page.locator("#pg-labels input:checked").input_value() == "10"
+    assert len(page.workers) == 1
+    page.check("#pg-labels input[value='11']", force=True)
+    page.click("#pg-once")  # its table has no such row
+    says(page, "time", "only the labels")
+    page.click("#pg-draw-mnist")
+    assert "only the labels 0 to 9" in page.inner_text("#pg-mnist-said")
+    open_network(page, own)
+    says(page, "taught-said", "Opened. New labels: none.")
+    finished(page)
+    assert page.locator("#pg-labels input:checked").input_value() == "3"
+    assert read(pixels(page, "x")) == 3
+
+
+def test_a_file_that_is_not_ours_changes_nothing(open_page):
+    page, address = open_page()
+    ready(page, address)
+    before = pixels(page, "x")
+    for text in ("", "<b>no</b>", "7", "[]", "null", "{" * 10_000, '{"names": ["♥"]}'):
+        page.locator("#pg-taught-said").evaluate("e => { e.textContent = ''; }")
+        open_network(page, text)
+        says(page, "taught-said", "playground_file")
+    assert torch.equal(pixels(page, "x"), before) and page.inner_text("#pg-go") == "Start"
+
+
+def test_it_is_said_if_a_student_is_not_there(browser, site):
+    page = browser.new_page()
+    for name in ("student", "mnist"):
+        page.route(f"**/{name}.js", lambda route: route.abort())
+    ready(page, site.as_uri() + "/book/page.html")
+    page.click("#pg-once")
+    says(page, "time", "be loaded")
+    page.click("#pg-draw-mnist")
+    says(page, "mnist-said", "be loaded")
+    page.click("#pg-go")
+    finished(page)
+    page.close()
+
+
+FAILING = {
+    "missing": "delete window.Worker",
+    "refused": "window.Worker = class { constructor() { throw new Error('refused') } }",
+    "failing": "URL.createObjectURL = () => 'data:text/javascript,throw 1'",
+}
+
+
+@pytest.mark.parametrize("worker", FAILING)
+def test_it_draws_without_a_worker(open_page, worker):
+    page, address = open_page()
+    page.add_init_script(FAILING[worker])
     ready(page, address)
     choose(page, steps=5)
     page.click("#pg-go")
     finished(page)
     assert not page.locator("#pg-still").is_visible()
+
+
+def test_it_is_a_picture_without_javascript(open_page):
     still, address = open_page(java_script_enabled=False)
     still.goto(address)
     assert still.locator("#pg-still img").is_visible() and not still.locator("#pg-app").is_visible()

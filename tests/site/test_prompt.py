@@ -212,3 +212,22 @@ def test_an_example_draws_at_once_and_another_seed_another_scene(page):
     done = "document.getElementById('pr-go').textContent === 'Draw'"
     page.wait_for_function(done, timeout=120_000)
     assert (pixels(page, "x") - first).abs().max() > 0.1
+
+
+def test_a_run_keeps_its_caption_and_its_steps_whatever_one_does_meanwhile(page):
+    page.locator("#pr-steps").fill("5")
+    page.fill("#pr-caption", CAPTIONS[0])
+    for _ in range(2):
+        page.evaluate("""caption => {
+          const [form, back, text] = ["form", "back", "caption"].map(
+            (name) => document.getElementById(`pr-${name}`));
+          document.getElementById("pr-said").textContent = "";
+          form.requestSubmit();
+          back.value = 3;
+          back.dispatchEvent(new Event("input"));
+          text.value = caption;
+        }""", CAPTIONS[2])  # fmt: skip
+        finished(page)
+        assert page.inner_text("#pr-where") == "t = 0, step 5 of 5"
+        assert f"Finished: {CAPTIONS[0]}. 5 steps took" in page.inner_text("#pr-said")
+        page.fill("#pr-caption", CAPTIONS[0])

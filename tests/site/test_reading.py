@@ -14,7 +14,7 @@ PAGE = """<!doctype html><html data-theme="dark"><meta charset="utf-8">
 <link rel="stylesheet" href="film.css"><style>pre { overflow: auto }</style>
 <script src="book.js"></script><script src="film.js"></script>
 <main class="bd-content"><article class="bd-article">
-<details id="answer"><summary>Answer</summary><p>42</p></details>
+<details id="answer"><summary>Answer</summary><p>42</p><pre id="folded">{long}</pre></details>
 <details class="hide" id="code"><summary>Show code</summary><pre>x</pre></details>
 <div class="cell tag_film tag_film-2x3"><div class="cell_output">
 <img src="film.png" alt="Greys. Frames: a; b; c; d; e; f."></div></div>
@@ -66,6 +66,18 @@ def test_on_a_phone_what_scrolls_shows_it_and_code_in_tables_wraps(page):
     assert not page.evaluate(shaded, "long")
     assert page.locator("table code").bounding_box()["width"] < 390
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+
+
+@test_book.needs_browser
+def test_what_gets_wide_later_scrolls_with_the_keyboard(page):
+    """In an answer that unfolds, and when a phone is turned."""
+    assert page.get_attribute("#folded", "tabindex") is None
+    page.click("#answer summary")
+    page.wait_for_selector("#folded.scrolls[tabindex='0']")
+    page.set_viewport_size({"width": 1400, "height": 390})
+    page.wait_for_selector("#folded:not(.scrolls, [tabindex])")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_selector("#folded.scrolls[tabindex='0']")
 
 
 @test_book.needs_browser

@@ -53,13 +53,29 @@ def test_the_page_computes_what_the_taught_network_does(taught, t, y):
     assert (ours - torch.tensor(theirs)).abs().max() < 0.01
 
 
+def changed(file, **values):
+    """With these values for its first convolution."""
+    about = file["tensors"]["conv_in.weight"] | values
+    return file | {"tensors": file["tensors"] | {"conv_in.weight": about}}
+
+
 @pytest.mark.parametrize("change", [
     lambda file: file | {"names": []},
     lambda file: file | {"names": ["♥", "♣"]},
     lambda file: file | {"int16": file["int16"][:-8]},
     lambda file: file | {"size": 28},
     lambda file: file | {"tensors": dict([*file["tensors"].items()][1:])},
+    lambda file: file | {"tensors": dict([*file["tensors"].items()][::-1])},
+    lambda file: file | {"tensors": file["tensors"] | {"more": {"shape": 7}}},
     lambda file: None,
+    lambda file: file | {"names": [""]},
+    lambda file: file | {"names": ["a name that's too long"]},
+    lambda file: file | {"int16": "!" * len(file["int16"])},
+    lambda file: file | {"int16": file["int16"][:-4] + "===="},
+    lambda file: changed(file, shape="16,1,3,3"),
+    lambda file: changed(file, shape=[["16,1,3,3"]]),
+    lambda file: changed(file, scale=1e305),
+    lambda file: changed(file, scale=None),
 ])  # fmt: skip
 def test_other_files_are_refused_with_a_sentence(taught, change):
     text = json.dumps(change(json.loads(taught[1])))

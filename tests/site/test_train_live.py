@@ -340,9 +340,31 @@ def test_stop_continue_and_begin_again(open_page):
     assert "Step 0 of 200" in page.inner_text("#tr-where")
 
 
+def test_train_again_and_clear_at_once(open_page):
+    """What is cleared isn't trained."""
+    page, _ = open_page()
+    page.locator("#tr-steps").fill("1")
+    train(page)
+    page.evaluate("""() => ["go", "clear"].forEach(
+      (name) => document.getElementById(`tr-${name}`).click())""")
+    page.wait_for_timeout(500)
+    assert page.inner_text("#tr-go") == "Train"
+    assert page.inner_text("#tr-where") == "Paint some points first."
+
+
+def test_a_full_page_says_so(open_page):
+    page, _ = open_page()
+    page.focus("#tr-data")
+    page.evaluate("""() => { for (let i = 0; i < 210; i++) document.getElementById("tr-data")
+      .dispatchEvent(new KeyboardEvent("keydown", { key: " " })); }""")
+    said = "1000 points, the most that this page takes. Step 0 of 1,000"
+    assert page.inner_text("#tr-where") == said
+
+
 def test_paint_with_the_keyboard_and_with_the_pointer(open_page):
     page, _ = open_page()
     shown(page, "model")
+    assert page.get_attribute("#tr-data", "role") == "application"  # a screen reader passes keys
     page.click("#tr-clear")
     assert page.input_value("#tr-shape") == "own"
     assert page.inner_text("#tr-where") == "Paint some points first."
@@ -398,8 +420,11 @@ def test_fewer_steps_and_more_noise_change_the_samples(open_page):
 
 
 def test_it_trains_without_a_worker_and_is_a_picture_without_javascript(open_page):
-    page, _ = open_page(script="delete window.Worker")
+    page, _ = open_page(script="URL.createObjectURL = () => 'data:text/javascript,throw 1'")
     train(page)
     assert not page.locator("#tr-still").is_visible()
+    drawn = page.inner_text("#tr-flow-loss-numbers").split()  # for those who can't see the curve
+    for number in (drawn[4].strip(","), drawn[-1]):
+        assert float(number) > 0 and number in page.text_content("#tr-flow-loss")
     still, _ = open_page(java_script_enabled=False)
     assert still.locator("#tr-still img").is_visible() and not still.locator("#tr-app").is_visible()

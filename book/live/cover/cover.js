@@ -1,5 +1,5 @@
 // The film of the cover: it plays once when it comes into view, and rests on the digits. Where
-// motion is reduced it waits for its button. Without JavaScript the last frame is an image.
+// motion is reduced it waits for its button. Without JavaScript, or without the film, the last frame is an image.
 
 (() => {
   const SIZE = 28, GAP = 2, COLUMNS = 7, ROWS = 3, PAUSE = 150;
@@ -26,9 +26,8 @@
     button.textContent = "Play again";
   }
 
-  async function play() {
+  function play() {
     if (timer) return rest();
-    await film.decode();
     let frame = 0;
     canvas.hidden = false;
     button.textContent = "Stop";
@@ -36,15 +35,17 @@
     timer = setInterval(() => (++frame < times.length ? draw(frame) : rest()), PAUSE);
   }
 
+  film.onload = () => {
+    canvas.width = COLUMNS * (SIZE + GAP) - GAP;
+    canvas.height = ROWS * (SIZE + GAP) - GAP;
+    button.hidden = false;
+    button.onclick = play;
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      setTimeout(() => timer || play(), 600);
+    }, { threshold: 0.6 }).observe(figure);
+  };
   film.src = new URL("film.png", figure.querySelector("img").src);
-  canvas.width = COLUMNS * (SIZE + GAP) - GAP;
-  canvas.height = ROWS * (SIZE + GAP) - GAP;
-  button.hidden = false;
-  button.onclick = play;
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  new IntersectionObserver((entries, observer) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    observer.disconnect();
-    setTimeout(play, 600);
-  }, { threshold: 0.6 }).observe(figure);
 })();

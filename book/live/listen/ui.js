@@ -5,7 +5,10 @@
   const $ = (name) => document.getElementById(`ls-${name}`);
   const { T, form, nets } = SOUNDS;
   const ask = startStudio(SOUNDS);
-  const CHOICES = { drums: ["kick", "snare", "hat"], spoken: [..."zero one two three four five six seven eight nine".split(" ")] };
+  const CHOICES = {
+    drums: ["kick", "snare", "hat"],
+    spoken: ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+  };
 
   let way = [];
   let at = 0;
@@ -63,8 +66,9 @@
   }
 
   async function play() {
-    const entry = way[at];
+    const [entry, mine] = [way[at], run];
     const x = await wave(entry);
+    if (mine !== run) return;  // meanwhile another sound began
     const loudest = x.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
     URL.revokeObjectURL($("audio").src);
     $("audio").src = wavAddress(x.map((value) => (0.9 * value) / loudest), form.rate);

@@ -28,7 +28,7 @@ function studio(file) {
 
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, timeCondition,
-  conditioning, resBlock, attention, stage, stages, throughLayers, unet, readWeights,
+  conditioning, resBlock, softmax, attention, stage, stages, throughLayers, unet, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, fromX0, guided, clipped, dpmpp2m, logSnr,
   fft, hann, frameStart, stft, istft, melFilters, magnitudes, griffinLim, studio,
 ];

@@ -4,27 +4,43 @@
 // functions that this page has loaded already, which works everywhere.
 
 // ask = make(file) runs in the worker, with the functions in parts. Returns a function whose ask(request) promises the
-// answer. Without a worker the page computes by itself, between two images.
+// answer. After ask.end() it's of no use. Without a worker, or if it fails, the page computes by itself, between two
+// images.
 function inBackground(make, parts, file) {
-  const waiting = new Map();
-  let worker;
-  let number = 0;
+  const waiting = new Map();  // from the number of a request to the request, and what keeps the promise
+  let [worker, here, number] = [null, null, 0];
   try {
     const listen = "let ask; onmessage = ({ data: [n, request] }) =>"
       + ` n ? postMessage([n, ask(request)]) : (ask = ${make.name}(request));`;
     const text = new Blob([parts.map(String).join("\n"), "\n", listen], { type: "text/javascript" });
     worker = new Worker(URL.createObjectURL(text));
+    worker.postMessage([0, file]);
+    worker.onmessage = ({ data: [n, answer] }) => {
+      waiting.get(n).done(answer);
+      waiting.delete(n);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      worker.terminate();
+      worker = null;
+      for (const { request, done } of waiting.values()) done(compute(request));
+      waiting.clear();
+    };
   } catch {
-    const ask = make(file);
-    return (request) => new Promise((done) => setTimeout(() => done(ask(request))));
+    worker = null;
   }
-  worker.onmessage = ({ data: [n, answer] }) => {
-    waiting.get(n)(answer);
-    waiting.delete(n);
-  };
-  worker.postMessage([0, file]);
-  return (request) => new Promise((done) => {
-    waiting.set(++number, done);
-    worker.postMessage([number, request]);
-  });
+
+  async function compute(request) {
+    await new Promise((done) => setTimeout(done));
+    return (here ??= make(file))(request);
+  }
+
+  function ask(request) {
+    if (!worker) return compute(request);
+    return new Promise((done) => {
+      waiting.set(++number, { request, done });
+      worker.postMessage([number, request]);
+    });
+  }
+  return Object.assign(ask, { end: () => worker?.terminate() });
 }

@@ -89,9 +89,8 @@ function ddimStep(schedule, xt, t, s, eps, z, eta = 0) {
   return x0.map((value, i) => Math.sqrt(alphaBarS) * value + direction * eps[i] + sigma * z[i]);
 }
 
-// The step of ddimStep with a prediction of x0 that also uses the step before
-function dpmpp2m() {
-  let last = null;  // { t, s, x0 } of the step before
+// The step of ddimStep with a prediction of x0 that also uses the step before: last is { t, s, x0 } of that
+function dpmpp2m(last = null) {
   return (schedule, xt, t, s, eps) => {
     const x0 = predictX0(schedule, xt, t, eps);
     let prediction = x0;

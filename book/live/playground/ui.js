@@ -5,6 +5,7 @@
   const $ = (name) => document.getElementById(`pg-${name}`);
   const [T, size] = [DIGITS.T, DIGITS.size];
   const n = size ** 2;
+  const SEEDS = 1e6;
   let ask = startLaboratory(DIGITS);
   const schedule = cosineSchedule(T);
   const drawing = new Float64Array(n).fill(-1);
@@ -25,7 +26,7 @@
       sampler: $("sampler").value,
       eta: Number($("eta").value),
       steps: Number($("steps").value),
-      seed: Number($("seed").value),
+      seed: Math.abs(Math.trunc($("seed").value)) % SEEDS,
     };
   }
 
@@ -83,7 +84,8 @@
     const { seed, ...how } = settings();
     const s = after(entry.t);
     const random = { z: noise([seed], s), keep: kept([seed], s) };
-    const answer = await ask({ ...how, ...random, x: entry.x, t: entry.t, s });
+    const last = at ? { ...way[at - 1], s: entry.t } : null;
+    const answer = await ask({ ...how, ...random, x: entry.x, t: entry.t, s, last });
     if (way[at] !== entry) return;  // someone went elsewhere meanwhile
     entry.x0 = answer.x0;
     way = [...way.slice(0, at + 1), { t: s, x: answer.x, x0: s ? null : answer.x }];
@@ -177,6 +179,12 @@
   // For those who listen: where it stands, at the beginning, at the end, and now and then
   const say = (text) => { $("said").textContent = text; };
 
+  // For those who look, too, until the next step
+  const tell = (text) => {
+    $("time").textContent = text;
+    say(text);
+  };
+
   // ---- painting, with a pointer or with the arrow keys and the space bar -------------------------------------
 
   // Each of the two canvases has its own choice of white or black.
@@ -242,16 +250,22 @@
 
   // ---- students of few steps ---------------------------------------------------------------------------------
 
-  // They know labels only: with "any", the last digit of the seed.
-  const digit = ({ y, seed }) => y[0] ?? seed % 10;
+  // They know the labels 0 to 9: with "any", the last digit of the seed.
+  function digit() {
+    const { y: [label], seed } = settings();
+    if (label > 9) throw new Error("The student knows only the labels 0 to 9. Choose one of them.");
+    return label ?? seed % 10;
+  }
 
   // From the noise of this seed to a digit in a single call.
   async function once() {
     stopSixteen();
     reset();
-    const [start, label] = [way[0], digit(settings())];
-    say("Loading the student.");
-    const answer = await (await startFew("student"))({ x: start.x, y: [label], steps: 1 });
+    show();
+    const [start, label] = [way[0], digit()];
+    tell("Loading the student.");
+    const student = await startFew("student");
+    const answer = await student({ x: start.x, y: [label], steps: 1 });
     if (way[0] !== start || at || running) return;  // someone began something else meanwhile
     [spent, made, at] = [answer.ms, 1, 1];
     start.x0 = answer.x;
@@ -262,27 +276,24 @@
 
   // A digit of 28 x 28 pixels in two calls
   async function mnist() {
-    const { seed, ...how } = settings();
-    const label = digit({ seed, ...how });
+    const [{ seed }, label] = [settings(), digit()];
     $("mnist-said").textContent = "Loading the student, 1.6 MB.";
-    const ask = await startFew("mnist");
+    const student = await startFew("mnist");
     $("mnist-said").textContent = "Drawing.";
-    const answer = await ask({ x: gaussian(28 ** 2, seed, T), y: [label], steps: 2 });
+    const answer = await student({ x: gaussian(28 ** 2, seed, T), y: [label], steps: 2 });
     paint($("mnist").getContext("2d"), answer.x, 0, 0, 28);
     $("mnist").setAttribute("aria-label", `A handwritten ${label} of 28 by 28 pixels`);
     $("mnist-said").textContent = `Two calls took ${(answer.ms / 1000).toFixed(2)} s on your device.`;
   }
-
-  const failed = (name) => () => { $(name).textContent = "The student couldn't be loaded."; };
 
   // ---- sixteen at once ---------------------------------------------------------------------------------------
 
   async function sixteen() {
     const mine = (many += 1);
     const { seed, steps, y, ...how } = settings();
-    const seeds = Array.from({ length: 16 }, (_, i) => seed + i);
+    const seeds = Array.from({ length: 16 }, (_, i) => (seed + i) % SEEDS);
     const ts = spaced(T, steps);
-    let [x, spent] = [begun(seeds), 0];
+    let [x, spent, last] = [begun(seeds), 0, null];
     running = false;
     $("grid").hidden = false;
     $("grid").replaceChildren(...seeds.map((one) => {
@@ -298,7 +309,8 @@
       canvases.forEach((context, row) => paint(context, x.slice(row * n, (row + 1) * n)));
       const s = ts[i + 1];
       const random = { z: noise(seeds, s), keep: kept(seeds, s) };
-      const answer = await ask({ ...how, ...random, y: seeds.map(() => y[0]), x, t: ts[i], s });
+      const answer = await ask({ ...how, ...random, y: seeds.map(() => y[0]), x, t: ts[i], s, last });
+      last = { t: ts[i], s, x0: answer.x0 };
       [x, spent] = [answer.x, spent + answer.ms];
     }
     if (mine !== many) return;
@@ -327,7 +339,7 @@
   $("go").onclick = () => {
     if (running) return stop();
     if (way[at].t > 0) return stopSixteen(), run();
-    $("seed").value = settings().seed + 1;
+    $("seed").value = (settings().seed + 1) % SEEDS;
     begin();
   };
   $("step").onclick = async () => {
@@ -337,14 +349,21 @@
     say(way[at].t ? `t = ${way[at].t}.` : `Finished. ${timing()}`);
   };
   $("again").onclick = () => begin();
-  $("once").onclick = () => once().catch(failed("said"));
-  $("draw-mnist").onclick = () => mnist().catch(failed("mnist-said"));
+  $("once").onclick = () => once().catch(async ({ message }) => {
+    await look();
+    tell(message);
+  });
+  $("draw-mnist").onclick = () => mnist().catch(({ message }) => { $("mnist-said").textContent = message; });
   $("back").oninput = () => {
     running = false;
     at = Math.min(way.length - 1, Number($("back").value));
     look();
   };
-  $("seed").onchange = $("keep").onchange = () => { reset(); look(); };
+  $("seed").onchange = $("keep").onchange = () => {
+    $("seed").value = settings().seed;
+    reset();
+    look();
+  };
   for (const name of ["labels", "w", "sampler", "steps", "eta"]) {
     $(name).oninput = () => { showSettings(); look(true); };
   }
@@ -365,6 +384,7 @@
   paintable($("drawing"), "The drawing", () => drawing, () => true, showDrawing);
 
   document.addEventListener("pg-taught", ({ detail }) => {  // see taught.js
+    ask.end();
     ask = startLaboratory(detail);
     showSettings();
     begin();

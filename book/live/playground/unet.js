@@ -144,6 +144,14 @@ function resBlock(weights, name, x, c) {
   return add(changes ? layer(weights, at("skip"), x, conv2d) : x, h);
 }
 
+// Positive numbers with a sum of 1. Without the largest score, exp would overflow at 710.
+function softmax(scores) {
+  const most = Math.max(...scores);
+  const powers = scores.map((score) => Math.exp(score - most));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((power) => power / sum);
+}
+
 // Attention: every position attends to every other
 function attention(weights, name, x) {
   const area = x.h * x.w;
@@ -154,11 +162,11 @@ function attention(weights, name, x) {
     const scores = Array.from({ length: area }, (_, j) => {
       let score = 0;
       for (let c = 0; c < x.c; c++) score += at(0, c, i) * at(1, c, j);
-      return Math.exp(score / Math.sqrt(x.c));
+      return score / Math.sqrt(x.c);
     });
-    const sum = scores.reduce((a, b) => a + b);
+    const weight = softmax(scores);
     for (let c = 0; c < x.c; c++) {
-      for (let j = 0; j < area; j++) h.data[c * area + i] += (scores[j] / sum) * at(2, c, j);
+      for (let j = 0; j < area; j++) h.data[c * area + i] += weight[j] * at(2, c, j);
     }
   }
   return add(x, layer(weights, `${name}.out`, h, conv2d));

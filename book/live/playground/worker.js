@@ -1,18 +1,18 @@
 // The playground's network works in a worker (see background.js), so that the page keeps responding.
 
-// One request, one answer: the prediction of x0 at time t and, where a time s is given, the state x_s.
+// One request, one answer: the prediction of x0 at time t and, where a time s is given, the state x_s. `last` is the step
+// before, for DPM-Solver++.
 function laboratory(file) {
   const schedule = cosineSchedule(file.T);
   const net = network(readWeights(file), file.size);
-  const solvers = {};  // each remembers its last step: one for a single image, one for sixteen
-  return ({ x, t, s, y, w, sampler, eta, z, keep }) => {
+  return ({ x, t, s, y, w, sampler, eta, z, keep, last }) => {
     const start = performance.now();
     const model = clipped(guided(fromV(net, schedule), y, w), schedule);
     const eps = model(x, t);
     const steps = {
       ddpm: () => ddpmStep(schedule, x, t, s, eps, z),
       ddim: () => ddimStep(schedule, x, t, s, eps, z, eta),
-      dpm: () => (solvers[y.length] ??= dpmpp2m())(schedule, x, t, s, eps),
+      dpm: () => dpmpp2m(last)(schedule, x, t, s, eps),
     };
     let xs = s === undefined ? null : steps[sampler]();
     if (xs && keep) xs = keepKnown(schedule, xs, s, keep.drawing, keep.known, keep.z);
@@ -34,7 +34,7 @@ function few(file) {
 
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer,
-  timeCondition, conditioning, resBlock, attention, stage, stages, unet, throughLayers, network, readWeights,
+  timeCondition, conditioning, resBlock, softmax, attention, stage, stages, unet, throughLayers, network, readWeights,
   cosineSchedule, roots, qSample, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddpmStep, ddimStep,
   dpmpp2m, logSnr, keepKnown, spaced, laboratory, few,
 ];
@@ -48,7 +48,10 @@ function startFew(name) {
   return (started[name] ??= new Promise((done, failed) => {
     const script = Object.assign(document.createElement("script"), { src: `../playground/${name}.js` });
     script.onload = () => done(inBackground(few, PARTS, STUDENTS[name]));
-    script.onerror = () => failed(delete started[name]);
+    script.onerror = () => {
+      delete started[name];
+      failed(new Error("The student couldn't be loaded. Check your connection, then try again."));
+    };
     document.head.append(script);
   }));
 }

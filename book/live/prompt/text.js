@@ -32,9 +32,7 @@ function layerNorm(x, weight, bias) {
 
 // attention_weights: how much one query reads of each key, with a sum of 1
 function attentionWeights(q, keys) {
-  const scores = keys.map((k) => Math.exp(dot(k, 0, q) / Math.sqrt(q.length)));
-  const sum = scores.reduce((a, b) => a + b);
-  return scores.map((score) => score / sum);
+  return softmax(keys.map((k) => dot(k, 0, q) / Math.sqrt(q.length)));
 }
 
 // What the queries read of the keys' values, a part of the channels for each head. `seen` is called with the weights

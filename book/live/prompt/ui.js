@@ -48,11 +48,12 @@
     if (!understands) return say($("problem").textContent);
     tokens = understands;
     const mine = (run += 1);
-    const [steps, w] = [Number($("steps").value), Number($("w").value)];
+    const [caption, steps, w] = [$("caption").value.trim(), Number($("steps").value), Number($("w").value)];
     const ts = spaced(T, steps);
     let [x, spent] = [gaussian(channels * size ** 2, Number($("seed").value), T), 0];
     [way, at] = [[{ t: T, x }], 0];
     $("go").textContent = "Stop";
+    show();
     for (let i = 0; i < steps && mine === run; i++) {
       const answer = await ask({ x, t: ts[i], s: ts[i + 1], tokens, w });
       if (mine !== run) return;
@@ -62,7 +63,8 @@
       at = way.length - 1;
       show();
     }
-    if (mine === run) stop(`Finished: ${$("caption").value}. ${steps} steps took ${(spent / 1000).toFixed(1)} s on your device.`);
+    if (mine !== run) return;
+    stop(`Finished: ${caption || "no caption"}. ${steps} steps took ${(spent / 1000).toFixed(1)} s on your device.`);
   }
 
   function stop(text) {

@@ -20,7 +20,7 @@ function scenes(file) {
 
 const PARTS = [
   image, conv2d, cut, dot, linear, silu, groupNorm, add, concatenate, upsample, timeEmbedding, layer, timeCondition,
-  resBlock, attention, stage, stages, throughLayers, readWeights,
+  resBlock, softmax, attention, stage, stages, throughLayers, readWeights,
   plus, layerNorm, attentionWeights, read, textLayer, encodeText, crossAttention, textNetwork, wordMaps,
   cosineSchedule, roots, predictX0, predictEps, fromV, guided, clipped, posteriorVariance, ddimStep, scenes,
 ];

@@ -6,6 +6,7 @@
   const VIEW = 1.7;   // the panels show [-1.7, 1.7]², and the data lie in [-1, 1]²
   const COUNT = 200;  // samples on their way back
   const ROWS = 11;    // of arrows
+  const MOST = 1000;  // points
   const grid = Array.from({ length: ROWS ** 2 }, (_, i) => [i % ROWS, Math.floor(i / ROWS)])
     .flatMap((place) => place.map((c) => ((2 * (c + 0.5)) / ROWS - 1) * VIEW));
   const ask = inBackground(school, SCHOOL, { T: 1000, width: 48, size: 96, rate: 0.01, grid });
@@ -23,6 +24,7 @@
   const steps = () => Number($("steps").value);
   const of = () => Number($("of").value);
   const seed = () => Number($("seed").value);
+  const full = () => points.length >= 2 * MOST;
   const say = (text) => { $("said").textContent = text; };
   const percent = (part) => `${Math.round(100 * part)}%`;
 
@@ -104,6 +106,8 @@
       const lowest = floor === undefined ? "" : `<path class="tr-floor" d="M28 ${y(floor)}H234"/>
         <text x="32" y="${y(floor) + 16}">lowest possible ${floor.toFixed(2)}</text>
         <text x="234" y="20" text-anchor="end" class="tr-net">network ${last.toFixed(2)}</text>`;
+      $(`${name}-loss-numbers`).textContent = floor === undefined ? ""
+        : `Loss of the network ${last.toFixed(2)}, lowest possible ${floor.toFixed(2)}`;
       $(`${name}-loss`).innerHTML = `<path class="tr-axis" d="M28 12V190H234"/><path d="${curve}"/>${lowest}
         <text x="24" y="194" text-anchor="end">0</text><text x="24" y="20" text-anchor="end">${high.toFixed(1)}</text>
         <text x="28" y="208">0</text><text x="234" y="208" text-anchor="end">${of().toLocaleString("en")} training steps</text>`;
@@ -118,7 +122,8 @@
     $("go").textContent = training ? "Stop" : done.number === 0 ? "Train"
       : done.number < of() ? "Continue" : "Train again";
     $("where").textContent = points.length === 0 ? "Paint some points first."
-      : `${points.length / 2} points. Step ${done.number.toLocaleString("en")} of ${of().toLocaleString("en")}`
+      : `${points.length / 2} points${full() ? ", the most that this page takes" : ""}. `
+        + `Step ${done.number.toLocaleString("en")} of ${of().toLocaleString("en")}`
         + (done.spent ? `, ${(done.spent / 1000).toFixed(1)} s` : "");
   }
 
@@ -212,7 +217,7 @@
 
   // A few points around the cursor
   function dab() {
-    if (points.length >= 2000) return say("That's a thousand points, the most that this page takes.");
+    if (full()) return;
     const z = gaussian(6, seed(), points.length, 8);
     points = points.concat(z.map((value, i) => Math.min(1, Math.max(-1, cursor[i % 2] + 0.04 * value))));
     begin();
@@ -263,8 +268,10 @@
   $("go").onclick = () => {
     if (points.length === 0) return;
     if (training) training = false;
-    else if (done.number < of()) learn();
-    else begin().then(learn);
+    else {
+      if (done.number >= of()) begin();
+      learn();
+    }
     showControls();
   };
   $("again").onclick = begin;
