@@ -35,12 +35,12 @@ def playground_file(net: UNet, schedule: Schedule, names: tuple[str, ...] = ()) 
         net: a network with the sizes of ``load_pretrained("digits")``, the only one that the page
             supports, and with ordinary layers (see ``finetune.plain``).
         schedule: ``cosine_schedule(1000)``, the only schedule that the page supports.
-        names: names for the labels after 9, such as ("♥",).
+        names: names of 1 to 19 characters for the labels after 9, such as ("♥",).
 
     Each weight takes two bytes (see ``as_int16``).
 
     Raises:
-        ValueError: the page can't use this schedule, number of names, or kind of layers. The page
+        ValueError: the page can't use this schedule, these names, or this kind of layers. The page
             itself refuses a network of other sizes.
 
     Used in chapter 21.
@@ -56,6 +56,8 @@ def _check_net(net: UNet, state: dict[str, Tensor], names: tuple[str, ...]) -> N
     given = net.channels, net.condition.num_classes
     hint = f"1 grey channel, and 10 labels and {len(names)} for names"
     expect(given == (1, 10 + len(names)), "(channels, labels)", given, hint)
+    short = all(name.strip() and len(name) < 20 for name in names)
+    expect(short, "names", names, "1 to 19 characters for each label")
     adapted = [key for key in state if key.endswith((".layer.weight", ".label.row"))]
     expect(not adapted, "a part of the network", adapted[:1], "plain(net), with ordinary layers")
     finite = all(value.isfinite().all() for value in state.values())

@@ -50,6 +50,15 @@ def test_a_file_needs_a_name_for_each_new_label():
         playground_file(UNet(1, 8, (1, 2)), schedule)
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a name of 20 letters"])
+def test_a_file_needs_names_that_the_page_shows(name):
+    net, schedule, _ = load_pretrained("digits")
+    add_label(net)
+    assert "a name of 19 letter" in playground_file(plain(net), schedule, ("a name of 19 letter",))
+    with pytest.raises(ValueError, match="names is .*; expected 1 to 19 characters"):
+        playground_file(plain(net), schedule, (name,))
+
+
 def test_a_file_needs_ordinary_layers():
     net, schedule, _ = load_pretrained("digits")
     add_lora(net, ("qkv",))
