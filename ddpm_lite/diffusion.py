@@ -60,7 +60,7 @@ class Schedule(nn.Module):
 
     def at(self, t: Time, x: Tensor) -> Tensor:
         """alpha_bar_t in a shape that multiplies ``x``: (B, 1, …), or (1, 1, …) for an int."""
-        _check_time(self.T, t, x)
+        _check_time(self.T, self.alpha_bar.device, t, x)
         return self.alpha_bar[t].reshape(-1, *[1] * (x.ndim - 1))
 
 
@@ -292,7 +292,7 @@ def check_data(x0: Tensor) -> None:
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
     expect(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
-    low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
+    low, high = (-1, 1) if x0.is_cuda else map(float, x0.detach().aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
     expect(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
            "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
@@ -300,9 +300,11 @@ def check_data(x0: Tensor) -> None:
         warnings.warn(f"x0 has values {low:g} … {high:g}: scale [0, 1] by 2 * x - 1", stacklevel=3)
 
 
-def _check_time(T: int, t: Time, x: Tensor) -> None:
-    """Refuse x that isn't floats, and timesteps t of the wrong type, shape or range."""
+def _check_time(T: int, device: torch.device, t: Time, x: Tensor) -> None:
+    """Refuse x that isn't floats or is on another device than the schedule, and timesteps t of the
+    wrong type, shape or range."""
     expect(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
+    expect(x.device == device, "x.device", x.device, f"{device}: use schedule.to(x.device)")
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
     expect(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
     if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue

@@ -133,6 +133,9 @@ FAULTS = {
     "t is beyond T in a wrapper": (
         lambda: d.from_v(model, S)(POINTS, T * 2000), ValueError, "t is 2000; " + IN_0_T),
     # data
+    "a schedule that stayed on the CPU": (
+        at(3, X.to("meta")), ValueError,
+        "x.device is device(type='meta'); expected cpu: use schedule.to(x.device)"),
     "x is bytes": (
         at(3, X.byte()), TypeError, "x is torch.uint8 of shape (4, 1, 28, 28); " + FLOATS),
     "x is whole numbers": (at(3, X.long()), TypeError, "x is torch.int64 of shape (4, 1, 28, 28);"),
@@ -508,6 +511,7 @@ def test_the_neighbours_of_the_faults_pass_without_a_word():
         d.ddpm_loss(model, d.cosine_schedule(1).double(), POINTS.double() + 3)
         loss(torch.rand(4, 1, 8, 8) * 2 - 1)()
         loss(X)()  # black images
+        loss(X.clone().requires_grad_())()  # of an encoder that is trained as well
         sampled([3, 0])(), sampled(range(9, -1, -1))(), sampled(1000)(), sampled(clip=None)()
         classes(X, T, T * 3), classes(X, T), vectors(POINTS, T, torch.full((4, 3), math.nan))
         unet(X, T.float() * 500), d.drop_labels(T, 0.5, 3)
