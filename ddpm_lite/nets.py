@@ -67,9 +67,10 @@ class Conditioning(nn.Module):
         self.vector = nn.Linear(cond_dim + 1, out) if cond_dim else None  # 1: "none"
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> Tensor:
-        c = self.time(time_embedding(t, self.width))
+        dtype = next(self.parameters()).dtype
+        c = self.time(time_embedding(t, self.width).to(dtype))
         if y is not None:
-            _check_condition(y, t.shape[0], self.num_classes, self.cond_dim)
+            _check_condition(y, t.shape[0], self.num_classes, self.cond_dim, dtype)
         if self.label is not None:
             none = torch.full(t.shape, self.num_classes, device=t.device)
             return c + self.label(none if y is None else y)
@@ -355,13 +356,15 @@ def _check_time(t: Tensor, rows: int) -> None:
         raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")
 
 
-def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
+def _check_condition(
+    y: Tensor, rows: int, num_classes: int, cond_dim: int, dtype: torch.dtype
+) -> None:
     if torch.compiler.is_exporting():  # a traced tensor has no values
         return
     if not num_classes and not cond_dim:
         raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
     shape = (rows,) if num_classes else (rows, cond_dim)
-    expected = f"{'torch.int64' if num_classes else 'torch.float32'} of shape {shape}"
+    expected = f"{torch.int64 if num_classes else dtype} of shape {shape}"
     if _kind(y) != expected:
         raise TypeError(f"y is {_kind(y)}; expected {expected}")
     if num_classes and not y.is_cuda and not 0 <= y.min() <= y.max() <= num_classes:

@@ -113,6 +113,10 @@ BUGS = {
     "two kinds of condition pass": (
         "_check_unet", "sum(map(bool, kinds)) > 1", "False",
         FAULT.format("two kinds of condition")),
+    "times in another precision": (
+        "Conditioning.forward", "time_embedding(t, self.width).to(dtype)",
+        "time_embedding(t, self.width)",
+        "test_a_network_computes_in_the_precision_of_its_weights"),
     "dropout while sampling without a word": (
         "_check_input", "not torch.is_grad_enabled()", "False",
         "test_faults.py::test_what_may_be_meant_is_warned_of[sampling with dropout on]"),
