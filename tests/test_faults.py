@@ -52,8 +52,12 @@ def sampled(steps=5, model=model, **more):
     return lambda: d.sample(model, S, POINTS, steps, **more)
 
 
-def trained(batches, net=mlp, steps=3, **more):
-    return lambda: list(d.train(net, batches, lambda net, x, y: net(x, T).sum(), steps, **more))
+def total(net, x, y):
+    return net(x, T).sum()
+
+
+def trained(batches, net=mlp, steps=3, loss=total, **more):
+    return lambda: list(d.train(net, batches, loss, steps, **more))
 
 
 @torch.no_grad()
@@ -357,6 +361,23 @@ FAULTS = {
     "a loss of NaN": (
         lambda: next(d.train(mlp, [POINTS], lambda n, x, y: n(x, T).sum() / 0 * 0, 1)),
         d.NonFiniteLossError, "step 1: the loss is nan"),
+    "a loss that is a number": (
+        trained([POINTS], loss=lambda n, x, y: 1.5), TypeError,
+        "loss_fn returned 1.5; expected a scalar that depends on the weights, such as ddpm_loss("),
+    "a loss for each row": (
+        trained([POINTS], loss=lambda n, x, y: n(x, T).sum(1)), TypeError,
+        "loss_fn returned a tensor of shape (4,); expected a scalar that depends on the weights"),
+    "a loss without a gradient": (
+        trained([POINTS], loss=lambda n, x, y: n(x, T).sum().detach()), TypeError,
+        "loss_fn returned a tensor of shape (); expected a scalar that depends on the weights"),
+    "a warm-up in steps": (
+        lambda: d.warmup_cosine(1e-3, 500), ValueError,
+        "warmup is 500; expected a share of the run in [0, 1), such as 0.05"),
+    "a warm-up that is the whole run": (
+        lambda: d.warmup_cosine(1e-3, 1.0), ValueError, "warmup is 1.0; expected a share of th"),
+    "an average on another device": (
+        lambda: d.EMA(mlp).update(d.MLP(2, 16, 1).to("meta")), ValueError,
+        "differ in shape or device; expected the same net: make EMA(net) after net.to(device)"),
     "an average with decay 1": (
         lambda: d.EMA(mlp, 1.0), ValueError,
         "decay is 1.0; expected a number in [0, 1), such as 0.999"),

@@ -571,7 +571,7 @@ CORE = {
     "batches before the network": (
         lambda: next(d.train([POINTS], mlp, None, 1)), TypeError, "net is a list; expected a netw"),
     "an average of another network": (
-        lambda: d.EMA(mlp).update(unet), "the weights of net and of the average differ; exp"),
+        lambda: d.EMA(mlp).update(unet), "the weights and their average differ in shape or"),
     "no points": (
         lambda: d.load_points("two_moons", 0), "n is 0; expected a whole number of points"),
     "a text for a number of points": (
