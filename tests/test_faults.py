@@ -233,6 +233,9 @@ FAULTS = {
     "inversion over a number of steps": (
         lambda: d.ddim_invert(model, S, POINTS, 50), ValueError,
         "steps is 50; expected falling time"),
+    "no round of an inversion, which returned x0": (
+        lambda: d.ddim_invert(model, S, POINTS, d.spaced(1000, 5), 0), ValueError,
+        "rounds is 0; expected 1 or more"),
     # editing
     "an edit of strength 2": (
         lambda: editing.sdedit(model, S, POINTS, 2.0), ValueError,
