@@ -60,6 +60,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
     exchanged. Built in chapter 9."""
     _check_pair(real, fake)
     _check_k(k, min(len(real), len(fake)) - 1)
+    real, fake = real.double(), fake.double()
     return _covered(fake, real, k), _covered(real, fake, k)
 
 

@@ -219,6 +219,12 @@ def test_one_real_outlier_makes_whatever_is_around_it_precise():
     assert precision_recall(torch.cat([real, torch.tensor([[2.5, 2.5]])]), fake)[0] == 1
 
 
+def test_precision_and_recall_take_float32_features_far_from_zero():
+    """Distances are computed in float64: a common offset of 10,000 changes nothing."""
+    real, fake = torch.randn(200, 8).mul(64).round() / 64, torch.randn(200, 8).mul(64).round() / 64
+    assert precision_recall(real + 10_000, fake + 10_000) == precision_recall(real, fake)
+
+
 # Memorisation
 
 
