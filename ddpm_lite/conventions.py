@@ -80,8 +80,9 @@ def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
 
 def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
     """The time t (float64) at which the schedule has this alpha_bar, the inverse of
-    ``alpha_bar_at``. Used in chapter 12."""
-    _check_between(alpha_bar, 1e-30, 1, "alpha_bar", "a tensor of levels above 0, at most 1")
+    ``alpha_bar_at``. Values below that at T have no time, and are refused. Used in chapter 12."""
+    last = (1 - 1e-6) * schedule.alpha_bar[-1].item()
+    _check_between(alpha_bar, last, 1, "alpha_bar", f"a tensor of levels in {last:.3g} … 1")
     log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
     k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
     return k + (y - log[k]) / (log[k + 1] - log[k])

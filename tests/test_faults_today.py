@@ -251,6 +251,9 @@ SCORE = {
         "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of the same shape"),
     "a time beyond T between the rows": (
         lambda: conventions.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a ten"),
+    "the time of more noise than the schedule has, which was T + 4": (
+        lambda: conventions.time_at(S, torch.tensor([1e-20])),
+        "e-21]; expected a tensor of levels in 2.43e-07 … 1"),
     "the time of an alpha_bar above 1": (
         lambda: conventions.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a t"),
 }  # fmt: skip
