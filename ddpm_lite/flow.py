@@ -121,7 +121,7 @@ def euler(
 
     Built in chapter 13.
     """
-    if isinstance(times, int):
+    if type(times) is int and times > 0:
         times = torch.linspace(1, 0, times + 1)
     _check_falling(times)
     x = x1
@@ -164,7 +164,8 @@ def _check_time(u: Tensor, x: Tensor) -> None:
 
 
 def _check_falling(times: Tensor) -> None:
-    well = isinstance(times, Tensor) and times.is_floating_point() and len(times) > 1
+    well = isinstance(times, Tensor) and times.is_floating_point() and times.ndim == 1
+    well = well and len(times) > 1
     if not well or not (times[1:] < times[:-1]).all() or times[0] > 1 or times[-1] < 0:
         raise ValueError(f"times is {times!r:.60}; expected a number of steps, or a tensor that "
                          "must fall from at most 1 to at least 0")  # fmt: skip

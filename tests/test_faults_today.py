@@ -277,6 +277,10 @@ FLOW = {
     "times of a flow in a list": (
         lambda: flow.sample_flow(model, POINTS, [1, 0.5, 0]),
         "times is [1, 0.5, 0]; expected a number of steps, or a tensor"),
+    "fewer steps of a flow than none": (
+        lambda: flow.sample_flow(model, POINTS, -5), "times is -5; expected a number of steps, or"),
+    "one time for all steps": (
+        lambda: flow.sample_flow(model, POINTS, U[0]), "times is tensor(0.8000); expected a num"),
     "straightness of given times": (
         lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected 1 or more"),
 }  # fmt: skip
