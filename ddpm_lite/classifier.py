@@ -60,8 +60,8 @@ class Classifier(nn.Module):
 def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
     """Train a ``Classifier`` on images x (N, C, H, W) in [-1, 1], which are shifted by up to one
-    pixel, and labels y (N,). The digits take about twenty seconds on one CPU core. See
-    chapter 9."""
+    pixel, and labels y (N,) of two classes or more. The digits take about twenty seconds on one CPU
+    core. See chapter 9."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Classifier(*_sizes(x, y, steps), **sizes)
@@ -92,7 +92,9 @@ def random_features(channels: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
 def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
     """Check the images and labels, and return the number of channels and of classes."""
     check_data(x)
-    labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
-    expect(labels, "y", y, f"{len(x)} labels 0, 1, … (N,), int64, of images (N, C, H, W)")
+    labels = isinstance(y, Tensor) and y.dtype == torch.int64 and y.shape == x.shape[:1]
+    labels = labels and x.ndim == 4 and 0 <= y.min() < y.max()
+    hint = f"{len(x)} labels 0, 1, … (N,), int64, not all equal, and images (N, C, H, W)"
+    expect(labels, "y", y, hint)
     expect(type(steps) is int and steps > 0, "steps", steps, "a whole number")
     return x.shape[1], int(y.max()) + 1

@@ -553,6 +553,8 @@ METRICS = {
         lambda: d.Classifier().features(X.byte()), "x is torch.uint8 of shape (4, 1, 8, 8); expec"),
     "a classifier of floats as labels": (
         lambda: d.fit_classifier(X, U), "y is torch.float32 of shape (4,); expected 4 labels 0,"),
+    "a classifier of one class, which learned nothing": (
+        lambda: d.fit_classifier(X, 0 * T), "expected 4 labels 0, 1, … (N,), int64, not all equal"),
     "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "expected 4 labels 0, 1,"),
     "samples of another size": (
         lambda: metrics.score(X, X[..., :4, :4], X, metrics.coarse_pixels), "images of one size"),

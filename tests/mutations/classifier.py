@@ -4,6 +4,10 @@ BUGS = {
     "features in training mode": (
         "Classifier.features", "self.eval()", "self.train()",
         "test_features_and_probabilities_belong_together"),
+    "one class": (
+        "_sizes", "0 <= y.min() < y.max()", "0 <= y.min()",
+        "test_faults_today.py::test_a_fault_is_refused_in_one_sentence"
+        "[a classifier of one class, which learned nothing]"),
     "a seed that is lost": (
         "fit_classifier", "torch.manual_seed(seed)", "None",
         "test_fitting_depends_on_its_seed_alone_and_leaves_the_generator"),
