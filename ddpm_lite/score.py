@@ -1,7 +1,8 @@
 """Scores and differential equations: Langevin dynamics, SDEs, probability flow, and EDM.
 
 A score is a function ``score(x, u)`` that returns the gradient of log p_u at x (B, …), with one u
-or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1.
+or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1. The samplers
+record no gradients.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 def as_score(model: Model, schedule: Schedule) -> Score:
     """The score that a model ``eps(x, t)`` implies: -eps / sqrt(1 - alpha_bar_t) (Song et al. 2021,
-    arXiv 2011.13456, section 3). Built in chapter 12."""
+    arXiv 2011.13456, section 3), for t >= 1. Built in chapter 12."""
     return lambda x, t: -model(x, t) / (1 - schedule.at(t, x)).sqrt()
 
 
@@ -47,6 +48,7 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
     return (s * score(x0 + s * eps, sigma) + eps).square().mean()
 
 
+@torch.no_grad()
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
     """Langevin dynamics: take n steps x + step * score(x) + sqrt(2 step) z from x (B, …) (Song and
     Ermon 2019, arXiv 1907.05600, Eq. 4, where our step is epsilon / 2). Built in chapter 12."""
@@ -62,6 +64,7 @@ def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: flo
     sigmas[-1])² (arXiv 1907.05600, Algorithm 1). x (B, …) is noise of the first level.
     Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
+    expect(sigmas[-1] > 0, "sigmas[-1]", sigmas[-1].item(), "a level above 0, unlike edm_sigmas'")
     for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
         x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
@@ -126,6 +129,7 @@ def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
     return x + step * s + (2 * step).sqrt() * torch.randn_like(x)
 
 
+@torch.no_grad()
 def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
     """Sample x0 (B, …) from noise x. It takes an ``sde_step`` between each two of the falling
@@ -171,6 +175,7 @@ def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], T
     return denoise
 
 
+@torch.no_grad()
 def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Tensor) -> Tensor:
     """Sample x0 (B, …) by Heun's method for dx / d sigma = (x - D) / sigma, with an Euler step to 0
     (arXiv 2206.00364, Algorithm 1). x is ``sigmas[0] * noise``. Built in chapter 12."""

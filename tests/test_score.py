@@ -125,6 +125,15 @@ def test_langevin_keeps_the_shares_it_starts_with_and_annealed_langevin_finds_th
     assert abs((annealed[annealed[:, 0] > 0][:, 0]).std() - STD) < 0.05
 
 
+def test_the_samplers_record_no_gradients():
+    """Else they would hold every activation of every step."""
+    net, x, falling = torch.nn.Linear(2, 2), torch.randn(3, 2), torch.tensor([1.0, 0.5, 0.1])
+    score = lambda x, u: net(x)  # noqa: E731
+    ends = [langevin(net, x, 0.1, 2), annealed_langevin(score, x, falling, 2, 0.1),
+            reverse(vp(), score, x, falling), edm_heun(score, x, falling)]  # fmt: skip
+    assert not any(end.requires_grad for end in ends) and torch.is_grad_enabled()
+
+
 def test_a_correction_moves_by_the_ratio_it_was_given():
     """snr: the size of its drift over that of its noise, for a unit score."""
     x, score = torch.zeros(40000, 8), lambda x, u: torch.ones_like(x)
@@ -309,6 +318,10 @@ def test_min_snr_is_one_loss_in_three_forms():
 X, SIGMAS = torch.zeros(3, 2), torch.tensor([1.0, 2.0])
 FAULTS = {
     "a step of 0": (lambda: langevin(lambda x: x, X, 0.0, 1), "step is 0.0; expected a positive"),
+    "levels that end at 0, for Langevin": (
+        lambda: annealed_langevin(score_at_sigma, X, edm_sigmas(5), 2, 0.1),
+        "sigmas[-1] is 0.0; expected a level above 0, unlike edm_sigmas'",
+    ),
     "rising times": (
         lambda: reverse(vp(), score_at_sigma, X, SIGMAS),
         "times is [1.0, 2.0]; expected a tensor of falling values",

@@ -32,6 +32,12 @@ BUGS = {
         "test_denoising_score_matching_differs_from_the_true_loss_by_a_constant"),
     "Langevin without its root of 2": (
         "langevin", "(2 * step) ** 0.5", "step ** 0.5", LANGEVIN),
+    "Langevin keeps gradients": (
+        "langevin", "@torch.no_grad()", "", "test_the_samplers_record_no_gradients"),
+    "the reverse equation keeps gradients": (
+        "reverse", "@torch.no_grad()", "", "test_the_samplers_record_no_gradients"),
+    "EDM keeps gradients": (
+        "edm_heun", "@torch.no_grad()", "", "test_the_samplers_record_no_gradients"),
     "annealed steps of one size": (
         "annealed_langevin", "step * (s / sigmas[-1]) ** 2", "step * (s / s) ** 2", SHARES),
     "a correction as long as snr squared": (
