@@ -64,7 +64,7 @@ def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
     core. See chapter 9."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = Classifier(*_sizes(x, y, steps), **sizes)
+        net = Classifier(*_sizes(x, y, steps), **sizes).to(x.device)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
         annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
         for _ in range(steps):

@@ -215,13 +215,13 @@ def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
     _check_mixture(means, std)
     fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
     expect(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")
-    S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
+    S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A)).to(A)  # covariance of y, given a component
     well = sigma >= 0 and torch.linalg.matrix_rank(S) == len(S)
     expect(well, "sigma", sigma, "a number above 0, as the rows of A depend on each other")
     gain = std**2 * A.T @ S.inverse()  # (d, m)
     r = y - means @ A.T  # (K, m)
     share = (-(r @ S.inverse() * r).sum(1) / 2).softmax(0)
-    return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]) - gain @ A)
+    return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]).to(A) - gain @ A)
 
 
 def _check_mask(mask: Tensor, x0: Tensor) -> None:

@@ -32,7 +32,7 @@ def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float =
     ``noise`` are numbers or (B, 1). Built in chapter 12."""
     variance = (signal * std) ** 2 + noise**2
     _check_mixture(x, means, variance)
-    away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
+    away = torch.as_tensor(signal).to(x)[..., None] * means - x[:, None]  # (B, K, D)
     share = (-away.square().sum(2) / (2 * variance)).softmax(1)
     return (share[..., None] * away).sum(1) / variance
 
@@ -65,7 +65,7 @@ def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: flo
     Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
     expect(sigmas[-1] > 0, "sigmas[-1]", sigmas[-1].item(), "a level above 0, unlike edm_sigmas'")
-    for s in sigmas:
+    for s in sigmas.to(x):
         size = step * (s / sigmas[-1]) ** 2
         x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
     return x
@@ -137,7 +137,7 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
     Built in chapter 12."""
     _check_falling(times, "times")
     expect(times[0] <= 1, "times[0]", times[0].item(), "at most 1: u is t / T")
-    for u, s in pairwise(times):
+    for u, s in pairwise(times.to(x)):
         x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
     clean = x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))
@@ -180,7 +180,7 @@ def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Ten
     """Sample x0 (B, …) by Heun's method for dx / d sigma = (x - D) / sigma, with an Euler step to 0
     (arXiv 2206.00364, Algorithm 1). x is ``sigmas[0] * noise``. Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
-    for sigma, end in pairwise(sigmas):
+    for sigma, end in pairwise(sigmas.to(x)):
         slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
         new = x + (end - sigma) * slope
         if end > 0:
