@@ -327,7 +327,7 @@ class UNet(nn.Module):
 
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """Check that x fits the first layer, that its sides can be halved often enough, and that t has
-    one timestep for each row."""
+    one timestep for each row, on the same device."""
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -336,6 +336,9 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
     _check_time(t, x.shape[0])
+    if not x.device == t.device == weight.device:
+        devices = f"x is on {x.device}, t on {t.device}, and the network on {weight.device}"
+        raise ValueError(f"{devices}; expected one device, such as t.to(x.device)")
     _check_size(x, getattr(net, "factor", 1), getattr(net, "image_size", None))  # not in an MLP
 
 

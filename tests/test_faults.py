@@ -265,6 +265,11 @@ FAULTS = {
     "t / T for a network": (
         lambda: unet(X, T / 1000), ValueError,
         "t is at most 0.001; expected timesteps 1 … T, not t / T"),
+    "a t on another device": (
+        lambda: unet(X, T.to("meta")), ValueError,
+        "x is on cpu, t on meta, and the network on cpu; expected one device"),
+    "images on another device": (
+        lambda: unet(X.to("meta"), T), ValueError, "x is on meta, t on cpu, and the network on"),
     "a mask for a network's t": (
         lambda: unet(X, T.bool()), TypeError, "t is torch.bool of shape (4,)"),
     "one row of t for a network": (

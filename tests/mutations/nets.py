@@ -101,6 +101,9 @@ BUGS = {
     "one t for all rows of a network": (
         "_check_time", "t.shape != (rows,)", "False",
         FAULT.format("one row of t for a network")),
+    "a t on another device": (
+        "_check_input", "x.device == t.device == weight.device", "x.device == weight.device",
+        FAULT.format("a t on another device")),
     "a mask is a network's time": (
         "_check_time", "t.dtype == torch.bool", "False",
         FAULT.format("a mask for a network's t")),
