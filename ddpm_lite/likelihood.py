@@ -257,7 +257,8 @@ def ode_log_prob(
         model: ``eps(x, t)``.
         schedule: the noise levels.
         x: (B, …) data at the timestep ``times[0]``, which is 0 for clean data.
-        times: the timesteps, rising to T.
+        times: the timesteps, rising to T. The model is called at each of them, and networks aren't
+            trained at t = 0. For a network, begin at a later timestep, with noise of that level.
         trace: ``exact_trace`` or ``hutchinson_trace``.
 
     Raises:
