@@ -63,7 +63,7 @@ def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
     pixel, and labels y (N,) of two classes or more. The digits take about twenty seconds on one CPU
     core. See chapter 9."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not a GPU's
         net = Classifier(*_sizes(x, y, steps), **sizes).to(x.device)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
         annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
@@ -85,7 +85,7 @@ def _shifted(x: Tensor) -> Tensor:
 def random_features(channels: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
     """Features (N, 64) of an untrained ``Classifier``, for images of any kind."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return Classifier(channels).features
 
 
