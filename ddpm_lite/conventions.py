@@ -44,10 +44,12 @@ LIMITS = {"alpha_bar": (0, 1), "noise": (0, 1), "lambda": (-math.inf, math.inf),
 
 def convert_level(value: Tensor, of: str, to: str) -> Tensor:
     """Convert a noise level, a tensor of any shape, from the convention ``of`` to ``to``. Both are
-    keys of ``LEVELS``. Used in chapter 12."""
+    keys of ``LEVELS``. It computes in float64, since alpha_bar can be very near to 1. Used in
+    chapter 12."""
     _check_names(LEVELS, of, to)
     _check_between(value, *LIMITS[of], "value", f"a tensor of levels of the convention {of!r}")
-    return LEVELS[to][1](LEVELS[of][0](value))
+    converted = LEVELS[to][1](LEVELS[of][0](value.double()))
+    return converted.to(torch.promote_types(value.dtype, torch.float32))
 
 
 def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:

@@ -14,6 +14,8 @@ BUGS = {
     "the prediction v with its sign turned": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
     "flow's states scaled as EDM's": (
         "", "lambda a: a.sqrt() + (1 - a).sqrt()", "lambda a: a.sqrt()", PAPERS),
+    "small noise is rounded away": (
+        "convert_level", "value.double()", "value", "test_small_noise_is_not_rounded_away"),
     "a time beyond T": (
         "time_at", "(1 - 1e-6) * schedule.alpha_bar[-1].item()", "1e-30",
         "test_faults_today.py::test_a_fault_is_refused_in_one_sentence"
