@@ -10,6 +10,7 @@ from ddpm_lite import (
     nearest,
     precision_recall,
 )
+from ddpm_lite.metrics import coarse_pixels, score
 
 
 def with_statistics(n, mean, cov):
@@ -248,6 +249,15 @@ def test_nearest_is_the_euclidean_distance_in_rising_order():
     distance, index = nearest(torch.zeros(1, 2), data, k=3)
     assert distance.tolist() == [[0, 1, 5]] and index.tolist() == [[0, 2, 1]]
     assert nearest(torch.zeros(2, 1, 1, 2), data[:, None, None], k=2)[0].tolist() == [[0, 1]] * 2
+
+
+def test_copies_are_counted_also_of_images_that_are_there_twice():
+    """Both nearest images are then at distance 0. Models copy such images first."""
+    train, test = torch.rand(2, 30, 1, 4, 4) * 2 - 1
+    samples = torch.cat([train[:5], train[5:8] + 1e-3, test[:2]])
+    for data in (train, train.repeat(2, 1, 1, 1)):
+        found = score(samples, data, test[2:], coarse_pixels, 2)["copies"]
+        assert found == (8 if data is train else 5)  # what is near two images is no exact copy
 
 
 @pytest.mark.parametrize("score", [frechet_distance, mmd, precision_recall])

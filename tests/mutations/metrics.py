@@ -52,6 +52,12 @@ BUGS = {
         "(torch.cdist(x, data) <= radius).all(1)",
         "test_precision_and_recall_are_exact_where_the_samples_are_real_points"),
     "balls around the guests": ("_covered", "torch.cdist(data, data)", "torch.cdist(x, x)", BALLS),
+    "copies of two equal images are none": (
+        "score", "near[:, 0] <= near[:, 1] / 3", "near[:, 0] < near[:, 1] / 3",
+        "test_copies_are_counted_also_of_images_that_are_there_twice"),
+    "a half as far is a copy": (
+        "score", "near[:, 1] / 3", "near[:, 1] * 3",
+        "test_copies_are_counted_also_of_images_that_are_there_twice"),
     "open balls": (
         "_covered", "torch.cdist(x, data) <= radius", "torch.cdist(x, data) < radius",
         "test_the_edge_of_a_ball_belongs_to_it"),
