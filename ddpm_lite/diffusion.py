@@ -168,7 +168,8 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
         t, eps: timesteps (B,) and noise like x0, in place of random ones.
 
     Raises:
-        TypeError, ValueError: x0 isn't a batch of floats in about [-1, 1].
+        TypeError, ValueError: x0 isn't a batch of floats in about [-1, 1]. The values are looked at
+            on a CPU only.
 
     Built in chapter 3.
     """
@@ -234,7 +235,8 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
             without a range, such as points.
 
     Raises:
-        ValueError: the steps don't fall to 0, or the model predicts NaN or another shape.
+        ValueError: the steps don't fall to 0, or the model predicts NaN or another shape. NaN is
+            looked for on a CPU only, since reading a value stops a GPU's queue.
 
     Built in chapter 6.
     """
@@ -288,7 +290,7 @@ def check_data(x0: Tensor) -> None:
 
     Raises:
         TypeError: it isn't a tensor of floats with at least one row.
-        ValueError: it has a NaN or values such as 0 … 255.
+        ValueError: it has a NaN or values such as 0 … 255, and isn't on a GPU.
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
     expect(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
