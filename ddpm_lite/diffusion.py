@@ -306,7 +306,7 @@ def _check_time(T: int, device: torch.device, t: Time, x: Tensor) -> None:
     """Refuse x that isn't floats or is on another device than the schedule, and timesteps t of the
     wrong type, shape or range."""
     expect(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
-    expect(x.device == device, "x.device", x.device, f"{device}: use schedule.to(x.device)")
+    expect(x.device == device, "x.device", x.device, f"{device}, where the schedule is: use .to(…)")
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
     expect(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
     if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue

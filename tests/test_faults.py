@@ -139,7 +139,7 @@ FAULTS = {
     # data
     "a schedule that stayed on the CPU": (
         at(3, X.to("meta")), ValueError,
-        "x.device is device(type='meta'); expected cpu: use schedule.to(x.device)"),
+        "x.device is device(type='meta'); expected cpu, where the schedule is: use .to(…)"),
     "x is bytes": (
         at(3, X.byte()), TypeError, "x is torch.uint8 of shape (4, 1, 28, 28); " + FLOATS),
     "x is whole numbers": (at(3, X.long()), TypeError, "x is torch.int64 of shape (4, 1, 28, 28);"),
