@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import Schedule, check_data, predict_x0
+from .diffusion import Schedule, check_data, expect, predict_x0
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
@@ -121,7 +121,8 @@ def euler(
 
     Built in chapter 13.
     """
-    if type(times) is int and times > 0:
+    expect(type(times) is not int or times > 0, "times", times, "a number of steps, or a tensor")
+    if isinstance(times, int):
         times = torch.linspace(1, 0, times + 1)
     _check_falling(times)
     x = x1

@@ -60,7 +60,6 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
     exchanged. Built in chapter 9."""
     _check_pair(real, fake)
     _check_k(k, min(len(real), len(fake)) - 1)
-    real, fake = real.double(), fake.double()
     return _covered(fake, real, k), _covered(real, fake, k)
 
 
@@ -176,6 +175,7 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
 
 def _covered(x: Tensor, data: Tensor, k: int) -> float:
     """The share of the rows of x that are in a ball around some row of data."""
+    x, data = x.double(), data.double()
     radius = torch.cdist(data, data).kthvalue(k + 1).values  # the nearest is the row itself
     return (torch.cdist(x, data) <= radius).any(1).double().mean().item()
 

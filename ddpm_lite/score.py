@@ -1,8 +1,9 @@
 """Scores and differential equations: Langevin dynamics, SDEs, probability flow, and EDM.
 
 A score is a function ``score(x, u)`` that returns the gradient of log p_u at x (B, …), with one u
-or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1. The samplers
-record no gradients.
+or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1. Give the
+samplers times and noise levels on the device of x. Call them under ``torch.no_grad()``, or they
+keep the activations of every step for a gradient.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float =
                   noise: Tensor | float = 0) -> Tensor:  # fmt: skip
     """The exact score (B, D) of ``signal * x0 + noise * eps`` at x (B, D). x0 comes from a mixture
     of K Gaussians with equal shares, means (K, D) and the same standard deviation. ``signal`` and
-    ``noise`` are numbers or (B, 1). Built in chapter 12."""
+    ``noise`` are numbers or (B, 1). On a GPU, ``signal`` has to be a tensor there.
+    Built in chapter 12."""
     variance = (signal * std) ** 2 + noise**2
     _check_mixture(x, means, variance)
-    away = torch.as_tensor(signal).to(x)[..., None] * means - x[:, None]  # (B, K, D)
+    away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
     share = (-away.square().sum(2) / (2 * variance)).softmax(1)
     return (share[..., None] * away).sum(1) / variance
 
@@ -48,7 +50,6 @@ def dsm_loss(score: Score, x0: Tensor, sigma: Tensor) -> Tensor:
     return (s * score(x0 + s * eps, sigma) + eps).square().mean()
 
 
-@torch.no_grad()
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: Tensor | float, n: int) -> Tensor:
     """Langevin dynamics: take n steps x + step * score(x) + sqrt(2 step) z from x (B, …) (Song and
     Ermon 2019, arXiv 1907.05600, Eq. 4, where our step is epsilon / 2). Built in chapter 12."""
@@ -65,7 +66,7 @@ def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: flo
     Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
     expect(sigmas[-1] > 0, "sigmas[-1]", sigmas[-1].item(), "a level above 0, unlike edm_sigmas'")
-    for s in sigmas.to(x):
+    for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
         x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)
     return x
@@ -129,7 +130,6 @@ def correct(score: Score, x: Tensor, u: Tensor, snr: float = 0.16) -> Tensor:
     return x + step * s + (2 * step).sqrt() * torch.randn_like(x)
 
 
-@torch.no_grad()
 def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
             snr: float = 0.0) -> Tensor:  # fmt: skip
     """Sample x0 (B, …) from noise x. It takes an ``sde_step`` between each two of the falling
@@ -137,7 +137,7 @@ def reverse(sde: SDE, score: Score, x: Tensor, times: Tensor, eta: float = 1.0,
     Built in chapter 12."""
     _check_falling(times, "times")
     expect(times[0] <= 1, "times[0]", times[0].item(), "at most 1: u is t / T")
-    for u, s in pairwise(times.to(x)):
+    for u, s in pairwise(times):
         x = sde_step(sde, score, x, u, s, eta)
         x = correct(score, x, s, snr) if snr else x
     clean = x + sde.noise(s) ** 2 * score(x, s.expand(len(x)))
@@ -175,12 +175,11 @@ def edm_denoiser(net: Callable, data_std: float) -> Callable[[Tensor, Tensor], T
     return denoise
 
 
-@torch.no_grad()
 def edm_heun(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigmas: Tensor) -> Tensor:
     """Sample x0 (B, …) by Heun's method for dx / d sigma = (x - D) / sigma, with an Euler step to 0
     (arXiv 2206.00364, Algorithm 1). x is ``sigmas[0] * noise``. Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
-    for sigma, end in pairwise(sigmas.to(x)):
+    for sigma, end in pairwise(sigmas):
         slope = (x - denoise(x, sigma.expand(len(x)))) / sigma
         new = x + (end - sigma) * slope
         if end > 0:

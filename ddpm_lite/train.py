@@ -127,7 +127,8 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
         x, y = _pair(batch)
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            loss = _scalar(loss_fn(net, x, y))
+            loss = loss_fn(net, x, y)
+        _check_scalar(loss)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -159,14 +160,12 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
     return x, rest[0] if rest else None
 
 
-def _scalar(loss: Tensor) -> Tensor:
-    """The loss, if gradients can be computed from it."""
+def _check_scalar(loss: Tensor) -> None:
     tensor = isinstance(loss, Tensor)
     if not tensor or loss.numel() != 1 or not loss.requires_grad:
         given = f"a tensor of shape {tuple(loss.shape)}" if tensor else f"{loss!r:.60}"
         raise TypeError(f"loss_fn returned {given}; expected a scalar that depends on the weights, "
                         "such as ddpm_loss(net, schedule, x)")  # fmt: skip
-    return loss
 
 
 def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -> None:

@@ -13,7 +13,7 @@ from ddpm_lite.cli.run import Run
 
 from ddpm_lite import (  # isort: skip
     cosine_schedule, ddim_step, ddpm_loss, diagnose, fit_classifier, from_v, guided, load_images,
-    load_pretrained, predict_eps, predict_x0, q_posterior, q_sample, sample, score, train, v_target,
+    load_pretrained, predict_eps, predict_x0, q_posterior, q_sample, sample, train, v_target,
 )  # fmt: skip
 
 pytestmark = [
@@ -66,15 +66,6 @@ def test_the_same_noise_becomes_the_same_images(name, side, w):
     off = (images["cuda"] - images["cpu"]).abs().max()
     print(f"{name}, w = {w}: at most {off:.1e} apart")
     assert off < 1e-3
-
-
-def test_times_and_levels_may_be_made_on_the_cpu():
-    x, times = torch.randn(8, 2).cuda(), torch.linspace(1, 0.1, 5)
-    decay = lambda x, u: -x / (1 + u[:, None] ** 2)  # noqa: E731
-    ends = [score.annealed_langevin(decay, x, times, 2, 0.01), score.mixture_score(x, x[:3], 0.5),
-            score.reverse(score.vp(), decay, x, times),
-            score.edm_heun(decay, x, score.edm_sigmas(5))]  # fmt: skip
-    assert all(end.is_cuda and end.isfinite().all() for end in ends)
 
 
 def test_a_classifier_is_fitted_where_the_images_are():

@@ -125,31 +125,6 @@ def test_langevin_keeps_the_shares_it_starts_with_and_annealed_langevin_finds_th
     assert abs((annealed[annealed[:, 0] > 0][:, 0]).std() - STD) < 0.05
 
 
-def test_the_samplers_record_no_gradients():
-    """Else they would hold every activation of every step."""
-    net, x, falling = torch.nn.Linear(2, 2), torch.randn(3, 2), torch.tensor([1.0, 0.5, 0.1])
-    score = lambda x, u: net(x)  # noqa: E731
-    ends = [langevin(net, x, 0.1, 2), annealed_langevin(score, x, falling, 2, 0.1),
-            reverse(vp(), score, x, falling), edm_heun(score, x, falling)]  # fmt: skip
-    assert not any(end.requires_grad for end in ends) and torch.is_grad_enabled()
-
-
-def test_the_samplers_ask_the_score_in_the_precision_of_x():
-    """Levels and times are made in float32 on the CPU; a network in float64, or on a GPU, gets
-    them as it needs them. So do two numbers of a mixture."""
-    x, falling, asked = torch.randn(3, 2).double(), torch.tensor([1.0, 0.5, 0.1]), set()
-
-    def score(x, u):
-        asked.add(u.dtype)
-        return -x
-
-    ends = (annealed_langevin(score, x, falling, 2, 0.1), reverse(vp(), score, x, falling, snr=0.1),
-            edm_heun(score, x, falling))  # fmt: skip
-    assert asked == {torch.float64} == {end.dtype for end in ends}
-    x, means = torch.empty(4, 2, device="meta"), torch.empty(3, 2, device="meta")
-    assert mixture_score(x, means, 0.5, 0.3, 0.2).is_meta
-
-
 def test_a_correction_moves_by_the_ratio_it_was_given():
     """snr: the size of its drift over that of its noise, for a unit score."""
     x, score = torch.zeros(40000, 8), lambda x, u: torch.ones_like(x)
