@@ -107,6 +107,15 @@ def test_a_time_comes_back(schedule):
 X, SIGMAS = torch.zeros(3, 2), torch.tensor([1.0, 2.0])
 
 
+@pytest.mark.parametrize("of, value", [
+    ("alpha_bar", 1.01), ("noise", 1.01), ("flow", 1.01), ("angle", 1.58), ("edm", -0.01),
+    ("noise", -0.01),
+])  # fmt: skip
+def test_a_level_beyond_its_convention_is_refused(of, value):
+    with pytest.raises(ValueError, match=f"a tensor of levels of the convention '{of}'"):
+        convert_level(torch.tensor(value), of, "edm")
+
+
 @pytest.mark.parametrize("do, sentence", [
     (lambda: convert_level(SIGMAS, "edm", "sigma"),
      "the convention is 'sigma'; expected one of alpha_bar, noise, lambda, edm, flow, angle"),

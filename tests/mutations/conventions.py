@@ -14,6 +14,8 @@ BUGS = {
     "the prediction v with its sign turned": ("", "(e - n * x) / r", "(n * x - e) / r", PAPERS),
     "flow's states scaled as EDM's": (
         "", "lambda a: a.sqrt() + (1 - a).sqrt()", "lambda a: a.sqrt()", PAPERS),
+    "an angle beyond a quarter": (
+        "", "1.5708", "1.6", "test_a_level_beyond_its_convention_is_refused"),
     "small noise is rounded away": (
         "convert_level", "value.double()", "value", "test_small_noise_is_not_rounded_away"),
     "a time beyond T": (
