@@ -60,11 +60,11 @@ class Classifier(nn.Module):
 def fit_classifier(x: Tensor, y: Tensor, steps: int = 600, seed: int = 0,
                    **sizes: int) -> Classifier:  # fmt: skip
     """Train a ``Classifier`` on images x (N, C, H, W) in [-1, 1], which are shifted by up to one
-    pixel, and labels y (N,). The digits take about twenty seconds on one CPU core. See
-    chapter 9."""
+    pixel, and labels y (N,) of two classes or more. The digits take about twenty seconds on one CPU
+    core. See chapter 9."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = Classifier(*_sizes(x, y, steps), **sizes)
+        torch.default_generator.manual_seed(seed)  # not a GPU's
+        net = Classifier(*_sizes(x, y, steps), **sizes).to(x.device)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
         annealing = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
         for _ in range(steps):
@@ -85,14 +85,16 @@ def _shifted(x: Tensor) -> Tensor:
 def random_features(channels: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
     """Features (N, 64) of an untrained ``Classifier``, for images of any kind."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return Classifier(channels).features
 
 
 def _sizes(x: Tensor, y: Tensor, steps: int) -> tuple[int, int]:
     """Check the images and labels, and return the number of channels and of classes."""
     check_data(x)
-    labels = y.dtype == torch.int64 and y.shape == x.shape[:1] and x.ndim == 4 and y.min() >= 0
-    expect(labels, "y", y, f"{len(x)} labels 0, 1, … (N,), int64, of images (N, C, H, W)")
+    labels = isinstance(y, Tensor) and y.dtype == torch.int64 and y.shape == x.shape[:1]
+    labels = labels and x.ndim == 4 and 0 <= y.min() < y.max()
+    hint = f"{len(x)} labels 0, 1, … (N,), int64, not all equal, and images (N, C, H, W)"
+    expect(labels, "y", y, hint)
     expect(type(steps) is int and steps > 0, "steps", steps, "a whole number")
     return x.shape[1], int(y.max()) + 1

@@ -44,10 +44,12 @@ LIMITS = {"alpha_bar": (0, 1), "noise": (0, 1), "lambda": (-math.inf, math.inf),
 
 def convert_level(value: Tensor, of: str, to: str) -> Tensor:
     """Convert a noise level, a tensor of any shape, from the convention ``of`` to ``to``. Both are
-    keys of ``LEVELS``. Used in chapter 12."""
+    keys of ``LEVELS``. It computes in float64, since alpha_bar can be very near to 1. Used in
+    chapter 12."""
     _check_names(LEVELS, of, to)
     _check_between(value, *LIMITS[of], "value", f"a tensor of levels of the convention {of!r}")
-    return LEVELS[to][1](LEVELS[of][0](value))
+    converted = LEVELS[to][1](LEVELS[of][0](value.double()))
+    return converted.to(torch.promote_types(value.dtype, torch.float32))
 
 
 def convert_state(x: Tensor, alpha_bar: Tensor, of: str, to: str) -> Tensor:
@@ -80,8 +82,9 @@ def alpha_bar_at(schedule: Schedule, t: Tensor) -> Tensor:
 
 def time_at(schedule: Schedule, alpha_bar: Tensor) -> Tensor:
     """The time t (float64) at which the schedule has this alpha_bar, the inverse of
-    ``alpha_bar_at``. Used in chapter 12."""
-    _check_between(alpha_bar, 1e-30, 1, "alpha_bar", "a tensor of levels above 0, at most 1")
+    ``alpha_bar_at``. Values below that at T have no time, and are refused. Used in chapter 12."""
+    last = (1 - 1e-6) * schedule.alpha_bar[-1].item()
+    _check_between(alpha_bar, last, 1, "alpha_bar", f"a tensor of levels in {last:.3g} … 1")
     log, y = -schedule.alpha_bar.double().log(), -alpha_bar.double().log()
     k = (torch.searchsorted(log, y, right=True) - 1).clamp(0, schedule.T - 1)
     return k + (y - log[k]) / (log[k + 1] - log[k])

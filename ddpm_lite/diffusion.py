@@ -60,7 +60,7 @@ class Schedule(nn.Module):
 
     def at(self, t: Time, x: Tensor) -> Tensor:
         """alpha_bar_t in a shape that multiplies ``x``: (B, 1, …), or (1, 1, …) for an int."""
-        _check_time(self.T, t, x)
+        _check_time(self.T, self.alpha_bar.device, t, x)
         return self.alpha_bar[t].reshape(-1, *[1] * (x.ndim - 1))
 
 
@@ -168,7 +168,8 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
         t, eps: timesteps (B,) and noise like x0, in place of random ones.
 
     Raises:
-        TypeError, ValueError: x0 isn't a batch of floats in about [-1, 1].
+        TypeError, ValueError: x0 isn't a batch of floats in about [-1, 1]. The values are looked at
+            on a CPU only.
 
     Built in chapter 3.
     """
@@ -234,7 +235,8 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
             without a range, such as points.
 
     Raises:
-        ValueError: the steps don't fall to 0, or the model predicts NaN or another shape.
+        ValueError: the steps don't fall to 0, or the model predicts NaN or another shape. NaN is
+            looked for on a CPU only, since reading a value stops a GPU's queue.
 
     Built in chapter 6.
     """
@@ -288,11 +290,11 @@ def check_data(x0: Tensor) -> None:
 
     Raises:
         TypeError: it isn't a tensor of floats with at least one row.
-        ValueError: it has a NaN or values such as 0 … 255.
+        ValueError: it has a NaN or values such as 0 … 255, and isn't on a GPU.
     """
     well = isinstance(x0, Tensor) and x0.is_floating_point() and x0.numel()
     expect(well, "x0", x0, "at least one row in " + FLOATS, TypeError)
-    low, high = (-1, 1) if x0.is_cuda else map(float, x0.aminmax())
+    low, high = (-1, 1) if x0.is_cuda else map(float, x0.detach().aminmax())
     unscaled = x0.ndim > 2 and 0 <= low < high
     expect(max(-low, high) < (1.5 if unscaled else 20), "the range of x0", (low, high),
            "about -1 … 1 without NaN; for 0 … 255, use x / 127.5 - 1")
@@ -300,9 +302,11 @@ def check_data(x0: Tensor) -> None:
         warnings.warn(f"x0 has values {low:g} … {high:g}: scale [0, 1] by 2 * x - 1", stacklevel=3)
 
 
-def _check_time(T: int, t: Time, x: Tensor) -> None:
-    """Refuse x that isn't floats, and timesteps t of the wrong type, shape or range."""
+def _check_time(T: int, device: torch.device, t: Time, x: Tensor) -> None:
+    """Refuse x that isn't floats or is on another device than the schedule, and timesteps t of the
+    wrong type, shape or range."""
     expect(isinstance(x, Tensor) and x.is_floating_point(), "x", x, FLOATS, TypeError)
+    expect(x.device == device, "x.device", x.device, f"{device}, where the schedule is: use .to(…)")
     rows = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
     expect(rows or type(t) is int, "t", t, f"an int, or {len(x)} int64, one per row", TypeError)
     if not rows or len(t) and not t.is_cuda:  # reading a value stops a GPU's queue

@@ -92,7 +92,8 @@ def repaint(model: Model, x0: Tensor, mask: Tensor, rounds: int = 10,
             step: Step = ddpm_step) -> Step:  # fmt: skip
     """Like ``replaced``, but each step is taken ``rounds`` times, with noise added again in
     between, so that the other pixels adapt to the kept ones (RePaint, Algorithm 1, with jumps of
-    one step). So there are ``rounds`` model calls per step. Built in chapter 14."""
+    one step). So there are ``rounds`` model calls per step. ``sample`` clips only the first one, so
+    for images give ``repaint(clipped(model, schedule), …)``. Built in chapter 14."""
     expect(type(rounds) is int and rounds >= 1, "rounds", rounds, "1 (replacement only) or more")
     paste = replaced(x0, mask, step)
 
@@ -142,6 +143,7 @@ def dps(model: Model, A: Tensor, y: Tensor, scale: float = 1.0, step: Step = ddp
     Built in chapter 14d.
     """
     expect(scale >= 0, "scale", scale, "a number of at least 0")
+
     def move(schedule: Schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = xt.detach().requires_grad_()
@@ -176,7 +178,6 @@ def likelihood(model: Model, schedule: Schedule, A: Tensor, y: Tensor, sigma: fl
     """
     expect(min(sigma, std) >= 0 < max(sigma, std), "(sigma, std)", (sigma, std),
            "one of them above 0, none below 0")  # fmt: skip
-    expect(sigma > 0 or std > 0, "(sigma, std)", (sigma, std), "one of them above 0")
     U, size, _ = torch.linalg.svd(A, full_matrices=False)
     seen = size > 1e-4 * size[0]  # directions of y that depend on x0
 
@@ -214,13 +215,13 @@ def mixture_posterior(means: Tensor, std: float, A: Tensor, y: Tensor,
     _check_mixture(means, std)
     fits = A.shape == (len(y), means.shape[1]) and y.ndim == 1
     expect(fits, "(A, y)", (tuple(A.shape), tuple(y.shape)), f"A (m, {means.shape[1]}) and y (m,)")
-    S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A))  # covariance of y, given a component
+    S = std**2 * A @ A.T + sigma**2 * torch.eye(len(A)).to(A)  # covariance of y, given a component
     well = sigma >= 0 and torch.linalg.matrix_rank(S) == len(S)
     expect(well, "sigma", sigma, "a number above 0, as the rows of A depend on each other")
     gain = std**2 * A.T @ S.inverse()  # (d, m)
     r = y - means @ A.T  # (K, m)
     share = (-(r @ S.inverse() * r).sum(1) / 2).softmax(0)
-    return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]) - gain @ A)
+    return share, means + r @ gain.T, std**2 * (torch.eye(A.shape[1]).to(A) - gain @ A)
 
 
 def _check_mask(mask: Tensor, x0: Tensor) -> None:

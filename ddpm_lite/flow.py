@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .diffusion import Schedule, check_data, predict_x0
+from .diffusion import Schedule, check_data, expect, predict_x0
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
@@ -121,6 +121,7 @@ def euler(
 
     Built in chapter 13.
     """
+    expect(type(times) is not int or times > 0, "times", times, "a number of steps, or a tensor")
     if isinstance(times, int):
         times = torch.linspace(1, 0, times + 1)
     _check_falling(times)
@@ -164,7 +165,8 @@ def _check_time(u: Tensor, x: Tensor) -> None:
 
 
 def _check_falling(times: Tensor) -> None:
-    well = isinstance(times, Tensor) and times.is_floating_point() and len(times) > 1
+    well = isinstance(times, Tensor) and times.is_floating_point() and times.ndim == 1
+    well = well and len(times) > 1
     if not well or not (times[1:] < times[:-1]).all() or times[0] > 1 or times[-1] < 0:
         raise ValueError(f"times is {times!r:.60}; expected a number of steps, or a tensor that "
                          "must fall from at most 1 to at least 0")  # fmt: skip

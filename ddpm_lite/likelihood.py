@@ -41,14 +41,14 @@ def bits_per_dim(nats: Tensor, dims: int, width: float = 1.0) -> Tensor:
         nats: (B,) the negative logarithm of a probability or of a density.
         dims: how many numbers a row has, such as 64 for 8×8 pixels.
         width: 1 for a probability. For a density, the distance between neighbouring values of the
-            data: 2 / 255 for bytes scaled to [-1, 1], and 1 / 255 for [0, 1].
+            data: 2 / 255 for bytes scaled to [-1, 1], 1 / 255 for [0, 1], and 2 for -1 and 1 alone.
 
     Raises:
-        ValueError: width isn't in (0, 1], or dims is below 1.
+        ValueError: width isn't in (0, 2], or dims is below 1.
 
     Built in chapter 11.
     """
-    expect(0 < width <= 1, "width", width, "1, or the distance between two neighbours")
+    expect(0 < width <= 2, "width", width, "1, or the distance between two neighbours")
     expect(dims >= 1, "dims", dims, "how many numbers a row has, such as 64")
     return (nats / dims - math.log(width)) / math.log(2)
 
@@ -257,7 +257,8 @@ def ode_log_prob(
         model: ``eps(x, t)``.
         schedule: the noise levels.
         x: (B, …) data at the timestep ``times[0]``, which is 0 for clean data.
-        times: the timesteps, rising to T.
+        times: the timesteps, rising to T. The model is called at each of them, and networks aren't
+            trained at t = 0. For a network, begin at a later timestep, with noise of that level.
         trace: ``exact_trace`` or ``hutchinson_trace``.
 
     Raises:

@@ -90,8 +90,8 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Features,
         - ``real``, ``real_std``: mean and standard deviation of the distance between two halves.
         - ``nearness``: mean distance from a sample to its nearest training image, divided by the
           same for ``test``.
-        - ``copies``: how many samples are less than a third as far from their nearest training
-          image as from the next one.
+        - ``copies``: how many samples are at most a third as far from their nearest training image
+          as from the next one. So a copy counts, also of an image that's in the data twice.
         - ``entropy``, ``confidence`` (with a classifier): how evenly the classes occur (1: all
           equally often), and the mean confidence of the classifier, from 0 to 1.
     """
@@ -106,7 +106,7 @@ def score(samples: Tensor, train: Tensor, test: Tensor, features: Features,
         "real": real.mean().item(),
         "real_std": real.std().item(),
         "nearness": (near[:, 0].mean() / usual.mean()).item(),
-        "copies": int((near[:, 0] < near[:, 1] / 3).sum()),
+        "copies": int((near[:, 0] <= near[:, 1] / 3).sum()),
     } | (_classes(features.probabilities(samples)) if look is not features else {})
 
 
@@ -175,6 +175,7 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
 
 def _covered(x: Tensor, data: Tensor, k: int) -> float:
     """The share of the rows of x that are in a ball around some row of data."""
+    x, data = x.double(), data.double()
     radius = torch.cdist(data, data).kthvalue(k + 1).values  # the nearest is the row itself
     return (torch.cdist(x, data) <= radius).any(1).double().mean().item()
 

@@ -67,9 +67,10 @@ class Conditioning(nn.Module):
         self.vector = nn.Linear(cond_dim + 1, out) if cond_dim else None  # 1: "none"
 
     def forward(self, t: Tensor, y: Tensor | None = None) -> Tensor:
-        c = self.time(time_embedding(t, self.width))
+        dtype = next(self.parameters()).dtype
+        c = self.time(time_embedding(t, self.width).to(dtype))
         if y is not None:
-            _check_condition(y, t.shape[0], self.num_classes, self.cond_dim)
+            _check_condition(y, t.shape[0], self.num_classes, self.cond_dim, dtype)
         if self.label is not None:
             none = torch.full(t.shape, self.num_classes, device=t.device)
             return c + self.label(none if y is None else y)
@@ -326,7 +327,7 @@ class UNet(nn.Module):
 
 def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
     """Check that x fits the first layer, that its sides can be halved often enough, and that t has
-    one timestep for each row."""
+    one timestep for each row, on the same device."""
     if getattr(net, "dropout", 0) and net.training and not torch.is_grad_enabled():
         warnings.warn("dropout is on: call net.eval() before sampling", stacklevel=3)
     sides = ["", ", L", ", H, W", ", D, H, W"][weight.ndim - 2]
@@ -335,6 +336,9 @@ def _check_input(net: nn.Module, weight: Tensor, x: Tensor, t: Tensor) -> None:
         expected = f"{weight.dtype} of shape (B, {net.channels}{sides})"
         raise ValueError(f"x is {_kind(x)}; expected {expected}")
     _check_time(t, x.shape[0])
+    if not x.device == t.device == weight.device:
+        devices = f"x is on {x.device}, t on {t.device}, and the network on {weight.device}"
+        raise ValueError(f"{devices}; expected one device, such as t.to(x.device)")
     _check_size(x, getattr(net, "factor", 1), getattr(net, "image_size", None))  # not in an MLP
 
 
@@ -355,13 +359,15 @@ def _check_time(t: Tensor, rows: int) -> None:
         raise ValueError(f"t is at most {t.max():g}; expected timesteps 1 … T, not t / T")
 
 
-def _check_condition(y: Tensor, rows: int, num_classes: int, cond_dim: int) -> None:
+def _check_condition(
+    y: Tensor, rows: int, num_classes: int, cond_dim: int, dtype: torch.dtype
+) -> None:
     if torch.compiler.is_exporting():  # a traced tensor has no values
         return
     if not num_classes and not cond_dim:
         raise ValueError("y is given to a network without conditions: set num_classes or cond_dim")
     shape = (rows,) if num_classes else (rows, cond_dim)
-    expected = f"{'torch.int64' if num_classes else 'torch.float32'} of shape {shape}"
+    expected = f"{torch.int64 if num_classes else dtype} of shape {shape}"
     if _kind(y) != expected:
         raise TypeError(f"y is {_kind(y)}; expected {expected}")
     if num_classes and not y.is_cuda and not 0 <= y.min() <= y.max() <= num_classes:

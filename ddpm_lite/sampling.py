@@ -109,7 +109,8 @@ def heun(model: Model) -> Step:
     """Heun's method for dx/dphi = v: each step calls ``model`` a second time, at the end of an
     Euler step, and then follows the mean of the two velocities (Heun 1900; for diffusion Karras et
     al. 2022, arXiv 2206.00364, Algorithm 1, in another variable). The step to s = 0 is
-    ``ddim_step``. Built in chapter 7."""
+    ``ddim_step``. ``sample`` clips the predictions of the model that it's given, but not those of
+    this ``model``, so for images give ``heun(clipped(model, schedule))``. Built in chapter 7."""
 
     def step(schedule, xt: Tensor, t: int, s: int, eps: Tensor) -> Tensor:
         if s == 0:  # no model call there: x0 has no noise to predict
@@ -159,10 +160,11 @@ def ddim_invert(
             If the steps are short, this converges to the exact inverse.
 
     Raises:
-        ValueError: the steps don't fall.
+        ValueError: the steps don't fall, or rounds is below 1.
 
     Built in chapter 14.
     """
+    check(type(rounds) is int and rounds > 0, f"rounds is {rounds!r}; expected 1 or more")
     if not isinstance(steps, Sequence) or any(t <= s for t, s in pairwise(steps)):
         raise ValueError(f"steps is {steps!r}; expected falling timesteps, such as spaced(T, 50)")
     xt = x0

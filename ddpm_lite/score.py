@@ -1,7 +1,9 @@
 """Scores and differential equations: Langevin dynamics, SDEs, probability flow, and EDM.
 
 A score is a function ``score(x, u)`` that returns the gradient of log p_u at x (B, …), with one u
-or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1.
+or sigma for each row. Continuous time is u in [0, 1], with data at 0 and noise at 1. Give the
+samplers times and noise levels on the device of x. Call them under ``torch.no_grad()``, or they
+keep the activations of every step for a gradient.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 def as_score(model: Model, schedule: Schedule) -> Score:
     """The score that a model ``eps(x, t)`` implies: -eps / sqrt(1 - alpha_bar_t) (Song et al. 2021,
-    arXiv 2011.13456, section 3). Built in chapter 12."""
+    arXiv 2011.13456, section 3), for t >= 1. Built in chapter 12."""
     return lambda x, t: -model(x, t) / (1 - schedule.at(t, x)).sqrt()
 
 
@@ -28,7 +30,8 @@ def mixture_score(x: Tensor, means: Tensor, std: float, signal: Tensor | float =
                   noise: Tensor | float = 0) -> Tensor:  # fmt: skip
     """The exact score (B, D) of ``signal * x0 + noise * eps`` at x (B, D). x0 comes from a mixture
     of K Gaussians with equal shares, means (K, D) and the same standard deviation. ``signal`` and
-    ``noise`` are numbers or (B, 1). Built in chapter 12."""
+    ``noise`` are numbers or (B, 1). On a GPU, ``signal`` has to be a tensor there.
+    Built in chapter 12."""
     variance = (signal * std) ** 2 + noise**2
     _check_mixture(x, means, variance)
     away = torch.as_tensor(signal)[..., None] * means - x[:, None]  # (B, K, D)
@@ -62,6 +65,7 @@ def annealed_langevin(score: Score, x: Tensor, sigmas: Tensor, n: int, step: flo
     sigmas[-1])² (arXiv 1907.05600, Algorithm 1). x (B, …) is noise of the first level.
     Built in chapter 12."""
     _check_falling(sigmas, "sigmas")
+    expect(sigmas[-1] > 0, "sigmas[-1]", sigmas[-1].item(), "a level above 0, unlike edm_sigmas'")
     for s in sigmas:
         size = step * (s / sigmas[-1]) ** 2
         x = langevin(lambda x, s=s: score(x, s.expand(len(x))), x, size, n)

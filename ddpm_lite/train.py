@@ -45,8 +45,9 @@ class EMA:
         """Move the average towards ``net``. Call it once after each step of the optimiser."""
         decay = min(self.decay, (1 + self.n) / (10 + self.n))
         averages, weights = list(self.model.parameters()), list(net.parameters())
-        if [w.shape for w in averages] != [w.shape for w in weights]:
-            raise ValueError("the weights of net and of the average differ; expected the same net")
+        if [(w.shape, w.device) for w in averages] != [(w.shape, w.device) for w in weights]:
+            hint = "expected the same net: make EMA(net) after net.to(device)"
+            raise ValueError(f"the weights and their average differ in shape or device; {hint}")
         torch._foreach_lerp_(averages, weights, 1 - decay)
         for mine, theirs in zip(self.model.buffers(), net.buffers(), strict=True):
             mine.copy_(theirs)
@@ -64,8 +65,14 @@ class EMA:
 
 def warmup_cosine(peak: float, warmup: float = 0.05) -> Callable[[float], float]:
     """A learning rate as a function of progress 0 … 1. It rises linearly to ``peak`` during the
-    share ``warmup``, then falls to 0 along half a cosine (Loshchilov and Hutter 2017, arXiv
-    1608.03983, Eq. 5). Built in chapter 5."""
+    share ``warmup`` of the run, then falls to 0 along half a cosine (Loshchilov and Hutter 2017,
+    arXiv 1608.03983, Eq. 5). Built in chapter 5.
+
+    Raises:
+        ValueError: warmup isn't in [0, 1). It's a share, not a number of steps.
+    """
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup is {warmup}; expected a share of the run in [0, 1), such as 0.05")
 
     def rate(progress: float) -> float:
         if progress < warmup:
@@ -89,7 +96,8 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
     iterate over it.
 
     Args:
-        net: the network, which is trained in place.
+        net: the network, which is trained in place. It's put into training mode once, at the start.
+            If you call ``net.eval()`` along the way, call ``net.train()`` again.
         batches: one pair (x, y), or one tensor x, for each step. A ``DataLoader`` or a list is
             repeated. A generator must be endless.
         loss_fn: ``loss_fn(net, x, y)``, a scalar, such as ``ddpm_loss(net, schedule, x)``. To
@@ -105,7 +113,8 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
 
     Raises:
         TypeError, ValueError: the network has nothing to train, a batch isn't x or (x, y), the
-            batches end, or a number is out of range.
+            batches end, the loss isn't a scalar that depends on the weights, or a number is out of
+            range.
         NonFiniteLossError: the loss is NaN or infinite. That step doesn't change the weights.
 
     Built in chapter 5.
@@ -119,6 +128,7 @@ def train(net: nn.Module, batches: Iterable, loss_fn: Callable[..., Tensor], ste
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             loss = loss_fn(net, x, y)
+        _check_scalar(loss)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
         _check_finite(step, loss, norm)
@@ -148,6 +158,14 @@ def _pair(batch: Any) -> tuple[Tensor, Tensor | None]:
         hint = "expected tensors x or (x, y): for dicts, ((b['image'], b['label']) for b in loader)"
         raise TypeError(f"a batch is {type(batch).__name__} of {type(x).__name__}; {hint}")
     return x, rest[0] if rest else None
+
+
+def _check_scalar(loss: Tensor) -> None:
+    tensor = isinstance(loss, Tensor)
+    if not tensor or loss.numel() != 1 or not loss.requires_grad:
+        given = f"a tensor of shape {tuple(loss.shape)}" if tensor else f"{loss!r:.60}"
+        raise TypeError(f"loss_fn returned {given}; expected a scalar that depends on the weights, "
+                        "such as ddpm_loss(net, schedule, x)")  # fmt: skip
 
 
 def _check_training(net: nn.Module, steps: int, lr: LearningRate, clip: float) -> None:

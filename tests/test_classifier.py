@@ -3,6 +3,7 @@
 import torch
 
 from ddpm_lite import Classifier, fit_classifier, frechet_distance, load_images
+from ddpm_lite.classifier import random_features
 
 
 def test_the_classifier_reads_digits_that_it_has_not_seen(classifier):
@@ -43,6 +44,15 @@ def test_fitting_depends_on_its_seed_alone_and_leaves_the_generator(digits):
     b, c = fit_classifier(x, y, steps=2), fit_classifier(x, y, steps=2, seed=1)
     same = [torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)]
     assert all(same) and not torch.equal(a.head.weight, c.head.weight)
+
+
+def test_fitting_leaves_the_generators_of_gpus(digits, monkeypatch):
+    """Else the noise after it would be the noise of its seed. ``torch.manual_seed`` sets theirs."""
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    fit_classifier(digits[0][:20], digits[1][:20], steps=1)
+    random_features(1)
+    assert seeded == []
 
 
 def test_other_sizes_fit():

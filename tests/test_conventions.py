@@ -57,6 +57,16 @@ def test_levels_are_their_formulas():
     }
 
 
+def test_small_noise_is_not_rounded_away():
+    """In float32, alpha_bar of sigma = 1e-4 is 1, and lambda was infinite."""
+    sigma = torch.tensor([1e-4, 2e-3, 80.0])
+    right = {"lambda": -sigma.log(), "angle": sigma.atan(), "flow": sigma / (1 + sigma)}
+    for to, value in right.items():
+        got = convert_level(sigma, "edm", to)
+        assert got.dtype == torch.float32 and far(got / value, torch.ones(3)) < 1e-6
+    assert convert_level(torch.tensor(1), "flow", "noise") == 1  # a whole number, too
+
+
 def test_states_and_predictions_are_those_of_their_papers():
     """From one x0 and eps: EDM's x0 + sigma eps, flow's (1 - u) x0 + u eps and eps - x0, …"""
     x0, eps = torch.randn(2, 100, 3, dtype=torch.float64)
@@ -95,6 +105,15 @@ def test_a_time_comes_back(schedule):
 
 
 X, SIGMAS = torch.zeros(3, 2), torch.tensor([1.0, 2.0])
+
+
+@pytest.mark.parametrize("of, value", [
+    ("alpha_bar", 1.01), ("noise", 1.01), ("flow", 1.01), ("angle", 1.58), ("edm", -0.01),
+    ("noise", -0.01),
+])  # fmt: skip
+def test_a_level_beyond_its_convention_is_refused(of, value):
+    with pytest.raises(ValueError, match=f"a tensor of levels of the convention '{of}'"):
+        convert_level(torch.tensor(value), of, "edm")
 
 
 @pytest.mark.parametrize("do, sentence", [

@@ -12,8 +12,8 @@ from ddpm_lite.cli.recipes import RECIPES
 from ddpm_lite.cli.run import Run
 
 from ddpm_lite import (  # isort: skip
-    cosine_schedule, ddim_step, ddpm_loss, diagnose, from_v, guided, load_images, load_pretrained,
-    predict_eps, predict_x0, q_posterior, q_sample, sample, train, v_target,
+    cosine_schedule, ddim_step, ddpm_loss, diagnose, fit_classifier, from_v, guided, load_images,
+    load_pretrained, predict_eps, predict_x0, q_posterior, q_sample, sample, train, v_target,
 )  # fmt: skip
 
 pytestmark = [
@@ -66,6 +66,11 @@ def test_the_same_noise_becomes_the_same_images(name, side, w):
     off = (images["cuda"] - images["cpu"]).abs().max()
     print(f"{name}, w = {w}: at most {off:.1e} apart")
     assert off < 1e-3
+
+
+def test_a_classifier_is_fitted_where_the_images_are():
+    x, y = (part[:200].cuda() for part in load_images("digits"))
+    assert fit_classifier(x, y, steps=2).probabilities(x).is_cuda
 
 
 def losses(recipe, run=None, to=None):

@@ -748,6 +748,8 @@ def test_a_report_says_what_was_measured_expected_and_to_do():
     assert "to do" not in str(Finding("target", True, "all fits", "a fit", "train"))
     report = diagnose(**whole(net=with_nan()))
     assert str(report).startswith("a bug") and str(fault) in str(report)
+    early = str(diagnose(**whole(batch=batch()[0] / 2 + 0.5)))  # a fault of the data
+    assert early.startswith("a bug: the network's error wasn't measured\n")
 
 
 def test_advice_is_for_the_fault_that_was_planted():

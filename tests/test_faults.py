@@ -52,8 +52,12 @@ def sampled(steps=5, model=model, **more):
     return lambda: d.sample(model, S, POINTS, steps, **more)
 
 
-def trained(batches, net=mlp, steps=3, **more):
-    return lambda: list(d.train(net, batches, lambda net, x, y: net(x, T).sum(), steps, **more))
+def total(net, x, y):
+    return net(x, T).sum()
+
+
+def trained(batches, net=mlp, steps=3, loss=total, **more):
+    return lambda: list(d.train(net, batches, loss, steps, **more))
 
 
 @torch.no_grad()
@@ -133,6 +137,9 @@ FAULTS = {
     "t is beyond T in a wrapper": (
         lambda: d.from_v(model, S)(POINTS, T * 2000), ValueError, "t is 2000; " + IN_0_T),
     # data
+    "a schedule that stayed on the CPU": (
+        at(3, X.to("meta")), ValueError,
+        "x.device is device(type='meta'); expected cpu, where the schedule is: use .to(…)"),
     "x is bytes": (
         at(3, X.byte()), TypeError, "x is torch.uint8 of shape (4, 1, 28, 28); " + FLOATS),
     "x is whole numbers": (at(3, X.long()), TypeError, "x is torch.int64 of shape (4, 1, 28, 28);"),
@@ -226,6 +233,9 @@ FAULTS = {
     "inversion over a number of steps": (
         lambda: d.ddim_invert(model, S, POINTS, 50), ValueError,
         "steps is 50; expected falling time"),
+    "no round of an inversion, which returned x0": (
+        lambda: d.ddim_invert(model, S, POINTS, d.spaced(1000, 5), 0), ValueError,
+        "rounds is 0; expected 1 or more"),
     # editing
     "an edit of strength 2": (
         lambda: editing.sdedit(model, S, POINTS, 2.0), ValueError,
@@ -255,6 +265,11 @@ FAULTS = {
     "t / T for a network": (
         lambda: unet(X, T / 1000), ValueError,
         "t is at most 0.001; expected timesteps 1 … T, not t / T"),
+    "a t on another device": (
+        lambda: unet(X, T.to("meta")), ValueError,
+        "x is on cpu, t on meta, and the network on cpu; expected one device"),
+    "images on another device": (
+        lambda: unet(X.to("meta"), T), ValueError, "x is on meta, t on cpu, and the network on"),
     "a mask for a network's t": (
         lambda: unet(X, T.bool()), TypeError, "t is torch.bool of shape (4,)"),
     "one row of t for a network": (
@@ -354,6 +369,23 @@ FAULTS = {
     "a loss of NaN": (
         lambda: next(d.train(mlp, [POINTS], lambda n, x, y: n(x, T).sum() / 0 * 0, 1)),
         d.NonFiniteLossError, "step 1: the loss is nan"),
+    "a loss that is a number": (
+        trained([POINTS], loss=lambda n, x, y: 1.5), TypeError,
+        "loss_fn returned 1.5; expected a scalar that depends on the weights, such as ddpm_loss("),
+    "a loss for each row": (
+        trained([POINTS], loss=lambda n, x, y: n(x, T).sum(1)), TypeError,
+        "loss_fn returned a tensor of shape (4,); expected a scalar that depends on the weights"),
+    "a loss without a gradient": (
+        trained([POINTS], loss=lambda n, x, y: n(x, T).sum().detach()), TypeError,
+        "loss_fn returned a tensor of shape (); expected a scalar that depends on the weights"),
+    "a warm-up in steps": (
+        lambda: d.warmup_cosine(1e-3, 500), ValueError,
+        "warmup is 500; expected a share of the run in [0, 1), such as 0.05"),
+    "a warm-up that is the whole run": (
+        lambda: d.warmup_cosine(1e-3, 1.0), ValueError, "warmup is 1.0; expected a share of th"),
+    "an average on another device": (
+        lambda: d.EMA(mlp).update(d.MLP(2, 16, 1).to("meta")), ValueError,
+        "differ in shape or device; expected the same net: make EMA(net) after net.to(device)"),
     "an average with decay 1": (
         lambda: d.EMA(mlp, 1.0), ValueError,
         "decay is 1.0; expected a number in [0, 1), such as 0.999"),
@@ -517,6 +549,7 @@ def test_the_neighbours_of_the_faults_pass_without_a_word():
         d.ddpm_loss(model, d.cosine_schedule(1).double(), POINTS.double() + 3)
         loss(torch.rand(4, 1, 8, 8) * 2 - 1)()
         loss(X)()  # black images
+        loss(X.clone().requires_grad_())()  # of an encoder that is trained as well
         sampled([3, 0])(), sampled(range(9, -1, -1))(), sampled(1000)(), sampled(clip=None)()
         classes(X, T, T * 3), classes(X, T), vectors(POINTS, T, torch.full((4, 3), math.nan))
         unet(X, T.float() * 500), d.drop_labels(T, 0.5, 3)

@@ -251,6 +251,9 @@ SCORE = {
         "(x, p, alpha_bar) is [(4, 2), (1, 2), (4,)]; expected x and p of the same shape"),
     "a time beyond T between the rows": (
         lambda: conventions.alpha_bar_at(S, torch.tensor([200.0])), "t is [200.0]; expected a ten"),
+    "the time of more noise than the schedule has, which was T + 4": (
+        lambda: conventions.time_at(S, torch.tensor([1e-20])),
+        "e-21]; expected a tensor of levels in 2.43e-07 … 1"),
     "the time of an alpha_bar above 1": (
         lambda: conventions.time_at(S, torch.tensor([2.0])), "alpha_bar is [2.0]; expected a t"),
 }  # fmt: skip
@@ -274,6 +277,10 @@ FLOW = {
     "times of a flow in a list": (
         lambda: flow.sample_flow(model, POINTS, [1, 0.5, 0]),
         "times is [1, 0.5, 0]; expected a number of steps, or a tensor"),
+    "fewer steps of a flow than none": (
+        lambda: flow.sample_flow(model, POINTS, -5), "times is -5; expected a number of steps, or"),
+    "one time for all steps": (
+        lambda: flow.sample_flow(model, POINTS, U[0]), "times is tensor(0.8000); expected a num"),
     "straightness of given times": (
         lambda: flow.straightness(model, POINTS, torch.tensor([1, 0.5, 0])), "expected 1 or more"),
 }  # fmt: skip
@@ -573,6 +580,8 @@ METRICS = {
         lambda: d.Classifier().features(X.byte()), "x is torch.uint8 of shape (4, 1, 8, 8); expec"),
     "a classifier of floats as labels": (
         lambda: d.fit_classifier(X, U), "y is torch.float32 of shape (4,); expected 4 labels 0,"),
+    "a classifier of one class, which learned nothing": (
+        lambda: d.fit_classifier(X, 0 * T), "expected 4 labels 0, 1, … (N,), int64, not all equal"),
     "a classifier of negative labels": (lambda: d.fit_classifier(X, -T), "expected 4 labels 0, 1,"),
     "samples of another size": (
         lambda: metrics.score(X, X[..., :4, :4], X, metrics.coarse_pixels), "images of one size"),
@@ -598,7 +607,7 @@ CORE = {
     "batches before the network": (
         lambda: next(d.train([POINTS], mlp, None, 1)), TypeError, "net is a list; expected a netw"),
     "an average of another network": (
-        lambda: d.EMA(mlp).update(unet), "the weights of net and of the average differ; exp"),
+        lambda: d.EMA(mlp).update(unet), "the weights and their average differ in shape or"),
     "no points": (
         lambda: d.load_points("two_moons", 0), "n is 0; expected a whole number of points"),
     "a text for a number of points": (

@@ -75,6 +75,8 @@ def test_bits_of_a_uniform_density_are_those_of_its_levels():
     assert torch.allclose(bits_per_dim(nats, 10, 2 / 256), torch.tensor(8.0))
     assert torch.allclose(bits_per_dim(0 * nats, 10, 1 / 256), torch.tensor(8.0))
     assert torch.allclose(bits_per_dim(nats, 10), torch.tensor(1.0))
+    black_and_white = torch.full((3,), 10 * math.log(4.0))  # ¼ on [-2, 2], the bins of -1 and 1
+    assert torch.allclose(bits_per_dim(black_and_white, 10, 2.0), torch.tensor(1.0))
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])

@@ -10,6 +10,7 @@ from ddpm_lite import (
     nearest,
     precision_recall,
 )
+from ddpm_lite.metrics import coarse_pixels, score
 
 
 def with_statistics(n, mean, cov):
@@ -219,6 +220,12 @@ def test_one_real_outlier_makes_whatever_is_around_it_precise():
     assert precision_recall(torch.cat([real, torch.tensor([[2.5, 2.5]])]), fake)[0] == 1
 
 
+def test_precision_and_recall_take_float32_features_far_from_zero():
+    """Distances are computed in float64: a common offset of 10,000 changes nothing."""
+    real, fake = torch.randn(200, 8).mul(64).round() / 64, torch.randn(200, 8).mul(64).round() / 64
+    assert precision_recall(real + 10_000, fake + 10_000) == precision_recall(real, fake)
+
+
 # Memorisation
 
 
@@ -242,6 +249,15 @@ def test_nearest_is_the_euclidean_distance_in_rising_order():
     distance, index = nearest(torch.zeros(1, 2), data, k=3)
     assert distance.tolist() == [[0, 1, 5]] and index.tolist() == [[0, 2, 1]]
     assert nearest(torch.zeros(2, 1, 1, 2), data[:, None, None], k=2)[0].tolist() == [[0, 1]] * 2
+
+
+def test_copies_are_counted_also_of_images_that_are_there_twice():
+    """Both nearest images are then at distance 0. Models copy such images first."""
+    train, test = torch.rand(2, 30, 1, 4, 4) * 2 - 1
+    samples = torch.cat([train[:5], train[5:8] + 1e-3, test[:2]])
+    for data in (train, train.repeat(2, 1, 1, 1)):
+        found = score(samples, data, test[2:], coarse_pixels, 2)["copies"]
+        assert found == (8 if data is train else 5)  # what is near two images is no exact copy
 
 
 @pytest.mark.parametrize("score", [frechet_distance, mmd, precision_recall])

@@ -276,6 +276,23 @@ def test_dropout_acts_in_training_only():
 
 
 @each_net
+@pytest.mark.parametrize("more", [{"num_classes": 3}, {"cond_dim": 3}], ids=["label", "vector"])
+def test_a_network_computes_in_the_precision_of_its_weights(kind, more):
+    """In float64 the answer is that in float32, for whole times and for times in float64, with a
+    condition and without; in bfloat16 it's a rough one."""
+    net, (x, t) = awake(UNETS[kind](**more)), batch(kind)
+    for y in (torch.randn(4, 3) if "cond_dim" in more else torch.arange(4), None):
+        out = net(x, t, y)
+        for dtype, off in ((torch.float64, 1e-3), (torch.bfloat16, 0.3)):
+            same = copy.deepcopy(net).to(dtype)
+            for time in (t, t.double()):
+                given = y.to(dtype) if y is not None and y.is_floating_point() else y
+                answer = same(x.to(dtype), time, given)
+                assert answer.dtype == dtype
+                assert (answer.float() - out).norm() < off * out.norm()
+
+
+@each_net
 def test_copies_and_saved_states_answer_alike(kind):
     """deepcopy and state_dict carry all that the answer depends on."""
     net, (x, t) = awake(UNETS[kind](num_classes=3)), batch(kind)

@@ -309,6 +309,10 @@ def test_min_snr_is_one_loss_in_three_forms():
 X, SIGMAS = torch.zeros(3, 2), torch.tensor([1.0, 2.0])
 FAULTS = {
     "a step of 0": (lambda: langevin(lambda x: x, X, 0.0, 1), "step is 0.0; expected a positive"),
+    "levels that end at 0, for Langevin": (
+        lambda: annealed_langevin(score_at_sigma, X, edm_sigmas(5), 2, 0.1),
+        "sigmas[-1] is 0.0; expected a level above 0, unlike edm_sigmas'",
+    ),
     "rising times": (
         lambda: reverse(vp(), score_at_sigma, X, SIGMAS),
         "times is [1.0, 2.0]; expected a tensor of falling values",

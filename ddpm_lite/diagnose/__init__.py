@@ -62,9 +62,10 @@ class Report:
         return "a bug" if self.faults else healthy
 
     def __str__(self) -> str:
-        error = f"the network's error is {self.ratio:.2f} times that of the best straight line"
-        lines = [f"{self.verdict}: {error}"]
-        return "\n".join([*lines, *map(str, self.findings)])
+        error = f"is {self.ratio:.2f} times that of the best straight line"
+        error = "wasn't measured" if math.isnan(self.ratio) else error
+        first = f"{self.verdict}: the network's error {error}"
+        return "\n".join([first, *map(str, self.findings)])
 
 
 def diagnose(

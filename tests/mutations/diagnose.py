@@ -143,7 +143,14 @@ CASE = {
         WELL.format("loss_fn: dict")),
 }  # fmt: skip
 
+REPORT = {
+    "an error that wasn't measured is nan": (
+        "Report.__str__", "math.isnan(self.ratio)", "False",
+        TEST.format("a_report_says_what_was_measured_expected_and_to_do")),
+}  # fmt: skip
+
 FILES = {
+    "diagnose/__init__.py": REPORT,
     "diagnose/network.py": NETWORK,
     "diagnose/process.py": PROCESS,
     "diagnose/case.py": CASE,

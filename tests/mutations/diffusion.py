@@ -199,6 +199,12 @@ BUGS = {
     "t = -1 is the last row": (
         "_check_time", "0 <= low <= high <= T", "high <= T",
         FAULT.format("t is -1, the last row to PyTorch")),
+    "a schedule on another device": (
+        "_check_time", "x.device == device", "True",
+        FAULT.format("a schedule that stayed on the CPU")),
+    "data with a gradient warn": (
+        "check_data", "x0.detach()", "x0",
+        "test_faults.py::test_the_neighbours_of_the_faults_pass_without_a_word"),
     "a mask is a time": (
         "_check_time", "type(t) is int", "isinstance(t, int)", FAULT.format("t is True, a mask")),
     "s after t passes": (

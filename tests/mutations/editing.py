@@ -74,5 +74,6 @@ BUGS = {
         "mixture_posterior", "-(r @ S.inverse() * r).sum(1) / 2", "-(r @ S.inverse() * r).sum(1)",
         GRID),
     "the posterior covariance of the prior": (
-        "mixture_posterior", "torch.eye(A.shape[1]) - gain @ A", "torch.eye(A.shape[1])", GRID),
+        "mixture_posterior", "torch.eye(A.shape[1]).to(A) - gain @ A", "torch.eye(A.shape[1])",
+        GRID),
 }  # fmt: skip

@@ -101,6 +101,9 @@ BUGS = {
     "one t for all rows of a network": (
         "_check_time", "t.shape != (rows,)", "False",
         FAULT.format("one row of t for a network")),
+    "a t on another device": (
+        "_check_input", "x.device == t.device == weight.device", "x.device == weight.device",
+        FAULT.format("a t on another device")),
     "a mask is a network's time": (
         "_check_time", "t.dtype == torch.bool", "False",
         FAULT.format("a mask for a network's t")),
@@ -113,6 +116,10 @@ BUGS = {
     "two kinds of condition pass": (
         "_check_unet", "sum(map(bool, kinds)) > 1", "False",
         FAULT.format("two kinds of condition")),
+    "times in another precision": (
+        "Conditioning.forward", "time_embedding(t, self.width).to(dtype)",
+        "time_embedding(t, self.width)",
+        "test_a_network_computes_in_the_precision_of_its_weights"),
     "dropout while sampling without a word": (
         "_check_input", "not torch.is_grad_enabled()", "False",
         "test_faults.py::test_what_may_be_meant_is_warned_of[sampling with dropout on]"),

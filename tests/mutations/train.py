@@ -72,6 +72,21 @@ BUGS = {
     "a frozen network trains": (
         "_check_training", "any(weight.requires_grad for weight in net.parameters())", "True",
         FAULT.format("a frozen network")),
+    "a warm-up of 500": (
+        "warmup_cosine", "0 <= warmup < 1", "True", FAULT.format("a warm-up in steps")),
+    "a loss for each row passes": (
+        "_check_scalar", "loss.numel() != 1", "False", FAULT.format("a loss for each row")),
+    "a loss that is a number passes": (
+        "_check_scalar", "not tensor", "False",
+        FAULT.format("a loss that is a number")),
+    "a loss without a gradient passes": (
+        "_check_scalar", "not loss.requires_grad", "False",
+        FAULT.format("a loss without a gradient")),
+    "an average on another device": (
+        "EMA.update",
+        "[(w.shape, w.device) for w in averages] != [(w.shape, w.device) for w in weights]",
+        "[w.shape for w in averages] != [w.shape for w in weights]",
+        FAULT.format("an average on another device")),
     "a learning rate below 0": (
         "_check_training", "callable(lr) or lr > 0", "True",
         FAULT.format("a learning rate of -1")),
