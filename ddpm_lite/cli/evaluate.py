@@ -77,7 +77,7 @@ def report(result: dict[str, float]) -> str:
         "classes": "entropy {entropy:.3f} (1 means that all are equally frequent)",
         "confidence": "{confidence:.3f} on average",
         "nearest image": "{nearness:.2f} times as far away as for held-out images",
-        "copies": "{copies} (nearest training image less than a third as far as the next)",
+        "copies": "{copies} (nearest training image at most a third as far as the next)",
     }
     known = result | {"ratio": result["distance"] / result["real"]}
     left = set() if "entropy" in result else {"classes", "confidence"}
