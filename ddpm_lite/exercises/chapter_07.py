@@ -9,6 +9,7 @@ from ddpm_lite import (
     posterior_variance,
     predict_x0,
     trajectory,
+    v_target,
 )  # fmt: skip
 
 
@@ -80,8 +81,7 @@ def _check_lengths(step):
     h_last, h = angle[300] - angle[600], angle[200] - angle[300]
 
     def v(x, t, eps):
-        bar = schedule.alpha_bar[t]
-        return (eps - (1 - bar).sqrt() * x) / bar.sqrt()
+        return v_target(schedule, predict_x0(schedule, x, t, eps), t, eps)
 
     xs, v_last = step(schedule, xt, 600, 300, e_t), v(xt, 600, e_t)
     if not (xs - xt - h_last * v_last).abs().max() < 1e-3:
