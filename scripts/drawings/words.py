@@ -211,7 +211,7 @@ def token_sight(d: Drawing) -> None:
                "muted")  # fmt: skip
 
 
-@drawing(height=328)
+@drawing(height=335)
 def label_rows(d: Drawing) -> None:
     """The table of labels, before and after the heart.
 
@@ -220,7 +220,7 @@ def label_rows(d: Drawing) -> None:
     of the heart learns.
     """
     rows = ("digit 0", "digit 1", "digit 2", "…", "digit 9")
-    ys = [34 + 42 * i for i in range(7)]
+    ys = [34 + 43 * i for i in range(7)]
     d.text(106, 14, "before", "bold")
     d.text(414, 14, "after", "bold")
     for x in (52, 360):
