@@ -18,7 +18,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "index.md"
 MAP = re.compile(r"```\{raw\} html\n<svg class=\"chapter-map\".*?</svg>\n```\n", re.S)
-WIDTH, HEIGHT, COLUMN, ROW = 168, 46, 192, 68
+WIDTH, HEIGHT, COLUMN, ROW = 184, 46, 208, 68
 PLACES = {  # number of the chapter: column, row
     0: (1, 0), 1: (0, 0), 2: (0, 1), 3: (0, 2), 4: (0, 3), 5: (0, 4), 22: (1, 4), 6: (0, 5),
     7: (0, 6), 10: (1, 6), 8: (0, 7), 9: (1, 7),

@@ -21,6 +21,11 @@
       .map((c) => c.className),
     "part of a drawing that the page's style hides": all(".drawing :is(rect, path, circle, text, image)")
       .filter((part) => getComputedStyle(part).display === "none").map((part) => part.outerHTML),
+    "text that leaves its box": all(".chapter-map a, .drawing .box").filter((box) => {
+      const edge = box.querySelector("rect").getBoundingClientRect();
+      const texts = [...box.querySelectorAll("text")].map((text) => text.getBoundingClientRect());
+      return texts.some(({ left, right }) => left < edge.left || right > edge.right);
+    }).map((box) => box.textContent),
     "wider than the screen": width > innerWidth ? [`${width} px of ${innerWidth}`] : [],
   };
 }

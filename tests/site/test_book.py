@@ -250,6 +250,7 @@ def test_faults_are_seen(browser, serve, tmp_path):
         <mjx-merror>x</mjx-merror><div class="tag_film"></div><div style="width: 2000px">x</div>
         <style>.pale { color: #ccc } rect:empty { display: none }</style>
         <pre>if <span class="pale">True</span></pre><svg class="drawing"><rect /></svg>
+        <svg class="drawing"><g class="box"><rect width="9" height="9" /><text>long</text></g></svg>
         <div class="math" style="direction: rtl; width: 9px"><p style="width: 99px">x</p></div>
         <input type="text"><script>console.error("a complaint"); undefined.x</script></article>"""
     )
@@ -260,6 +261,7 @@ def test_faults_are_seen(browser, serve, tmp_path):
     faults = ["foreign request", "a complaint", "script error", "without alt", "did not load"]
     faults += ["axe label", "axe image-alt", "axe color-contrast", "own, at most 1,500,000"]
     faults += ["without a name", "skips a level", "formula", "film", "hides", "beginning", "wider"]
+    faults += ["leaves its box"]
     for fault in faults:
         assert fault in found
 
