@@ -29,6 +29,7 @@ INSPECT, SHORTEN, RUN_AXE = (
     for name in ("inspect", "shorten", "axe")
 )
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 PHONE, WIDE = {"width": 390, "height": 900}, {"width": 1280, "height": 900}
 
 
@@ -120,6 +121,7 @@ def faults(page, base, name):
         page.evaluate("() => window.MathJax?.startup?.promise")
     for size in (PHONE, WIDE):
         page.set_viewport_size(size)
+        page.evaluate(DRAWN)
         for kind, cases in page.evaluate(INSPECT).items():
             yield from (f"{kind} {case}, at {size['width']} px" for case in cases)
     page.evaluate(SHORTEN)
