@@ -16,14 +16,13 @@ from torch.nn import functional as F
 
 from .diffusion import expect
 
+#: The token that hides another one. No network predicts it, so it isn't in the vocabulary.
 MASK = -1
-"""The token that hides another one. No network predicts it, so it isn't in the vocabulary."""
 
+#: The characters of the prose that comes with the package; token i is the i-th of them.
+#:
+#: :meta hide-value:
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789.,:;'?()-"
-"""The characters of the prose that comes with the package; token i is the i-th of them.
-
-:meta hide-value:
-"""
 
 
 def encode(text: str) -> Tensor:
@@ -37,8 +36,7 @@ def encode(text: str) -> Tensor:
     expect(isinstance(text, str), "text", text, "one text, such as 'a mask'")
     other = "".join(sorted({*text} - {*ALPHABET, "_"}))
     expect(not other, "a part of the text", other, f"characters of {ALPHABET!r}, and _ for a mask")
-    tokens = [MASK if c == "_" else ALPHABET.index(c) for c in text]
-    return torch.tensor(tokens, dtype=torch.long)
+    return torch.tensor([MASK if c == "_" else ALPHABET.index(c) for c in text], dtype=torch.long)
 
 
 def decode(x: Tensor) -> str:
@@ -78,7 +76,8 @@ def token_posterior(p: Tensor, xu: Tensor, u: float, s: float) -> Tensor:
     The last of the V + 1 entries is the mask. A visible token stays as it is, and a mask stays with
     probability s / u (arXiv 2107.03006, Eq. 3 and 4). Built in chapter 20.
     """
-    _check_probabilities(p)
+    expect((p.sum(-1) - 1).abs().max() < 1e-3, "p", p,
+           "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")  # fmt: skip
     expect(0 <= s < u, "(u, s)", (u, s), "s < u, such as t / T and (t - 1) / T")
     visible = F.one_hot(xu.clamp(min=0), p.shape[-1]).to(p)
     hidden = (xu == MASK)[..., None]  # (B, L, 1)
@@ -146,7 +145,8 @@ def gumbel_max(logits: Tensor) -> Tensor:
 
     Built in chapter 20.
     """
-    _check_logits(logits)
+    expect(logits.is_cuda or logits.amax(-1).isfinite().all(), "logits", logits,
+           "a finite one for each token: check the weights, and what is banned")  # fmt: skip
     r = torch.rand(logits.shape, dtype=torch.float64, device=logits.device)
     return (logits.double() - torch.log(-torch.log(r))).argmax(-1)
 
@@ -254,26 +254,15 @@ def _check_rows(x: Tensor) -> None:
 
 
 def _check_clean(x0: Tensor) -> None:
-    _check_whole(x0)
-    well = x0.ndim == 2 and x0.numel() and (x0.is_cuda or x0.min() >= 0)
-    expect(well, "x0", x0, "tokens (B, L), not empty, and without masks")
+    _check_rows(x0)
+    clean = x0.numel() and (x0.is_cuda or x0.min() >= 0)
+    expect(clean, "x0", x0, "tokens (B, L), not empty, and without masks")
 
 
 def _check_shares(u: Tensor, x0: Tensor) -> None:
     rows = isinstance(u, Tensor) and u.is_floating_point() and u.shape == x0.shape[:1]
     well = rows and (u.is_cuda or ((u >= 0) & (u <= 1)).all())
     expect(well, "u", u, f"{len(x0)} floats from 0 to 1, one for each row (B, L)")
-
-
-def _check_probabilities(p: Tensor) -> None:
-    well = (p.sum(-1) - 1).abs().max() < 1e-3
-    expect(well, "p", p, "probabilities (B, L, V) with sum 1: for logits, use softmax(-1)")
-
-
-def _check_logits(logits: Tensor) -> None:
-    well = logits.is_cuda or logits.amax(-1).isfinite().all()
-    hint = "a finite one for each token: check the weights, and what is banned"
-    expect(well, "logits", logits, hint)
 
 
 def _check_causal(net: Callable) -> None:
