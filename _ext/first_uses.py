@@ -33,17 +33,19 @@ def link_first_uses(app, doctree, docname):
     uris = [link.get("refuri", "") for link in doctree.findall(nodes.reference)]
     linked = {uri.partition("#")[2] for uri in uris if GLOSSARY in uri}
     glossary = app.builder.get_relative_uri(docname, GLOSSARY)
+    texts = [text for text in doctree.findall(nodes.Text) if not closed(text)]
     for term in sorted(terms, key=len, reverse=True):  # "exact denoiser" before "denoiser"
         if terms[term] in linked or term.lower() in ELSEWHERE:
             continue
-        for text in doctree.findall(nodes.Text):
-            match = pattern(term).search(text)
-            if match and not closed(text):
+        search = pattern(term).search
+        for i, text in enumerate(texts):
+            if match := search(text):
                 word = nodes.inline("", match[0], classes=["xref", "std", "std-term"])
                 uri = f"{glossary}#{terms[term]}"
                 link = nodes.reference("", "", word, internal=True, refuri=uri)
-                before, after = text[: match.start()], text[match.end() :]
-                text.parent.replace(text, [nodes.Text(before), link, nodes.Text(after)])
+                before, after = map(nodes.Text, (text[: match.start()], text[match.end() :]))
+                text.parent.replace(text, [before, link, after])
+                texts[i : i + 1] = before, after
                 break
 
 
