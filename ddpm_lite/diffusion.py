@@ -174,6 +174,7 @@ def ddpm_loss(model: Model, schedule: Schedule, x0: Tensor, target=eps_target,
     Built in chapter 3.
     """
     check_data(x0)
+    expect(callable(target), "target", target, "a function, such as v_target", TypeError)
     t = torch.randint(1, schedule.T + 1, x0.shape[:1], device=x0.device) if t is None else t
     eps = torch.randn_like(x0) if eps is None else eps
     prediction = model(q_sample(schedule, x0, t, eps), t)

@@ -91,7 +91,13 @@ def classifier_guided(
     def eps(x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
         with torch.enable_grad():  # a sampler switches gradients off
             leaf = x.detach().requires_grad_()
-            grad = torch.autograd.grad(log_p(leaf, t).sum(), leaf)[0]
+            wanted = log_p(leaf, t)
+            check(
+                wanted.shape == x.shape[:1],
+                f"log_p gives the shape {tuple(wanted.shape)}; "
+                f"expected {len(x)} numbers, that of the class you want in each row",
+            )
+            grad = torch.autograd.grad(wanted.sum(), leaf)[0]
         return model(x, t, *args, **kwargs) - scale * (1 - schedule.at(t, x)).sqrt() * grad
 
     return eps

@@ -601,6 +601,12 @@ CORE = {
         lambda: d.guided(unet, T, "3")(X, T), "w is '3'; expected a number, or a tensor with 4 ax"),
     "a guidance scale for each row": (
         lambda: d.guided(unet, T, U)(X, T), "expected a number, or a tensor with 4 axes as x has"),
+    "the log-probabilities of all classes": (
+        lambda: d.classifier_guided(unet, S, lambda x, t: x.flatten(1), 1.0)(X, T),
+        "log_p gives the shape (4, 64); expected 4 numbers, that of the class you want in each"),
+    "a target by its name": (
+        lambda: d.ddpm_loss(unet, S, X, "v"), TypeError,
+        "target is 'v'; expected a function, such as v_target"),
     "a learning rate as a text": (
         trained(None, lr="1e-3"), "lr '1e-3', clip 1.0; expected numbers above 0"),
     "half a step of training": (trained(None, steps=2.5), "steps is 2.5, lr 0.001, clip 1.0; expe"),
