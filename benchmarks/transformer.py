@@ -71,11 +71,11 @@ def network(name: str, data: str) -> nn.Module:
     """A network by its name; those of one data set have about the same number of parameters."""
     kind, *rest = name.split("-")
     if kind == "unet":
-        return UNet(1, num_classes=10, **({"width": 16, "mults": (1, 2)} if data == "digits"
-                                          else {"width": 32, "mults": (1, 2, 2)}))  # fmt: skip
+        mults = (1, 2) if data == "digits" else (1, 2, 2)
+        return UNet(1, width=16, mults=mults, num_classes=10)
     make = {"flat": FlatDiT, "open": OpenDiT, "xavier": XavierDiT}.get(rest[-1], DiT)
-    sizes = {"dim": 48, "depth": 4} if data == "digits" else {"dim": 96, "depth": 6}
-    return make(channels=1, patch=int(rest[0]), heads=4, num_classes=10, **sizes)
+    dim = 48 if data == "digits" else 56
+    return make(channels=1, patch=int(rest[0]), dim=dim, depth=4, heads=4, num_classes=10)
 
 
 def flops(net: nn.Module, x: Tensor) -> float:
@@ -123,7 +123,7 @@ def main() -> None:
     judge, real = load_classifier(args.data), x[:5000]
     features = torch.cat([judge.features(part) for part in real.split(500)])
     x, y, rows = x[: args.keep], y[: args.keep], []
-    for name, seed in itertools.product(args.nets, args.seeds):
+    for seed, name in itertools.product(args.seeds, args.nets):
         torch.manual_seed(seed)
         net = network(name, args.data)
         lr = args.lr or LR[name.split("-")[0]]
