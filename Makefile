@@ -1,7 +1,8 @@
 # Each target makes .venv by itself, once. Nothing is written outside this folder but pip's cache.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
-JOBS ?= 2
+# Three tests at a time keep two cores busy, since many wait for a kernel or a browser.
+JOBS ?= 3
 BIN := .venv/bin
 STAMP := .venv/.installed
 CACHE := $(CURDIR)/.cache
@@ -18,7 +19,7 @@ export TMPDIR := $(CACHE)/tmp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve notebooks verify-figures matrix pdf slides quizzes colab clean
+.PHONY: help book test mutants serve notebooks verify-figures matrix pdf slides quizzes colab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +30,10 @@ book: $(STAMP)  ## build the book into _build/html, warnings are errors
 
 test: $(STAMP)  ## ruff, the unit tests, and every notebook against its committed outputs
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --nbval -m "not mutation" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+mutants: $(STAMP)  ## put each typical bug into the package, and see that a test fails
+	$(BIN)/python -m pytest -m mutation -n $(JOBS) tests/test_mutations.py
 
 serve: book  ## build the book and serve it at http://127.0.0.1:8000 (PORT=8000)
 	@echo "Reading at http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"
