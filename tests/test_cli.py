@@ -694,6 +694,14 @@ def test_grey_images_of_an_array_of_another_shape(tmp, capsys):
     assert "untrained network" in capsys.readouterr().out
 
 
+def test_labels_that_count_from_1_are_told(tmp, capsys):
+    for first, told in ((0, False), (1, True)):
+        images, y = np.eye(30, 64, dtype=np.uint8) * 255, first + np.arange(30) % 3
+        np.savez(tmp / "set.npz", x=images.reshape(30, 8, 8), y=y)
+        assert call("info --data {tmp}/set.npz", tmp=tmp) == 0
+        assert ("subtract 1" in capsys.readouterr().out) == told
+
+
 def test_a_folder_that_has_the_name_of_a_data_set_does_not_hide_it(tmp, monkeypatch, capsys):
     """Where files don't distinguish case, torchvision's own MNIST/ is such a folder."""
     monkeypatch.chdir(tmp)

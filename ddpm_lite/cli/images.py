@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data import IMAGES, image_folder, load_images
-from .distributed import averaged, rank
+from .distributed import averaged, rank, say
 from .recipes import RECIPES
 
 MEMORY = 5e8  # bytes; larger folders are read image by image
@@ -25,6 +25,8 @@ def images(name: str, root: Path, workers: int | None = None, **how: Any) -> tup
     else:
         x, y = load_images(name, root, **how)
         classes = names_of(name, y)
+        if y.min() > 0:
+            say(f"no image of {name} has the label 0: count labels from 0, so subtract {y.min()}")
     if not rank():
         averaged(0.0)
     return x, y, tuple(classes)
