@@ -14,9 +14,12 @@ CELLS = {
     "data": 'x, y = load_images("digits")',
     "fraction": "schedule.alpha_bar[schedule.T // 2]",
     "hard-coded": "schedule.alpha_bar[500]",
-    "says-so": "schedule.alpha_bar[500]  # T = 1000",
+    "says-so": "half = schedule.alpha_bar[500]  # T = 1000",
+    "follows": "print(half)",
     "any-classes": "[x[y == d][0] for d in y.unique()]",
-    "ten-classes": "[x[y == d][0] for d in range(10)]",
+    "ten-classes": "ten = [x[y == d][0] for d in range(10)]",
+    "ten-digits": "[x[y == d][0] for d in range(10)]  # ten digits",
+    "follows-no-comment": "print(ten)",
 }
 
 
@@ -33,7 +36,8 @@ def test_cells_that_raise_are_listed_and_the_file_stays_as_it_was(chapter, capsy
     assert experiments.main([str(chapter)]) == 1
     said = capsys.readouterr().out
     assert "T = 200: 1 cells raise\n    hard-coded: IndexError" in said
-    assert "other data: 1 cells raise\n    ten-classes: IndexError" in said
+    assert "other data: 2 cells raise\n    ten-classes: IndexError" in said
+    assert "    follows-no-comment: NameError" in said
     assert chapter.read_bytes() == before
 
 
