@@ -2,10 +2,10 @@
 
     python benchmarks/quality.py --seconds 60 --seeds 0 1 2 [--peers]
 
-It trains the recipe "digits" on one thread, draws 1,000 images in 50 steps, and scores them as
-`python -m ddpm_lite evaluate` does. With --peers, the other libraries train too, with the same
-images, time, batches, optimiser, learning-rate schedule, average of the weights and number of
-parameters. They draw with their own samplers in 50 steps. The columns are
+It trains the recipe "digits" on one thread, with labels and without, draws 1,000 images in 50
+steps, and scores them as `python -m ddpm_lite evaluate` does. With --peers, the other libraries
+train too, with the same images, time, batches, optimiser, learning-rate schedule, average of the
+weights and number of parameters. They draw with their own samplers in 50 steps. The columns are
 
     distance   Fréchet distance to random halves of the real digits; lower is better
     of real    distance divided by that between two random halves of the real digits: 1 means that
@@ -54,7 +54,8 @@ def main() -> None:
     print(ROW("library", "seed", "CPU s", "steps", "distance", "of real", "entropy", "confid.",
               "nearness", "copies", "labels"))  # fmt: skip
     recipe = replace(RECIPES["digits"], minutes=args.seconds / 60)
-    compete("ddpm_lite", args.seeds, partial(ours, recipe))
+    for labels in (True, False):
+        compete("ddpm_lite", args.seeds, partial(ours, replace(recipe, conditional=labels)))
     if args.peers:
         for number, peer in enumerate(contestants("S", (1, 8, 8), CLASSES)):
             if number:
