@@ -7,7 +7,6 @@ any callable ``eps(x, t)`` that predicts the noise in ``x``. If your network cou
 DDPM: Ho et al. 2020, arXiv 2006.11239. DDIM: Song et al. 2021, arXiv 2010.02502.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -84,7 +83,7 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) ->
     """
     expect(type(T) is int and T > 0, "T", T, "a whole number of steps, 1 or more")
     t = torch.arange(T + 1, dtype=torch.float64)
-    f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
+    f = torch.cos((t / T + s) / (1 + s) * torch.pi / 2) ** 2
     return Schedule((1 - f[1:] / f[:-1]).clamp(max=max_beta))
 
 
@@ -248,7 +247,7 @@ def trajectory(model: Model, schedule: Schedule, xT: Tensor, steps: Steps = None
     for t, s in pairwise(times):
         eps = model(xt, torch.full(xt.shape[:1], t, device=xt.device))
         _check_like(eps, xt)
-        expect(eps.is_cuda or eps.isfinite().all(), "eps", math.nan, "numbers: check the weights")
+        expect(eps.is_cuda or eps.isfinite().all(), "eps", torch.nan, "numbers: check the weights")
         xt = step(schedule, xt, t, s, eps)
         yield s, xt
 
