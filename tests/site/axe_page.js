@@ -1,5 +1,6 @@
-// What axe says against the page that is open. Contrast is its slowest rule, so of all the visible
-// texts with the same size, weight, colour and backgrounds, it gets the first one.
+// What axe says against the page that is open. Its slowest rules, contrast and links that look like
+// the text around them, depend on the look: of all the visible texts and links in the same kind of
+// place with the same size, weight, colour and backgrounds, they get the first one.
 async () => {
   const seen = new Map();
   for (const e of document.querySelectorAll("body *")) {
@@ -10,12 +11,14 @@ async () => {
       const { backgroundColor, backgroundImage, opacity } = getComputedStyle(a);
       behind.push(`${backgroundColor} ${backgroundImage} ${opacity}`);
     }
-    const look = [color, fontSize, fontWeight, ...new Set(behind)].join("/");
-    if (!seen.has(look)) seen.set(look, e);
+    const whole = e.closest("a") ?? e, place = `${whole.tagName} in ${whole.parentElement?.tagName}`;
+    const look = [place, color, fontSize, fontWeight, ...new Set(behind)].join("/");
+    if (!seen.has(look)) seen.set(look, whole);
   }
   const how = { resultTypes: ["violations"], preload: false };
-  const contrast = await axe.run([...seen.values()], { ...how, runOnly: ["color-contrast"] });
-  const off = { enabled: false };  // region is slow, and never serious
-  const rest = await axe.run(document, { ...how, rules: { region: off, "color-contrast": off } });
-  return [...contrast.violations, ...rest.violations];
+  const looks = ["color-contrast", "link-in-text-block"], off = { enabled: false };
+  const first = await axe.run([...seen.values()], { ...how, runOnly: looks });
+  const rules = Object.fromEntries([...looks, "region"].map((rule) => [rule, off]));  // never serious
+  const rest = await axe.run(document, { ...how, rules });
+  return [...first.violations, ...rest.violations];
 }
